@@ -1,0 +1,50 @@
+#include "runtime/base/log.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace galley {
+namespace {
+
+std::shared_ptr<spdlog::logger> Make(absl::string_view process) {
+  auto logger = std::make_shared<spdlog::logger>(std::string(process.data(), process.size()),
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %L %n: %v", spdlog::pattern_time_type::utc);
+  return logger;
+}
+
+// Both owners: this holder and, during a call, the caller on another thread while InitLog replaces it.
+std::shared_ptr<spdlog::logger>& Logger() {
+  static std::shared_ptr<spdlog::logger> logger = Make("galley");
+  return logger;
+}
+
+spdlog::level::level_enum Level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
+void InitLog(absl::string_view process, LogLevel lowest) {
+  auto logger = Make(process);
+  logger->set_level(Level(lowest));
+  Logger() = logger;
+}
+
+void Log(LogLevel level, absl::string_view message) {
+  Logger()->log(Level(level), spdlog::string_view_t(message.data(), message.size()));
+}
+
+}  // namespace galley

@@ -1,0 +1,57 @@
+// What a model family says of itself: one table of parameters, read by memory, initialisation, decay groups,
+// sharding, checkpoint names, FLOPs and the plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace galley::plan {
+
+enum class Init { kZeros, kOnes, kNormal };
+enum class Split { kNone, kRows, kCols };  // how tensor parallelism would cut it
+enum class Role { kEmbedding, kPosition, kMatrix, kBias, kNormGain, kNormBias, kHead };
+
+struct ParamSpec {
+  std::string name;            // checkpoint name, "layers.3.attn.qkv.weight"
+  std::vector<int64_t> shape;  // C order; matrices are (out, in)
+  Init init = Init::kNormal;
+  double std = 0;     // kNormal
+  bool decay = true;  // weight decay applies (by role: matrices and embeddings)
+  Split split = Split::kNone;
+  Role role = Role::kMatrix;
+  int64_t elements() const {
+    int64_t n = 1;
+    for (int64_t s : shape) n *= s;
+    return n;
+  }
+};
+
+// FLOPs of one token in one forward and backward pass, by part. Formula: models "FLOPs per token"
+// (docs/plan.md), version kFlopsFormula: 6 x multiply-adds, causal attention halved, true vocabulary, no
+// recomputation.
+inline constexpr char kFlopsFormula[] = "galley-flops-v1 (causal-halved, GQA, gated, no recompute)";
+struct Flops {
+  double attention_projections = 0;
+  double attention_scores = 0;
+  double mlp = 0;
+  double head = 0;
+  double total() const { return attention_projections + attention_scores + mlp + head; }
+};
+
+struct ModelCard {
+  std::string family;
+  std::vector<ParamSpec> params;  // in checkpoint and initialisation order
+  Flops flops_per_token;
+  int64_t padded_vocab = 0;
+  // Bytes of activations one micro-batch of one sample keeps for the backward pass, and of scratch, as an
+  // estimate.
+  int64_t activation_bytes_per_sample = 0;
+  int64_t parameters() const {
+    int64_t n = 0;
+    for (const ParamSpec& p : params) n += p.elements();
+    return n;
+  }
+};
+
+}  // namespace galley::plan

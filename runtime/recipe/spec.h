@@ -1,0 +1,193 @@
+// RecipeSpec: the typed value of a recipe. One struct a section, defaults in the member initialisers; the
+// field tables of this room read, write, hash and explain it. Keys, units and meanings: docs/recipe.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace galley::recipe {
+
+// An amount of training. The plan turns each unit into the others along the batch ramp.
+enum class Unit { kSteps, kSamples, kTokens };
+struct Amount {
+  int64_t value = 0;
+  Unit unit = Unit::kSteps;
+  bool operator==(const Amount&) const = default;
+};
+
+struct Metadata {
+  std::string name;
+  std::map<std::string, std::string> labels;
+};
+
+enum class Family { kGpt2, kLlama };
+enum class Activation { kGeluTanh, kGeluErf, kSwiglu };
+
+struct Model {
+  Family family = Family::kLlama;
+  int64_t layers = 0;
+  int64_t hidden = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;  // llama; 0 in the recipe's text means heads; after loading it is never 0
+  int64_t ffn = 0;
+  int64_t context = 0;
+  int64_t vocab = 0;  // the true vocabulary; rows of the embedding are padded_vocab(model)
+  Activation activation = Activation::kSwiglu;  // gpt2: gelu_tanh by default
+  double norm_eps = 1e-5;
+  double rope_base = 10000;      // llama
+  bool tied_embeddings = false;  // gpt2: always true
+  double dropout_hidden = 0;     // gpt2
+  double dropout_attention = 0;  // gpt2
+  double init_std = 0.02;
+};
+
+enum class Compute { kF32, kBF16, kFP16, kFP8 };
+struct LossScale {
+  double initial = 4294967296.0;
+  int64_t window = 1000;
+  int64_t hysteresis = 2;
+  double min = 1;
+};
+struct Precision {
+  Compute compute = Compute::kBF16;
+  std::optional<LossScale> loss_scale;  // fp16 only
+};
+
+enum class TokenizerKind { kBytes, kGpt2 };
+struct Tokenizer {
+  TokenizerKind kind = TokenizerKind::kBytes;
+  std::string vocab;   // gpt2: path of vocab.json
+  std::string merges;  // gpt2: path of merges.txt
+};
+struct Source {
+  std::string path;  // prefix of .bin and .idx, resolved against the file that wrote it
+  double weight = 1.0;
+};
+enum class Order { kGalley, kMegatron };
+struct Data {
+  Tokenizer tokenizer;
+  std::vector<Source> train;
+  std::vector<double> split = {969, 30, 1};
+  Order order = Order::kGalley;
+  int64_t seed = 1234;
+};
+
+struct Rampup {
+  int64_t start = 0;
+  int64_t increment = 0;
+  Amount over;
+};
+struct Batch {
+  int64_t micro = 1;
+  int64_t global = 1;
+  std::optional<Rampup> rampup;
+};
+
+struct Train {
+  Amount until;
+  int64_t seed = 1234;
+};
+
+enum class OptimizerKind { kAdamW };
+struct Optimizer {
+  OptimizerKind kind = OptimizerKind::kAdamW;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+  double clip_norm = 1.0;  // 0: no clipping
+};
+
+enum class Decay { kConstant, kLinear, kCosine, kInverseSquareRoot, kWsd };
+enum class WsdShape { kLinear, kCosine, kExponential, kMinusSqrt };
+struct LearningRate {
+  double peak = 0;
+  double min = 0;
+  double init = 0;
+  Amount warmup;
+  Decay decay = Decay::kCosine;
+  std::optional<Amount> decay_until;  // default: train.until
+  std::optional<Amount> wsd_decay;    // wsd: length of the final decay
+  WsdShape wsd_shape = WsdShape::kLinear;
+};
+struct Schedule {
+  LearningRate lr;
+};
+
+struct Parallelism {
+  int64_t data = 1;
+  int64_t tensor = 1;
+  int64_t pipeline = 1;
+};
+
+enum class RecomputeMode { kNone, kFull, kSelective };
+struct Recompute {
+  RecomputeMode mode = RecomputeMode::kNone;
+};
+
+struct CheckpointPhase {
+  std::optional<Amount> until;  // absent: to the end; only the last phase may lack it
+  Amount interval;
+};
+struct Keep {
+  std::optional<int64_t> last;  // absent: all
+  std::optional<Amount> every;  // also keep multiples of this
+};
+struct Checkpoint {
+  std::string directory;  // empty: the run directory's checkpoints/
+  std::vector<CheckpointPhase> every;
+  Keep keep;
+};
+
+struct Evaluation {
+  Amount every;  // value 0: never
+  int64_t samples = 0;
+};
+
+struct Limits {
+  std::optional<int64_t> exit_duration_seconds;
+  int64_t hang_seconds = 300;  // floor of the hang watchdog
+  int64_t max_failures = 3;    // failures without progress before HELD
+};
+
+enum class LauncherKind { kLocal, kSlurm };
+struct Slurm {
+  std::string partition, account, qos, time;
+  int64_t chain = 1;
+};
+struct Launcher {
+  LauncherKind kind = LauncherKind::kLocal;
+  int64_t nodes = 1;
+  int64_t ranks_per_node = 0;    // 0 in the text: all ranks on one node (local); never 0 after loading
+  int64_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks
+  std::optional<Slurm> slurm;
+};
+
+enum class ExporterKind { kPrometheus, kJsonl };
+struct Exporter {
+  ExporterKind kind = ExporterKind::kJsonl;
+  std::string listen = "127.0.0.1:9464";  // prometheus
+};
+
+struct RecipeSpec {
+  Metadata metadata;
+  Model model;
+  Precision precision;
+  Data data;
+  Batch batch;
+  Train train;
+  Optimizer optimizer;
+  Schedule schedule;
+  Parallelism parallelism;
+  Recompute recompute;
+  Checkpoint checkpoint;
+  Evaluation evaluation;
+  Limits limits;
+  Launcher launcher;
+  std::vector<Exporter> exporters;
+};
+
+}  // namespace galley::recipe
