@@ -1,0 +1,14 @@
+#include "service/trainctl/verbs.h"
+
+namespace galley::trainctl {
+namespace {
+
+constexpr const Verb* kVerbs[] = {
+    &kVersionVerb,
+};
+
+}  // namespace
+
+absl::Span<const Verb* const> Verbs() { return kVerbs; }
+
+}  // namespace galley::trainctl

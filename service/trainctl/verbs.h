@@ -1,0 +1,14 @@
+// All verbs of trainctl, in the order of `trainctl --help`. A new verb: one file <verb>.cc that defines its
+// constant, its declaration here, its line in verbs.cc.
+#pragma once
+
+#include "absl/types/span.h"
+#include "service/trainctl/verb.h"
+
+namespace galley::trainctl {
+
+extern const Verb kVersionVerb;
+
+absl::Span<const Verb* const> Verbs();
+
+}  // namespace galley::trainctl
