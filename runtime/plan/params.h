@@ -43,13 +43,23 @@ struct ModelCard {
   std::string family;
   std::vector<ParamSpec> params;  // in checkpoint and initialisation order
   Flops flops_per_token;
-  int64_t padded_vocab = 0;
+  int64_t vocab = 0;         // true vocabulary
+  int64_t padded_vocab = 0;  // rows of embedding and head
+  int64_t hidden = 0;
   // Bytes of activations one micro-batch of one sample keeps for the backward pass, and of scratch, as an
   // estimate.
   int64_t activation_bytes_per_sample = 0;
   int64_t parameters() const {
     int64_t n = 0;
     for (const ParamSpec& p : params) n += p.elements();
+    return n;
+  }
+  // As papers count them: without the rows that only pad the vocabulary.
+  int64_t unpadded_parameters() const {
+    int64_t n = parameters();
+    for (const ParamSpec& p : params) {
+      if (p.role == Role::kEmbedding || p.role == Role::kHead) n -= (padded_vocab - vocab) * hidden;
+    }
     return n;
   }
 };

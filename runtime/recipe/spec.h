@@ -34,7 +34,7 @@ struct Model {
   int64_t kv_heads = 0;  // llama; 0 in the recipe's text means heads; after loading it is never 0
   int64_t ffn = 0;
   int64_t context = 0;
-  int64_t vocab = 0;  // the true vocabulary; rows of the embedding are padded_vocab(model)
+  int64_t vocab = 0;  // the true vocabulary; rows of the embedding are ModelCard::padded_vocab
   Activation activation = Activation::kSwiglu;  // gpt2: gelu_tanh by default
   double norm_eps = 1e-5;
   double rope_base = 10000;      // llama
@@ -59,11 +59,11 @@ struct Precision {
 enum class TokenizerKind { kBytes, kGpt2 };
 struct Tokenizer {
   TokenizerKind kind = TokenizerKind::kBytes;
-  std::string vocab;   // gpt2: path of vocab.json
-  std::string merges;  // gpt2: path of merges.txt
+  std::string vocab;   // gpt2: absolute path of vocab.json
+  std::string merges;  // gpt2: absolute path of merges.txt
 };
 struct Source {
-  std::string path;  // prefix of .bin and .idx, resolved against the file that wrote it
+  std::string path;  // prefix of .bin and .idx; absolute
   double weight = 1.0;
 };
 enum class Order { kGalley, kMegatron };
@@ -137,7 +137,7 @@ struct Keep {
   std::optional<Amount> every;  // also keep multiples of this
 };
 struct Checkpoint {
-  std::string directory;  // empty: the run directory's checkpoints/
+  std::string directory;  // absolute; empty: the run directory's checkpoints/
   std::vector<CheckpointPhase> every;
   Keep keep;
 };
@@ -149,14 +149,16 @@ struct Evaluation {
 
 struct Limits {
   std::optional<int64_t> exit_duration_seconds;
-  int64_t hang_seconds = 300;  // floor of the hang watchdog
-  int64_t max_failures = 3;    // failures without progress before HELD
+  int64_t grace_seconds = 300;  // time a stop waits for the last save
+  int64_t hang_seconds = 300;   // floor of the hang watchdog
+  int64_t max_failures = 3;     // failures without progress before HELD
 };
 
 enum class LauncherKind { kLocal, kSlurm };
 struct Slurm {
-  std::string partition, account, qos, time;
-  int64_t chain = 1;
+  std::string partition, account, qos;
+  std::optional<int64_t> time_seconds;  // of one job
+  int64_t chain = 1;                    // jobs, each after the one before
 };
 struct Launcher {
   LauncherKind kind = LauncherKind::kLocal;

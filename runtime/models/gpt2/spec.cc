@@ -1,0 +1,93 @@
+#include "runtime/models/gpt2/spec.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace galley::models {
+namespace {
+
+using plan::Init;
+using plan::ParamSpec;
+using plan::Role;
+using plan::Split;
+
+class Table {
+ public:
+  explicit Table(std::vector<ParamSpec>& out) : out_(out) {}
+
+  void Norm(const std::string& at, int64_t hidden) {
+    out_.push_back({at + ".gain", {hidden}, Init::kOnes, 0, false, Split::kNone, Role::kNormGain});
+    out_.push_back({at + ".bias", {hidden}, Init::kZeros, 0, false, Split::kNone, Role::kNormBias});
+  }
+
+  // A matrix and its bias. A column split leaves the bias whole: it is added after the sum over ranks.
+  void Linear(const std::string& at, int64_t rows, int64_t cols, double std, Split split) {
+    out_.push_back({at + ".weight", {rows, cols}, Init::kNormal, std, true, split, Role::kMatrix});
+    out_.push_back({at + ".bias",
+                    {rows},
+                    Init::kZeros,
+                    0,
+                    false,
+                    split == Split::kRows ? Split::kRows : Split::kNone,
+                    Role::kBias});
+  }
+
+ private:
+  std::vector<ParamSpec>& out_;
+};
+
+// Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
+plan::Flops FlopsPerToken(const recipe::Model& m) {
+  const double layers = m.layers, hidden = m.hidden;
+  return {.attention_projections = 24 * layers * hidden * hidden,
+          .attention_scores = 6 * layers * m.context * hidden,
+          .mlp = 12 * layers * hidden * m.ffn,
+          .head = 6 * hidden * m.vocab};
+}
+
+// What the backward pass needs of each layer, a token: LN1 and LN2 outputs, q, k, v, the attention's result,
+// the residual stream twice (6 h + 2 h), the MLP before and after its activation (2 f), the softmax's
+// row statistics and four norm statistics in f32. Then the final norm, and logits in f32 in chunks the head
+// takes again.
+int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
+  const recipe::Model& m = spec.model;
+  const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
+  const int64_t layer = element * (8 * m.hidden + 2 * m.ffn) + 4 * (m.heads + 4);
+  return m.context * (m.layers * layer + element * 3 * m.hidden + 4 * m.vocab);
+}
+
+}  // namespace
+
+plan::ModelCard DescribeGpt2(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
+  const recipe::Model& m = spec.model;
+  plan::ModelCard card;
+  card.family = "gpt2";
+  card.vocab = m.vocab;
+  card.padded_vocab = padded_vocab;
+  card.hidden = m.hidden;
+
+  const double std = m.init_std;
+  const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
+  Table table(card.params);
+  card.params.push_back(
+      {"wte", {padded_vocab, m.hidden}, Init::kNormal, std, true, Split::kRows, Role::kEmbedding});
+  card.params.push_back(
+      {"wpe", {m.context, m.hidden}, Init::kNormal, std, true, Split::kNone, Role::kPosition});
+  for (int64_t l = 0; l < m.layers; ++l) {
+    const std::string at = absl::StrCat("layers.", l, ".");
+    table.Norm(at + "ln1", m.hidden);
+    table.Linear(at + "attn.qkv", 3 * m.hidden, m.hidden, std, Split::kRows);
+    table.Linear(at + "attn.out", m.hidden, m.hidden, out_std, Split::kCols);
+    table.Norm(at + "ln2", m.hidden);
+    table.Linear(at + "mlp.up", m.ffn, m.hidden, std, Split::kRows);
+    table.Linear(at + "mlp.down", m.hidden, m.ffn, out_std, Split::kCols);
+  }
+  table.Norm("ln_f", m.hidden);
+
+  card.flops_per_token = FlopsPerToken(m);
+  card.activation_bytes_per_sample = ActivationBytes(spec);
+  return card;
+}
+
+}  // namespace galley::models

@@ -1,0 +1,78 @@
+#include "runtime/models/llama/spec.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace galley::models {
+namespace {
+
+using plan::Init;
+using plan::ParamSpec;
+using plan::Role;
+using plan::Split;
+
+ParamSpec Gain(const std::string& name, int64_t hidden) {
+  return {name, {hidden}, Init::kOnes, 0, false, Split::kNone, Role::kNormGain};
+}
+
+ParamSpec Matrix(const std::string& name, int64_t rows, int64_t cols, double std, Split split,
+                 Role role = Role::kMatrix) {
+  return {name, {rows, cols}, Init::kNormal, std, true, split, role};
+}
+
+// Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
+plan::Flops FlopsPerToken(const recipe::Model& m) {
+  const double layers = m.layers, hidden = m.hidden;
+  const double kv_share = static_cast<double>(m.kv_heads) / static_cast<double>(m.heads);
+  return {.attention_projections = 12 * layers * hidden * hidden * (1 + kv_share),
+          .attention_scores = 6 * layers * m.context * hidden,
+          .mlp = 18 * layers * hidden * m.ffn,
+          .head = 6 * hidden * m.vocab};
+}
+
+// What the backward pass needs of each layer, a token: both norms' outputs, q, k, v, the attention's result,
+// the residual stream twice, gate, up and their product, the softmax's and norms' row statistics in f32.
+int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
+  const recipe::Model& m = spec.model;
+  const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
+  const int64_t kv = m.hidden / m.heads * m.kv_heads;
+  const int64_t layer = element * (6 * m.hidden + 2 * kv + 3 * m.ffn) + 4 * (m.heads + 2);
+  return m.context * (m.layers * layer + element * 3 * m.hidden + 4 * m.vocab);
+}
+
+}  // namespace
+
+plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
+  const recipe::Model& m = spec.model;
+  plan::ModelCard card;
+  card.family = "llama";
+  card.vocab = m.vocab;
+  card.padded_vocab = padded_vocab;
+  card.hidden = m.hidden;
+
+  const double std = m.init_std;
+  const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
+  const int64_t kv = m.hidden / m.heads * m.kv_heads;
+  std::vector<ParamSpec>& p = card.params;
+  p.push_back(Matrix("embedding", padded_vocab, m.hidden, std, Split::kRows, Role::kEmbedding));
+  for (int64_t l = 0; l < m.layers; ++l) {
+    const std::string at = absl::StrCat("layers.", l, ".");
+    p.push_back(Gain(at + "norm1.gain", m.hidden));
+    p.push_back(Matrix(at + "attn.qkv.weight", m.hidden + 2 * kv, m.hidden, std, Split::kRows));
+    p.push_back(Matrix(at + "attn.out.weight", m.hidden, m.hidden, out_std, Split::kCols));
+    p.push_back(Gain(at + "norm2.gain", m.hidden));
+    p.push_back(Matrix(at + "mlp.gate_up.weight", 2 * m.ffn, m.hidden, std, Split::kRows));
+    p.push_back(Matrix(at + "mlp.down.weight", m.hidden, m.ffn, out_std, Split::kCols));
+  }
+  p.push_back(Gain("norm_f.gain", m.hidden));
+  if (!m.tied_embeddings) {
+    p.push_back(Matrix("head.weight", padded_vocab, m.hidden, std, Split::kRows, Role::kHead));
+  }
+
+  card.flops_per_token = FlopsPerToken(m);
+  card.activation_bytes_per_sample = ActivationBytes(spec);
+  return card;
+}
+
+}  // namespace galley::models

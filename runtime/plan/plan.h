@@ -1,0 +1,66 @@
+// Who does what, when: the whole arithmetic of a run, before it runs. Pure: equal recipe, card and inventory
+// give equal bytes of ToJson on every machine. Formulas: docs/plan.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/plan/batch.h"
+#include "runtime/plan/checkpoint_schedule.h"
+#include "runtime/plan/inventory.h"
+#include "runtime/plan/learning_rate.h"
+#include "runtime/plan/mesh.h"
+#include "runtime/plan/params.h"
+#include "runtime/recipe/fault.h"
+#include "runtime/recipe/spec.h"
+
+namespace galley::plan {
+
+// Bytes of one rank, the largest of all ranks.
+struct Memory {
+  int64_t weights = 0;      // compute copy where it is not f32
+  int64_t master = 0;       // f32 weights
+  int64_t gradients = 0;    // f32
+  int64_t optimizer = 0;    // AdamW m and v, f32
+  int64_t activations = 0;  // estimate, one micro-batch
+  int64_t snapshot = 0;     // checkpoint in flight
+  int64_t total() const { return weights + master + gradients + optimizer + activations + snapshot; }
+};
+
+struct Plan {
+  std::string name;         // metadata.name
+  std::string recipe_hash;  // recipe::IdentityHash
+  std::string hash;         // of ToJson without itself: what ranks compare
+
+  Mesh mesh;
+  Inventory inventory;
+  ModelCard card;
+  recipe::Compute compute = recipe::Compute::kF32;
+
+  BatchRamp batch;
+  LearningRate learning_rate;
+  CheckpointSchedule checkpoints;
+  EvaluationSchedule evaluation;
+  int64_t total_steps = 0;
+  int64_t total_samples = 0;  // of those steps
+  int64_t total_tokens = 0;
+
+  Memory memory;
+  int64_t checkpoint_bytes = 0;  // one checkpoint on disk: f32 weights, m and v
+  double training_flops = 0;     // whole run, model FLOPs
+  double evaluation_flops = 0;
+
+  // Consumed samples before step index `step`, and the rate its update uses.
+  double LrOfStep(int64_t step) const { return learning_rate.LrAt(batch.SamplesAfter(step)); }
+};
+
+// REQUIRES: a loaded spec. Faults of the plan itself (a run of no steps, an inventory that does not hold the
+// mesh) come back in `faults` with their path but no place.
+Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventory& inventory,
+           std::vector<recipe::Fault>* faults);
+
+std::string ToJson(const Plan& plan);   // indented; keys are versioned API
+std::string ToTable(const Plan& plan);  // for people
+
+}  // namespace galley::plan

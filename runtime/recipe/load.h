@@ -1,0 +1,38 @@
+// YAML -> RecipeSpec: strict, every fault with its place, in one pass. Grammar and limits: docs/recipe.md.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/recipe/fault.h"
+#include "runtime/recipe/spec.h"
+
+namespace galley::recipe {
+
+// What travels to controller and rank: all that Load needs, so that it is pure there.
+struct RecipeText {
+  std::string canonical;     // YAML; `base:` and `--set` resolved, every default written out
+  std::string root;          // absolute folder that relative paths mean
+  std::string origins_json;  // object: path -> "file:line:column", "--set PATH" or "default"
+};
+
+struct LoadResult {
+  std::optional<RecipeSpec> spec;  // absent when `faults` holds an error
+  RecipeText text;                 // set when spec is
+  std::vector<Fault> faults;       // errors and warnings, sorted
+};
+
+// Reads the file, its bases, and applies `sets` ("batch.micro=2"). Paths are relative to the file that wrote
+// them, those of --set to the working folder. In the spec all paths are absolute.
+LoadResult LoadFile(const std::string& path, const std::vector<std::string>& sets = {});
+
+// The same from memory; no I/O, so `base:` is a fault. `name` stands in faults.
+LoadResult LoadString(const std::string& yaml, const std::string& name, const std::string& root,
+                      const std::vector<std::string>& sets = {});
+
+// Canonical text back to the spec; faults carry the places of `origins_json`. Pure.
+LoadResult LoadText(const RecipeText& text);
+
+}  // namespace galley::recipe
