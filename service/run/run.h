@@ -1,0 +1,59 @@
+// A run's row: everything about it that outlives the controller.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "service/run/event.h"
+#include "service/run/state.h"
+
+namespace galley::service {
+
+struct Run {
+  // Fixed at submission.
+  std::string id;
+  std::string name;
+  std::string run_dir;         // absolute
+  std::string checkpoint_dir;  // absolute
+  std::string recipe;          // canonical text
+  std::string root;            // folder that its relative paths mean
+  std::string origins_json;    // field path -> place, for faults found later
+  std::string recipe_hash;
+  std::string plan_hash;
+  std::string exporters_json;  // for trainerd
+  int64_t total_steps = 0;
+  int64_t tokens_per_run = 0;
+  int32_t world = 1;
+  int32_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks
+  int64_t hang_seconds = 300;
+  int64_t max_failures = 3;
+  int64_t exit_duration_seconds = 0;  // 0: none
+  int64_t created_unix_ms = 0;
+
+  // Moved by Apply alone.
+  RunState state = RunState::kAccepted;
+  std::string reason;  // of the state, in words; empty: nothing to say
+  int64_t updated_unix_ms = 0;
+  int64_t event_seq = 0;        // of the last event
+  int64_t attempt = 0;          // the highest one ever planned: the fencing token. 0: none yet
+  bool live = false;            // ranks of `attempt` may exist
+  std::string node;             // of `attempt`
+  std::string base_checkpoint;  // `attempt` starts from it; empty: anew
+  std::string next_base;        // chosen by a user for the next attempt; empty: the newest that verifies
+  StopCause stop = StopCause::kNone;  // of DRAINING and PAUSED
+  bool completed = false;             // the last step is done and saved
+  Failure failure = Failure::kNone;   // of the last failed attempt
+  int64_t failures = 0;               // without progress, in a row
+  int64_t best_step = 0;              // highest one any failed attempt reached
+  int64_t checkpoint_at_failure = 0;  // last_checkpoint_step at the last failure
+  int64_t backoff_ms = 0;             // of RECOVERING
+  int64_t step = 0;                   // the last one known durably
+  int64_t last_checkpoint_step = 0;   // 0: none
+  std::string last_checkpoint_path;
+  int64_t session_unix_ms = 0;  // when the first attempt since submit or resume was planned; 0: not yet
+  std::optional<double> loss;
+  std::optional<double> validation_loss;
+};
+
+}  // namespace galley::service
