@@ -1,0 +1,53 @@
+#include "runtime/models/params.h"
+
+#include <algorithm>
+
+#include "runtime/base/hash.h"
+#include "runtime/base/rng.h"
+
+namespace galley::models {
+
+ParamTable::ParamTable(const plan::ModelCard& card, DType compute) : card_(&card) {
+  int64_t offset = 0;
+  offsets_.push_back(offset);
+  for (const plan::ParamSpec& p : card.params) {
+    Shape shape{std::span<const int64_t>(p.shape)};
+    params_.push_back({View(nullptr, compute, shape), View(nullptr, DType::kF32, shape)});
+    offsets_.push_back(offset += p.elements());
+  }
+}
+
+void ParamTable::Bind(View weights, View grads) {
+  for (int i = 0; i < size(); ++i) {
+    layers::Param& p = params_[static_cast<size_t>(i)];
+    CHECK(weights.dtype == p.weight.dtype && grads.dtype == DType::kF32);
+    p.weight = Slice(weights, i);
+    if (grads.data != nullptr) p.grad = Slice(grads, i);
+  }
+}
+
+View ParamTable::Slice(View flat, int i) const {
+  CHECK_EQ(flat.elements(), elements());
+  View part = flat.Rows(offset(i), offset(i + 1) - offset(i));
+  return part.Reshape(Shape(std::span<const int64_t>(spec(i).shape)));
+}
+
+void InitWeights(const ParamTable& table, uint64_t seed, int threads, View weights) {
+  for (int i = 0; i < table.size(); ++i) {
+    const plan::ParamSpec& spec = table.spec(i);
+    std::span<float> w = table.Slice(weights, i).Span<float>();
+    if (spec.init != plan::Init::kNormal) {
+      std::fill(w.begin(), w.end(), spec.init == plan::Init::kOnes ? 1.0F : 0.0F);
+      continue;
+    }
+    const Philox normal(seed, Hash64(spec.name));
+    const double std = spec.std;
+    const auto n = static_cast<int64_t>(w.size());
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t k = 0; k < n; ++k) {
+      w[static_cast<size_t>(k)] = static_cast<float>(std * normal.Normal(static_cast<uint64_t>(k)));
+    }
+  }
+}
+
+}  // namespace galley::models
