@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ class EventLoop {
   Timer After(absl::Duration delay, Callback callback);  // once
   void Cancel(Timer timer);                              // one that has run is ignored
 
-  // From any thread: `callback` runs on the loop, in order of posting.
+  // From any thread: `callback` runs on the loop, in order of posting. What is posted after Stop may be
+  // dropped.
   void Post(Callback callback);
 
   void Run();   // until Stop; work posted before Stop is still done
@@ -46,10 +48,11 @@ class EventLoop {
   int epoll_ = -1;
   int wake_ = -1;
   struct Watched {
-    FdCallback callback;
-    uint64_t generation;  // tells an event of a closed descriptor from one of its successor
+    std::shared_ptr<FdCallback> callback;  // shared with the call in progress, which may unwatch itself
+    uint64_t generation;                   // tells an event of a closed descriptor from one of its successor
   };
   std::map<int, Watched> fds_;
+  std::map<uint64_t, int> fd_of_;  // by generation
   uint64_t generation_ = 0;
   std::map<std::pair<int64_t, Timer>, Callback> timers_;  // by monotonic nanoseconds
   std::map<Timer, int64_t> timer_at_;
