@@ -30,7 +30,7 @@ class BatchRamp {
   int64_t MicroBatchesAt(int64_t consumed, int64_t data_parallel) const;
 
   int64_t SamplesAfter(int64_t steps) const;
-  int64_t TokensAfter(int64_t steps) const { return SamplesAfter(steps) * context_; }
+  int64_t TokensAfter(int64_t steps) const;
   // The first step index at which at least `samples` are consumed.
   int64_t StepAtSamples(int64_t samples) const;
   // Whole steps that fit in `samples`: a last part of a batch is dropped.

@@ -13,6 +13,11 @@ namespace galley::plan {
 // True when the samples consumed reach a multiple of `interval` in the step that ends as `step`. An interval
 // of 0 is never reached.
 bool ReachesMultiple(const BatchRamp& ramp, const recipe::Amount& interval, int64_t step);
+// The first such step after `step`. REQUIRES: interval above 0.
+int64_t NextMultiple(const BatchRamp& ramp, const recipe::Amount& interval, int64_t step);
+
+// The most checkpoints, and the most evaluations, that a recipe may ask for; the plan's check refuses more.
+inline constexpr int64_t kMostSaves = 1'000'000;
 
 class CheckpointSchedule {
  public:
@@ -25,7 +30,8 @@ class CheckpointSchedule {
   bool IsKeptForGood(int64_t step) const;
   int64_t keep_last() const { return keep_last_; }  // 0: all
 
-  std::vector<int64_t> SaveSteps() const;  // all of them, rising
+  // All of them, rising; at most kMostSaves + 1.
+  std::vector<int64_t> SaveSteps() const;
   // The most checkpoints that lie on disk at one time, the one being written counted.
   int64_t MostOnDisk() const;
 
@@ -33,7 +39,6 @@ class CheckpointSchedule {
     int64_t first_step = 1;  // both ends count
     int64_t last_step = 0;
     recipe::Amount interval;
-    int64_t saves = 0;
   };
   const std::vector<Phase>& phases() const { return phases_; }
 
@@ -52,7 +57,7 @@ class EvaluationSchedule {
   // At multiples of `every` and at the last step; never when evaluation is off.
   bool IsEvaluationStep(int64_t step) const;
   int64_t samples() const { return spec_.samples; }  // a whole evaluation, all ranks together
-  int64_t Count() const;                             // evaluations in the run
+  int64_t Count() const;                             // evaluations in the run; at most kMostSaves + 1
 
  private:
   recipe::Evaluation spec_;

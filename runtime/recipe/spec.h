@@ -19,8 +19,8 @@ struct Amount {
 };
 
 struct Metadata {
-  std::string name;
-  std::map<std::string, std::string> labels;
+  std::string name = {};
+  std::map<std::string, std::string> labels = {};
 };
 
 enum class Family { kGpt2, kLlama };
@@ -53,23 +53,23 @@ struct LossScale {
 };
 struct Precision {
   Compute compute = Compute::kBF16;
-  std::optional<LossScale> loss_scale;  // fp16 only
+  std::optional<LossScale> loss_scale = {};  // fp16 only
 };
 
 enum class TokenizerKind { kBytes, kGpt2 };
 struct Tokenizer {
   TokenizerKind kind = TokenizerKind::kBytes;
-  std::string vocab;   // gpt2: absolute path of vocab.json
-  std::string merges;  // gpt2: absolute path of merges.txt
+  std::string vocab = {};   // gpt2: absolute path of vocab.json
+  std::string merges = {};  // gpt2: absolute path of merges.txt
 };
 struct Source {
-  std::string path;  // prefix of .bin and .idx; absolute
+  std::string path = {};  // prefix of .bin and .idx; absolute
   double weight = 1.0;
 };
 enum class Order { kGalley, kMegatron };
 struct Data {
-  Tokenizer tokenizer;
-  std::vector<Source> train;
+  Tokenizer tokenizer = {};
+  std::vector<Source> train = {};
   std::vector<double> split = {969, 30, 1};
   Order order = Order::kGalley;
   int64_t seed = 1234;
@@ -78,16 +78,16 @@ struct Data {
 struct Rampup {
   int64_t start = 0;
   int64_t increment = 0;
-  Amount over;
+  Amount over = {};
 };
 struct Batch {
   int64_t micro = 1;
   int64_t global = 1;
-  std::optional<Rampup> rampup;
+  std::optional<Rampup> rampup = {};
 };
 
 struct Train {
-  Amount until;
+  Amount until = {};
   int64_t seed = 1234;
 };
 
@@ -107,14 +107,14 @@ struct LearningRate {
   double peak = 0;
   double min = 0;
   double init = 0;
-  Amount warmup;
+  Amount warmup = {};
   Decay decay = Decay::kCosine;
-  std::optional<Amount> decay_until;  // default: train.until
-  std::optional<Amount> wsd_decay;    // wsd: length of the final decay
+  std::optional<Amount> decay_until = {};  // default: train.until
+  std::optional<Amount> wsd_decay = {};    // wsd: length of the final decay
   WsdShape wsd_shape = WsdShape::kLinear;
 };
 struct Schedule {
-  LearningRate lr;
+  LearningRate lr = {};
 };
 
 struct Parallelism {
@@ -129,26 +129,26 @@ struct Recompute {
 };
 
 struct CheckpointPhase {
-  std::optional<Amount> until;  // absent: to the end; only the last phase may lack it
-  Amount interval;
+  std::optional<Amount> until = {};  // absent: to the end; only the last phase may lack it
+  Amount interval = {};
 };
 struct Keep {
-  std::optional<int64_t> last;  // absent: all
-  std::optional<Amount> every;  // also keep multiples of this
+  std::optional<int64_t> last = {};  // absent: all
+  std::optional<Amount> every = {};  // also keep multiples of this
 };
 struct Checkpoint {
-  std::string directory;  // absolute; empty: the run directory's checkpoints/
-  std::vector<CheckpointPhase> every;
-  Keep keep;
+  std::string directory = {};  // absolute; empty: the run directory's checkpoints/
+  std::vector<CheckpointPhase> every = {};
+  Keep keep = {};
 };
 
 struct Evaluation {
-  Amount every;  // value 0: never
+  Amount every = {};  // value 0: never
   int64_t samples = 0;
 };
 
 struct Limits {
-  std::optional<int64_t> exit_duration_seconds;
+  std::optional<int64_t> exit_duration_seconds = {};
   int64_t grace_seconds = 300;  // time a stop waits for the last save
   int64_t hang_seconds = 300;   // floor of the hang watchdog
   int64_t max_failures = 3;     // failures without progress before HELD
@@ -156,16 +156,16 @@ struct Limits {
 
 enum class LauncherKind { kLocal, kSlurm };
 struct Slurm {
-  std::string partition, account, qos;
-  std::optional<int64_t> time_seconds;  // of one job
-  int64_t chain = 1;                    // jobs, each after the one before
+  std::string partition, account, qos = {};
+  std::optional<int64_t> time_seconds = {};  // of one job
+  int64_t chain = 1;                         // jobs, each after the one before
 };
 struct Launcher {
   LauncherKind kind = LauncherKind::kLocal;
   int64_t nodes = 1;
   int64_t ranks_per_node = 0;    // 0 in the text: all ranks on one node (local); never 0 after loading
   int64_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks
-  std::optional<Slurm> slurm;
+  std::optional<Slurm> slurm = {};
 };
 
 enum class ExporterKind { kPrometheus, kJsonl };
@@ -175,21 +175,21 @@ struct Exporter {
 };
 
 struct RecipeSpec {
-  Metadata metadata;
-  Model model;
-  Precision precision;
-  Data data;
-  Batch batch;
-  Train train;
-  Optimizer optimizer;
-  Schedule schedule;
-  Parallelism parallelism;
-  Recompute recompute;
-  Checkpoint checkpoint;
-  Evaluation evaluation;
-  Limits limits;
-  Launcher launcher;
-  std::vector<Exporter> exporters;
+  Metadata metadata = {};
+  Model model = {};
+  Precision precision = {};
+  Data data = {};
+  Batch batch = {};
+  Train train = {};
+  Optimizer optimizer = {};
+  Schedule schedule = {};
+  Parallelism parallelism = {};
+  Recompute recompute = {};
+  Checkpoint checkpoint = {};
+  Evaluation evaluation = {};
+  Limits limits = {};
+  Launcher launcher = {};
+  std::vector<Exporter> exporters = {};
 };
 
 }  // namespace galley::recipe
