@@ -23,7 +23,6 @@ struct Run {
   std::string plan_hash;
   std::string exporters_json;  // for trainerd
   int64_t total_steps = 0;
-  int64_t tokens_per_run = 0;
   int32_t world = 1;
   int32_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks
   int64_t hang_seconds = 300;
@@ -52,6 +51,7 @@ struct Run {
   int64_t last_checkpoint_step = 0;   // 0: none
   std::string last_checkpoint_path;
   int64_t session_unix_ms = 0;  // when the first attempt since submit or resume was planned; 0: not yet
+  int64_t active_ms = 0;        // wall time of all sessions before this one
   std::optional<double> loss;
   std::optional<double> validation_loss;
 };

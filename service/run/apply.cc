@@ -1,0 +1,371 @@
+#include "service/run/apply.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+
+namespace galley::service {
+namespace {
+
+enum class Budget {
+  kCounts,  // a failure without progress brings HELD nearer
+  kFree,    // never counted
+  kHold,    // HELD at once: trying again gives the same
+};
+struct Consequence {
+  Failure failure;
+  Budget budget;
+  int weight;  // how good the evidence is: of two witnesses of one end the heavier one is believed
+};
+constexpr Consequence kConsequences[] = {
+    {Failure::kNone, Budget::kFree, 0},        {Failure::kRankCrash, Budget::kCounts, 3},
+    {Failure::kHang, Budget::kCounts, 3},      {Failure::kLost, Budget::kCounts, 1},
+    {Failure::kPeerLost, Budget::kCounts, 2},  {Failure::kInternal, Budget::kCounts, 4},
+    {Failure::kNumeric, Budget::kHold, 5},     {Failure::kConfig, Budget::kHold, 5},
+    {Failure::kStorageFull, Budget::kHold, 5}, {Failure::kPreempted, Budget::kFree, 1},
+};
+static_assert(std::size(kConsequences) == kFailures);
+
+const Consequence& Of(Failure failure) {
+  const Consequence& c = kConsequences[static_cast<int>(failure)];
+  CHECK(c.failure == failure);
+  return c;
+}
+
+// One application: a copy of the run that is moved, and what to say of it.
+struct Move {
+  Run run;
+  std::string message;
+  bool changed = true;
+};
+
+void Enter(Move& m, RunState state, std::string reason) {
+  m.run.state = state;
+  m.run.reason = std::move(reason);
+}
+
+// Names the remedy for what a human must act on.
+std::string HoldReason(const Event& event, const Run& run) {
+  switch (event.failure) {
+    case Failure::kNumeric:
+      return absl::StrCat(event.message.empty()
+                              ? absl::StrCat("loss or gradient norm not finite at step ", event.step)
+                              : event.message,
+                          "; resume from an earlier checkpoint, or submit a changed recipe");
+    case Failure::kStorageFull:
+      return absl::StrCat(event.message, "; free some space, then resume");
+    case Failure::kConfig:
+      return event.message;
+    default:
+      return absl::StrCat(run.failures, " failures without progress; the last: ", event.message);
+  }
+}
+
+void Fail(Move& m, const Event& event) {
+  Run& run = m.run;
+  m.message = event.message;
+  const bool first = run.failure == Failure::kNone;
+  const bool better = Of(event.failure).weight > Of(run.failure).weight;
+  if (!first && !better && event.step <= run.best_step) {
+    m.changed = false;
+    return;
+  }
+  const bool progress = event.step > run.best_step || run.last_checkpoint_step > run.checkpoint_at_failure;
+  run.best_step = std::max(run.best_step, event.step);
+  run.step = std::max(run.step, event.step);
+  if (event.loss) run.loss = event.loss;
+  if (event.validation_loss) run.validation_loss = event.validation_loss;
+  if (better) run.failure = event.failure;
+  if (run.state == RunState::kDraining) {
+    if (better) run.reason = event.message;
+    return;
+  }
+  const Budget budget = Of(event.failure).budget;
+  if (first && budget == Budget::kCounts) {
+    run.failures = progress ? 0 : run.failures + 1;
+    run.checkpoint_at_failure = run.last_checkpoint_step;
+  }
+  if (budget == Budget::kHold || run.failures >= run.max_failures) {
+    if (better || run.state != RunState::kHeld) Enter(m, RunState::kHeld, HoldReason(event, run));
+    return;
+  }
+  run.backoff_ms = absl::ToInt64Milliseconds(Backoff(run.failures));
+  if (better || run.state != RunState::kRecovering) {
+    if (run.state != RunState::kHeld) Enter(m, RunState::kRecovering, event.message);
+  }
+}
+
+// No rank lives any more.
+void Gone(Move& m, const Event& event) {
+  Run& run = m.run;
+  m.message =
+      event.message.empty() ? absl::StrCat("no rank of attempt ", run.attempt, " is left") : event.message;
+  run.live = false;
+  switch (run.state) {
+    case RunState::kLaunching:
+    case RunState::kRunning: {
+      Event lost = event;
+      lost.failure = Failure::kLost;
+      lost.step = std::max(event.step, run.step);
+      if (lost.message.empty())
+        lost.message = absl::StrCat("the ranks of attempt ", run.attempt, " ended and left no record");
+      Fail(m, lost);
+      return;
+    }
+    case RunState::kDraining:
+      break;
+    default:
+      return;
+  }
+  const std::string why = run.reason;
+  const bool saved = run.failure == Failure::kNone;
+  if (run.completed) {
+    Enter(m, RunState::kSucceeded, "");
+  } else if (run.stop >= StopCause::kCancel) {
+    Enter(m, RunState::kCancelled, saved ? "" : absl::StrCat("without a final save: ", why));
+  } else if (Of(run.failure).budget == Budget::kHold) {
+    Event last = event;
+    last.failure = run.failure;
+    last.step = run.step;
+    last.message = why;
+    Enter(m, RunState::kHeld, HoldReason(last, run));
+  } else if (!saved) {
+    Enter(m, RunState::kPaused,
+          absl::StrCat("stopped without a save (", why, "); goes on from step ", run.last_checkpoint_step));
+  } else {
+    Enter(m, RunState::kPaused, run.stop == StopCause::kExitDuration ? "limits.exit_duration is over" : "");
+  }
+}
+
+absl::Status Conflict(const Run& run, absl::string_view what) {
+  std::string remedy;
+  if (run.state == RunState::kDraining) {
+    remedy = "; wait until its ranks have left";
+  } else if (IsFinal(run.state)) {
+    remedy = "; a run that ended stays so: submit its recipe again with --from-checkpoint to go on";
+  }
+  return absl::FailedPreconditionError(absl::StrCat("run ", run.id, " (", run.name, ") is ", Name(run.state),
+                                                    " and cannot be ", what, remedy));
+}
+
+bool HasRanks(RunState state) {
+  return state == RunState::kLaunching || state == RunState::kRunning || state == RunState::kDraining;
+}
+
+absl::Status Stop(Move& m, const Event& event, bool cancel) {
+  Run& run = m.run;
+  const RunState done = cancel ? RunState::kCancelled : RunState::kPaused;
+  if (run.state == done) {
+    m.changed = false;
+    return absl::OkStatus();
+  }
+  if (!Possible(run.state, event.kind)) return Conflict(run, cancel ? "cancelled" : "paused");
+  m.message = event.message;
+  if (HasRanks(run.state)) {
+    if (run.state == RunState::kDraining && event.cause <= run.stop) {
+      if (!cancel && run.stop >= StopCause::kCancel) return Conflict(run, "paused: it is being cancelled");
+      m.changed = false;
+      return absl::OkStatus();
+    }
+    run.stop = event.cause;
+    Enter(m, RunState::kDraining, event.message);
+  } else {
+    run.stop = event.cause;
+    Enter(m, done, "");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Resume(Move& m, const Event& event) {
+  Run& run = m.run;
+  if (!Possible(run.state, event.kind)) return Conflict(run, "resumed");
+  run.next_base = event.path;
+  run.stop = StopCause::kNone;
+  run.failures = 0;
+  run.backoff_ms = 0;
+  run.best_step = 0;
+  run.checkpoint_at_failure = run.last_checkpoint_step;
+  run.session_unix_ms = 0;
+  m.message = event.message;
+  Enter(m, RunState::kQueued, "");
+  return absl::OkStatus();
+}
+
+void Plan(Move& m, const Event& event, absl::Time now) {
+  Run& run = m.run;
+  if (run.live) {
+    m.changed = false;
+    return;
+  }
+  run.attempt = event.attempt;
+  run.live = true;
+  run.node = event.node;
+  run.base_checkpoint = event.path;
+  run.next_base.clear();
+  run.completed = false;
+  run.failure = Failure::kNone;
+  run.step = event.step;
+  if (run.session_unix_ms == 0) run.session_unix_ms = absl::ToUnixMillis(now);
+  m.message = absl::StrCat("attempt ", event.attempt, " on ", event.node,
+                           event.path.empty() ? " from the beginning" : absl::StrCat(" from ", event.path));
+  Enter(m, RunState::kLaunching, "");
+}
+
+void Checkpoint(Move& m, const Event& event) {
+  Run& run = m.run;
+  if (event.path == run.last_checkpoint_path && event.step == run.last_checkpoint_step) {
+    m.changed = false;
+    return;
+  }
+  run.last_checkpoint_step = event.step;
+  run.last_checkpoint_path = event.path;
+  run.step = std::max(run.step, event.step);
+  if (event.loss) run.loss = event.loss;
+  if (event.validation_loss) run.validation_loss = event.validation_loss;
+  m.message = event.message.empty() ? absl::StrCat("checkpoint of step ", event.step) : event.message;
+}
+
+bool IsObservation(EventKind kind) {
+  switch (kind) {
+    case EventKind::kTraining:
+    case EventKind::kCheckpoint:
+    case EventKind::kCompleted:
+    case EventKind::kDrained:
+    case EventKind::kAttemptFailed:
+    case EventKind::kAttemptGone:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::Status Observe(Move& m, const Event& event) {
+  Run& run = m.run;
+  // Fencing: an attempt that was overtaken, or whose ranks are known to be gone, moves nothing.
+  if (event.attempt != run.attempt || !run.live || !Possible(run.state, event.kind)) {
+    m.changed = false;
+    return absl::OkStatus();
+  }
+  m.message = event.message;
+  switch (event.kind) {
+    case EventKind::kTraining:
+      run.step = event.step;
+      if (run.state == RunState::kLaunching) Enter(m, RunState::kRunning, "");
+      break;
+    case EventKind::kCheckpoint:
+      Checkpoint(m, event);
+      break;
+    case EventKind::kCompleted:
+      if (run.completed) {
+        m.changed = false;
+        break;
+      }
+      run.completed = true;
+      run.step = event.step;
+      if (event.loss) run.loss = event.loss;
+      if (event.validation_loss) run.validation_loss = event.validation_loss;
+      run.stop = std::max(run.stop, StopCause::kFinished);
+      Enter(m, RunState::kDraining, "the last step is done; ranks are leaving");
+      break;
+    case EventKind::kDrained:
+      if (run.state == RunState::kDraining) {
+        if (event.step == run.step && event.loss == run.loss) m.changed = false;
+        run.step = std::max(run.step, event.step);
+        if (event.loss) run.loss = event.loss;
+        if (event.validation_loss) run.validation_loss = event.validation_loss;
+      } else {
+        Event preempted = event;
+        preempted.failure = Failure::kPreempted;
+        Fail(m, preempted);
+      }
+      break;
+    case EventKind::kAttemptFailed:
+      Fail(m, event);
+      break;
+    case EventKind::kAttemptGone:
+      Gone(m, event);
+      break;
+    default:
+      CHECK(false) << Name(event.kind);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MoveBy(Move& m, const Event& event, absl::Time now) {
+  Run& run = m.run;
+  if (IsObservation(event.kind)) return Observe(m, event);
+  switch (event.kind) {
+    case EventKind::kPauseRequested:
+      return Stop(m, event, /*cancel=*/false);
+    case EventKind::kCancelRequested:
+      return Stop(m, event, /*cancel=*/true);
+    case EventKind::kResumeRequested:
+      return Resume(m, event);
+    case EventKind::kNoted:
+      m.message = event.message;
+      return absl::OkStatus();
+    default:
+      break;
+  }
+  // The reconciler's own decisions; one that was overtaken by another event is dropped.
+  const bool planned = event.kind == EventKind::kAttemptPlanned;
+  if (!Possible(run.state, event.kind) || (planned && event.attempt != run.attempt + 1)) {
+    m.changed = false;
+    return absl::OkStatus();
+  }
+  m.message = event.message;
+  if (planned) {
+    Plan(m, event, now);
+  } else if (event.kind == EventKind::kAdmitted) {
+    Enter(m, RunState::kQueued, "");
+  } else if (event.kind == EventKind::kBlocked) {
+    Enter(m, RunState::kHeld, event.message);
+  } else if (event.kind == EventKind::kUnlaunchable) {
+    Enter(m, RunState::kFailed, event.message);
+  } else {
+    CHECK(false) << Name(event.kind) << " is made by Store::Create alone";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Duration Backoff(int64_t failures) {
+  const int64_t doublings = std::clamp<int64_t>(failures - 1, 0, 6);
+  return absl::Seconds(std::min<int64_t>(int64_t{1} << doublings, 60));
+}
+
+absl::StatusOr<Applied> Apply(const Run& run, const Event& event, absl::Time now) {
+  Move m{.run = run, .message = "", .changed = true};
+  if (absl::Status status = MoveBy(m, event, now); !status.ok()) return status;
+  Applied result;
+  result.changed = m.changed;
+  if (!m.changed) {
+    result.run = run;
+    return result;
+  }
+  CHECK(event.kind == EventKind::kNoted ? m.run.state == run.state
+                                        : Allowed(run.state, event.kind, m.run.state))
+      << Name(run.state) << " -" << Name(event.kind) << "-> " << Name(m.run.state);
+  CHECK_GE(m.run.attempt, run.attempt);
+  const int64_t now_ms = absl::ToUnixMillis(now);
+  if (IsStopped(m.run.state) && !IsStopped(run.state) && m.run.session_unix_ms != 0) {
+    m.run.active_ms += std::max<int64_t>(0, now_ms - m.run.session_unix_ms);
+    m.run.session_unix_ms = 0;
+  }
+  m.run.updated_unix_ms = now_ms;
+  m.run.event_seq = run.event_seq + 1;
+  result.record = {.seq = m.run.event_seq,
+                   .unix_ms = now_ms,
+                   .kind = event.kind,
+                   .attempt = m.run.attempt,
+                   .from = run.state,
+                   .to = m.run.state,
+                   .message = std::move(m.message)};
+  result.run = std::move(m.run);
+  return result;
+}
+
+}  // namespace galley::service

@@ -1,0 +1,223 @@
+#include "service/run/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "service/run/row.h"
+#include "service/run/sqlite.h"
+
+namespace galley::service {
+namespace {
+
+constexpr size_t kShortestPrefix = 4;
+
+constexpr const char* kSchema[] = {
+    "CREATE TABLE runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, run_dir TEXT NOT NULL UNIQUE, state TEXT "
+    "NOT NULL,"
+    " created_unix_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+    "CREATE INDEX runs_by_name ON runs (name, created_unix_ms)",
+    "CREATE TABLE events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_ms INTEGER NOT NULL, kind TEXT "
+    "NOT NULL,"
+    " attempt INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL, message TEXT NOT NULL,"
+    " PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
+    "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
+};
+
+// An exclusive lock on <state_dir>/lock for as long as the object lives; the file holds the owner's pid.
+class StateLock {
+ public:
+  static absl::StatusOr<StateLock> Take(const std::string& state_dir) {
+    const std::string path = JoinPath(state_dir, "lock");
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return ErrnoStatus(errno, path);
+    StateLock lock(fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      char pid[32] = {};
+      const ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+      return absl::FailedPreconditionError(
+          absl::StrCat(state_dir, ": another galley-controller (pid ",
+                       absl::StripAsciiWhitespace(absl::string_view(pid, n > 0 ? n : 0)),
+                       ") holds this state; stop it, or choose another --state-dir"));
+    }
+    const std::string pid = absl::StrCat(getpid(), "\n");
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) return ErrnoStatus(errno, path);
+    return lock;
+  }
+  StateLock(StateLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  ~StateLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+ private:
+  explicit StateLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+absl::Status PrepareSchema(Database& db, const std::string& path) {
+  RETURN_IF_ERROR(db.Run("PRAGMA journal_mode=WAL"));
+  RETURN_IF_ERROR(db.Run("PRAGMA synchronous=FULL"));
+  int64_t version = 0;
+  {
+    ASSIGN_OR_RETURN(Database::Rows rows, db.Query("PRAGMA user_version"));
+    ASSIGN_OR_RETURN(bool some, rows.Next());
+    if (some) version = rows.Int(0);
+  }
+  if (version == kSchemaVersion) return absl::OkStatus();
+  if (version > kSchemaVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": schema ", version, ", and this program knows ",
+                                                      kSchemaVersion, "; use the newer galley-controller"));
+  }
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
+  for (const char* statement : kSchema) RETURN_IF_ERROR(db.Run(statement));
+  RETURN_IF_ERROR(db.Run(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
+  return transaction.Commit();
+}
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(StateLock lock, std::unique_ptr<Database> db) : lock_(std::move(lock)), db_(std::move(db)) {}
+
+  absl::StatusOr<Created> Create(Run run, const std::string& key, absl::Time now) override {
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
+    if (!key.empty()) {
+      ASSIGN_OR_RETURN(Database::Rows rows,
+                       db_->Query("SELECT run_id FROM idempotency_keys WHERE key=?", {key}));
+      ASSIGN_OR_RETURN(bool known, rows.Next());
+      if (known) {
+        ASSIGN_OR_RETURN(Run existing, Get(rows.Text(0)));
+        return Created{std::move(existing), true};
+      }
+    }
+    const int64_t now_ms = absl::ToUnixMillis(now);
+    run.state = RunState::kAccepted;
+    run.created_unix_ms = run.updated_unix_ms = now_ms;
+    run.event_seq = 1;
+    absl::Status inserted =
+        db_->Run("INSERT INTO runs (id, name, run_dir, state, created_unix_ms, body) VALUES (?,?,?,?,?,?)",
+                 {run.id, run.name, run.run_dir, Name(run.state), now_ms, EncodeRun(run)});
+    if (absl::IsAlreadyExists(inserted)) {
+      return absl::AlreadyExistsError(
+          absl::StrCat(run.run_dir, ": the run directory (or the id ", run.id, ") belongs to another run"));
+    }
+    RETURN_IF_ERROR(inserted);
+    RETURN_IF_ERROR(Append(run.id, {.seq = 1,
+                                    .unix_ms = now_ms,
+                                    .kind = EventKind::kSubmitted,
+                                    .attempt = 0,
+                                    .from = RunState::kAccepted,
+                                    .to = RunState::kAccepted,
+                                    .message = absl::StrCat("submitted to ", run.run_dir)}));
+    if (!key.empty()) {
+      RETURN_IF_ERROR(db_->Run("INSERT INTO idempotency_keys (key, run_id) VALUES (?,?)", {key, run.id}));
+    }
+    RETURN_IF_ERROR(transaction.Commit());
+    return Created{std::move(run), false};
+  }
+
+  absl::StatusOr<Applied> Apply(const std::string& id, const Event& event, absl::Time now) override {
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
+    ASSIGN_OR_RETURN(Run run, Get(id));
+    ASSIGN_OR_RETURN(Applied applied, service::Apply(run, event, now));
+    if (!applied.changed) return applied;
+    RETURN_IF_ERROR(Append(id, applied.record));
+    RETURN_IF_ERROR(db_->Run("UPDATE runs SET state=?, body=? WHERE id=?",
+                             {Name(applied.run.state), EncodeRun(applied.run), id}));
+    RETURN_IF_ERROR(transaction.Commit());
+    return applied;
+  }
+
+  absl::StatusOr<Run> Get(const std::string& id) const override {
+    ASSIGN_OR_RETURN(std::vector<Run> runs, Select("SELECT body FROM runs WHERE id=?", {id}));
+    if (runs.empty()) return absl::NotFoundError(absl::StrCat("no run ", id));
+    return std::move(runs.front());
+  }
+
+  absl::StatusOr<Run> Resolve(const std::string& reference) const override {
+    ASSIGN_OR_RETURN(std::vector<Run> exact, Select("SELECT body FROM runs WHERE id=?1 OR run_dir=?1",
+                                                    {absl::string_view(reference)}));
+    if (!exact.empty()) return std::move(exact.front());
+    ASSIGN_OR_RETURN(
+        std::vector<Run> named,
+        Select("SELECT body FROM runs WHERE name=? ORDER BY created_unix_ms DESC, rowid DESC LIMIT 1",
+               {absl::string_view(reference)}));
+    if (!named.empty()) return std::move(named.front());
+    if (reference.size() >= kShortestPrefix) {
+      ASSIGN_OR_RETURN(std::vector<Run> prefixed,
+                       Select("SELECT body FROM runs WHERE substr(id, 1, ?2)=?1 LIMIT 2",
+                              {absl::string_view(reference), static_cast<int64_t>(reference.size())}));
+      if (prefixed.size() == 1) return std::move(prefixed.front());
+      if (prefixed.size() > 1) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(reference, ": several runs begin so; give more of the id"));
+      }
+    }
+    return absl::NotFoundError(absl::StrCat("no run has the id, name or directory '", reference, "'"));
+  }
+
+  absl::StatusOr<std::vector<Run>> List() const override {
+    return Select("SELECT body FROM runs ORDER BY created_unix_ms DESC, rowid DESC", {});
+  }
+
+  absl::StatusOr<std::vector<EventRecord>> Events(const std::string& id, int64_t since) const override {
+    ASSIGN_OR_RETURN(
+        Database::Rows rows,
+        db_->Query("SELECT seq, unix_ms, kind, attempt, from_state, to_state, message FROM events"
+                   " WHERE run_id=? AND seq>? ORDER BY seq",
+                   {absl::string_view(id), since}));
+    std::vector<EventRecord> events;
+    while (true) {
+      ASSIGN_OR_RETURN(bool more, rows.Next());
+      if (!more) return events;
+      EventRecord e{
+          .seq = rows.Int(0), .unix_ms = rows.Int(1), .attempt = rows.Int(3), .message = rows.Text(6)};
+      if (!ParseKind(rows.Text(2), &e.kind) || !ParseState(rows.Text(4), &e.from) ||
+          !ParseState(rows.Text(5), &e.to)) {
+        return absl::DataLossError(absl::StrCat("event ", e.seq, " of run ", id, ": unknown kind or state"));
+      }
+      events.push_back(std::move(e));
+    }
+  }
+
+ private:
+  absl::Status Append(const std::string& id, const EventRecord& e) {
+    return db_->Run(
+        "INSERT INTO events (run_id, seq, unix_ms, kind, attempt, from_state, to_state, message)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+        {absl::string_view(id), e.seq, e.unix_ms, Name(e.kind), e.attempt, Name(e.from), Name(e.to),
+         absl::string_view(e.message)});
+  }
+
+  absl::StatusOr<std::vector<Run>> Select(const char* sql,
+                                          std::initializer_list<Database::Value> values) const {
+    ASSIGN_OR_RETURN(Database::Rows rows, db_->Query(sql, values));
+    std::vector<Run> runs;
+    while (true) {
+      ASSIGN_OR_RETURN(bool more, rows.Next());
+      if (!more) return runs;
+      ASSIGN_OR_RETURN(Run run, DecodeRun(rows.Text(0)));
+      runs.push_back(std::move(run));
+    }
+  }
+
+  StateLock lock_;
+  std::unique_ptr<Database> db_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir) {
+  RETURN_IF_ERROR(MakeDirs(state_dir, 0700));
+  ASSIGN_OR_RETURN(StateLock lock, StateLock::Take(state_dir));
+  const std::string path = JoinPath(state_dir, "galley.db");
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path));
+  RETURN_IF_ERROR(PrepareSchema(*db, path));
+  return std::make_unique<SqliteStore>(std::move(lock), std::move(db));
+}
+
+}  // namespace galley::service
