@@ -45,7 +45,10 @@ class TestServer : public Handler {
     return refuse_;
   }
   void OnReport(Session session, uint64_t sequence, v1::Report report) override {
+    Record(sequence, report);
     if (sequence > 0 && done_) server_->Done(session, sequence);
+  }
+  void Record(uint64_t sequence, const v1::Report& report) {
     std::lock_guard lock(mutex_);
     sequences_.push_back(sequence);
     if (report.has_heartbeat()) {

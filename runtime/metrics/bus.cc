@@ -1,0 +1,84 @@
+#include "runtime/metrics/bus.h"
+
+#include <utility>
+
+#include "runtime/base/check.h"
+
+namespace galley::metrics {
+
+Bus::Bus(std::vector<std::unique_ptr<Sink>> sinks, OnError on_error, size_t capacity)
+    : sinks_(std::move(sinks)),
+      failing_(sinks_.size()),
+      on_error_(std::move(on_error)),
+      capacity_(capacity),
+      thread_([this] { Loop(); }) {
+  CHECK(capacity_ > 0);
+}
+
+Bus::~Bus() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  pushed_.notify_all();
+  thread_.join();
+}
+
+void Bus::Push(const StepRecord& record, std::function<void()> written) {
+  std::function<void()> oldest;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.size() >= capacity_) {
+      oldest = std::move(queue_.front().written);
+      queue_.pop_front();
+      ++dropped_;
+      ++done_count_;
+    }
+    queue_.push_back({record, std::move(written)});
+    ++pushed_count_;
+  }
+  pushed_.notify_all();
+  if (oldest) oldest();
+}
+
+void Bus::Drain() {
+  std::unique_lock lock(mutex_);
+  const int64_t target = pushed_count_;
+  drained_.wait(lock, [&] { return done_count_ >= target; });
+}
+
+int64_t Bus::dropped() const {
+  std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+void Bus::WriteAll(const StepRecord& record) {
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    absl::Status status = sinks_[i]->Write(record);
+    if (status.ok() != failing_[i]) continue;
+    failing_[i] = !status.ok();
+    if (on_error_) on_error_(status);
+  }
+}
+
+void Bus::Loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    pushed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    if (queue_.empty()) break;
+    Item item = std::move(queue_.front());
+    queue_.pop_front();
+    const bool last = queue_.empty();
+    lock.unlock();
+    WriteAll(item.record);
+    if (last) {
+      for (auto& sink : sinks_) (void)sink->Flush();
+    }
+    if (item.written) item.written();
+    lock.lock();
+    ++done_count_;
+    drained_.notify_all();
+  }
+}
+
+}  // namespace galley::metrics

@@ -1,0 +1,56 @@
+// Carries step records from the thread that receives them to the sinks, on a thread of its own. Push never
+// waits: when a sink is so slow that `capacity` records wait, the oldest is dropped and counted.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "runtime/metrics/sink.h"
+#include "runtime/metrics/step_record.h"
+
+namespace galley::metrics {
+
+class Bus {
+ public:
+  // Called on the bus's thread with the first error of a sink, and with ok when that sink works again.
+  using OnError = std::function<void(const absl::Status&)>;
+
+  explicit Bus(std::vector<std::unique_ptr<Sink>> sinks, OnError on_error = nullptr,
+               size_t capacity = size_t{1} << 16);
+  ~Bus();  // what was pushed is still written, and the sinks are flushed
+
+  // `written` (may be null) is called once every sink has seen the record, on the bus's thread, or when the
+  // record is dropped, on the pushing one.
+  void Push(const StepRecord& record, std::function<void()> written = nullptr);
+  void Drain();  // waits until everything pushed so far has been written and flushed
+  int64_t dropped() const;
+
+ private:
+  struct Item {
+    StepRecord record;
+    std::function<void()> written;
+  };
+  void Loop();
+  void WriteAll(const StepRecord& record);
+
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::vector<bool> failing_;  // by sink; the thread's own
+  const OnError on_error_;
+  const size_t capacity_;
+  mutable std::mutex mutex_;
+  std::condition_variable pushed_, drained_;
+  std::deque<Item> queue_;  // this and below: guarded by mutex_
+  int64_t pushed_count_ = 0;
+  int64_t done_count_ = 0;  // written or dropped
+  int64_t dropped_ = 0;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace galley::metrics
