@@ -1,0 +1,147 @@
+#include "exporters/jsonl.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/status.h"
+
+namespace galley::exporters {
+namespace {
+
+using metrics::StepRecord;
+
+constexpr off_t kMaxLine = 1 << 16;  // ours are below 600 bytes
+
+void Field(std::string& out, const char* key, absl::string_view value) {
+  absl::StrAppend(&out, out.size() > 1 ? "," : "", "\"", key, "\":", value);
+}
+
+void Field(std::string& out, const char* key, int64_t value) { Field(out, key, absl::StrCat(value)); }
+
+void Field(std::string& out, const char* key, double value) {
+  if (!std::isfinite(value)) return Field(out, key, "null");
+  char text[40];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  Field(out, key, absl::string_view(text, static_cast<size_t>(end - text)));
+}
+
+class JsonlSink : public metrics::Sink {
+ public:
+  JsonlSink(int fd, std::string path, off_t size, std::pair<int64_t, int64_t> last)
+      : fd_(fd), path_(std::move(path)), size_(size), last_(last) {}
+  ~JsonlSink() override { ::close(fd_); }
+
+  absl::Status Write(const StepRecord& record) override {
+    const std::pair<int64_t, int64_t> at{record.attempt, record.step};
+    if (at <= last_) return absl::OkStatus();
+    const std::string line = absl::StrCat(JsonLine(record), "\n");
+    ssize_t n;
+    do {
+      n = ::write(fd_, line.data(), line.size());
+    } while (n < 0 && errno == EINTR);
+    if (n == static_cast<ssize_t>(line.size())) {
+      size_ += n;
+      last_ = at;
+      return absl::OkStatus();
+    }
+    // A part of a line (a full disk) must not stay in front of the next one.
+    const int error = n < 0 ? errno : ENOSPC;
+    if (n > 0) (void)!::ftruncate(fd_, size_);
+    return Annotate(ErrnoStatus(error, path_), absl::StrCat("step ", record.step, " is not recorded"));
+  }
+
+ private:
+  const int fd_;
+  const std::string path_;
+  off_t size_;
+  std::pair<int64_t, int64_t> last_;  // attempt and step of the last line
+};
+
+// The last whole line of the file, and the size of the file up to its newline.
+struct Tail {
+  std::string line;
+  off_t size = 0;
+};
+
+absl::StatusOr<Tail> ReadTail(int fd, const std::string& path) {
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  if (size < 0) return ErrnoStatus(errno, path);
+  std::string text(static_cast<size_t>(std::min(size, 2 * kMaxLine)), '\0');
+  const ssize_t n = ::pread(fd, text.data(), text.size(), size - static_cast<off_t>(text.size()));
+  if (n != static_cast<ssize_t>(text.size())) return ErrnoStatus(n < 0 ? errno : EIO, path);
+  const size_t newline = text.rfind('\n');
+  if (newline == std::string::npos) {
+    if (size > kMaxLine) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": no line ends in its last ", text.size(), " bytes; move the file away"));
+    }
+    return Tail{};
+  }
+  const size_t before = newline == 0 ? std::string::npos : text.rfind('\n', newline - 1);
+  const size_t begin = before == std::string::npos ? 0 : before + 1;
+  return Tail{text.substr(begin, newline - begin), size - static_cast<off_t>(text.size() - newline - 1)};
+}
+
+}  // namespace
+
+std::string JsonLine(const StepRecord& record) {
+  std::string out = "{";
+  Field(out, "step", record.step);
+  Field(out, "attempt", record.attempt);
+  Field(out, "samples", record.samples);
+  Field(out, "tokens", record.tokens);
+  Field(out, "samples_hash", absl::StrCat("\"", Hex(record.samples_hash), "\""));
+  Field(out, "loss", record.loss);
+  Field(out, "lr", record.lr);
+  Field(out, "grad_norm", record.grad_norm);
+  Field(out, "global_batch", record.global_batch);
+  Field(out, "step_seconds", record.step_seconds);
+  Field(out, "data_seconds", record.data_seconds);
+  Field(out, "tokens_per_second", record.tokens_per_second);
+  if (record.mfu.has_value()) {
+    Field(out, "mfu", *record.mfu);
+  } else {
+    Field(out, "mfu", "null");
+  }
+  if (record.validation_loss.has_value()) Field(out, "validation_loss", *record.validation_loss);
+  return out + "}";
+}
+
+absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonl(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) return ErrnoStatus(errno, path);
+  auto fail = [&](absl::Status status) {
+    ::close(fd);
+    return status;
+  };
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    return fail(absl::AlreadyExistsError(
+        absl::StrCat(path, ": another process writes to it; stop the other trainerd of this run")));
+  }
+  absl::StatusOr<Tail> tail = ReadTail(fd, path);
+  if (!tail.ok()) return fail(tail.status());
+  if (::ftruncate(fd, tail->size) != 0) return fail(ErrnoStatus(errno, path));
+  std::pair<int64_t, int64_t> last{0, 0};
+  if (!tail->line.empty()) {
+    const auto json = nlohmann::json::parse(tail->line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() ||
+        !json.contains("attempt") || !json["attempt"].is_number_integer()) {
+      return fail(absl::DataLossError(
+          absl::StrCat(path, ": its last line is no step of metrics.jsonl; move the file away")));
+    }
+    last = {json["attempt"].get<int64_t>(), json["step"].get<int64_t>()};
+  }
+  return std::make_unique<JsonlSink>(fd, path, tail->size, last);
+}
+
+}  // namespace galley::exporters

@@ -1,0 +1,22 @@
+// metrics.jsonl: one JSON object a step, one line each (docs/formats/metrics-jsonl.md).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "runtime/metrics/sink.h"
+
+namespace galley::exporters {
+
+// The line of a record, without its newline. Numbers are written in the fewest digits that read back to the
+// same double; one that is not finite is null.
+std::string JsonLine(const metrics::StepRecord& record);
+
+// Appends to `path`, each line by one write. What a killed writer left is put in order first: a last line
+// without its newline is cut off. A record that is in the file already (not after the last line's attempt and
+// step) is skipped, so records may be delivered again. kAlreadyExists when another process writes to the
+// file.
+absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonl(const std::string& path);
+
+}  // namespace galley::exporters
