@@ -7,8 +7,10 @@
 namespace galley::layers {
 
 struct Param {
-  View weight;  // compute element type (f32 or bf16)
-  View grad;    // f32, same shape; gradients are added to it over the micro-batches of a step
+  View weight;  // of the compute type (f32 or bf16): what matrix products and look-ups read
+  View master;  // f32; the same memory as `weight` where the compute type is f32. Gains and biases are read
+                // here
+  View grad;    // f32; gradients are added to it over the micro-batches of a step
 };
 
 }  // namespace galley::layers

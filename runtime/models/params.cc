@@ -12,16 +12,18 @@ ParamTable::ParamTable(const plan::ModelCard& card, DType compute) : card_(&card
   offsets_.push_back(offset);
   for (const plan::ParamSpec& p : card.params) {
     Shape shape{std::span<const int64_t>(p.shape)};
-    params_.push_back({View(nullptr, compute, shape), View(nullptr, DType::kF32, shape)});
+    const View f32(nullptr, DType::kF32, shape);
+    params_.push_back({.weight = View(nullptr, compute, shape), .master = f32, .grad = f32});
     offsets_.push_back(offset += p.elements());
   }
 }
 
-void ParamTable::Bind(View weights, View grads) {
+void ParamTable::Bind(View weights, View master, View grads) {
   for (int i = 0; i < size(); ++i) {
     layers::Param& p = params_[static_cast<size_t>(i)];
-    CHECK(weights.dtype == p.weight.dtype && grads.dtype == DType::kF32);
+    CHECK(weights.dtype == p.weight.dtype && master.dtype == DType::kF32);
     p.weight = Slice(weights, i);
+    p.master = Slice(master, i);
     if (grads.data != nullptr) p.grad = Slice(grads, i);
   }
 }

@@ -25,9 +25,9 @@ class ParamTable {
   const plan::ParamSpec& spec(int i) const { return card_->params[static_cast<size_t>(i)]; }
   const layers::Param* at(int i) const { return &params_[static_cast<size_t>(i)]; }
 
-  // weights: (elements()) of the compute type. grads: (elements()) f32, or an empty View where no backward
-  // pass will run.
-  void Bind(View weights, View grads);
+  // Flat buffers of elements(). weights: of the compute type; may be `master` itself. master: f32. grads:
+  // f32, or View{} where no backward pass will run.
+  void Bind(View weights, View master, View grads);
   // Parameter i's part of a flat buffer, in the parameter's shape.
   View Slice(View flat, int i) const;
 

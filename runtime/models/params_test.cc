@@ -39,11 +39,13 @@ TEST(ParamTable, LaysParametersOneAfterTheOther) {
   EXPECT_EQ(table.elements(), 50 + 3200 + 50);
   EXPECT_EQ(table.offset(1), 50);
   EXPECT_EQ(table.offset(3), table.elements());
-  Buffer w(table.elements() * 2), g(table.elements() * 4);
-  table.Bind(View(w.data(), DType::kBF16, {table.elements()}),
-             View(g.data(), DType::kF32, {table.elements()}));
+  Buffer w(table.elements() * 2), m(table.elements() * 4), g(table.elements() * 4);
+  const Shape flat{table.elements()};
+  table.Bind(View(w.data(), DType::kBF16, flat), View(m.data(), DType::kF32, flat),
+             View(g.data(), DType::kF32, flat));
   EXPECT_EQ(table.at(1)->weight.shape, Shape({64, 50}));
   EXPECT_EQ(static_cast<std::byte*>(table.at(1)->weight.data), w.data() + 100);
+  EXPECT_EQ(static_cast<std::byte*>(table.at(1)->master.data), m.data() + 200);
   EXPECT_EQ(static_cast<std::byte*>(table.at(2)->grad.data), g.data() + 4 * 3250);
 }
 
