@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "runtime/base/user_dirs.h"
 
 namespace galley::link {
 namespace {
@@ -20,11 +21,7 @@ namespace {
 absl::StatusOr<sockaddr_un> Address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() > kMaxSocketPath) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": a socket path has 1 to ", kMaxSocketPath,
-                                                   " bytes, this one has ", path.size(),
-                                                   "; choose a shorter folder"));
-  }
+  RETURN_IF_ERROR(CheckSocketPath(path));
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }

@@ -8,8 +8,6 @@
 
 namespace galley::link {
 
-inline constexpr size_t kMaxSocketPath = 107;
-
 // A connected, non-blocking stream socket. A Unix connect succeeds or fails at once.
 absl::StatusOr<int> ConnectUnix(const std::string& path);
 // A listening, non-blocking socket, 0600; see Server::Listen.
