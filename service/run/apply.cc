@@ -66,6 +66,12 @@ std::string HoldReason(const Event& event, const Run& run) {
 void Fail(Move& m, const Event& event) {
   Run& run = m.run;
   m.message = event.message;
+  // Ranks that are killed because somebody said "now", or that die with nothing left to do, are no failure.
+  if (run.state == RunState::kDraining &&
+      (run.completed || run.stop == StopCause::kCancelNow || run.stop == StopCause::kPauseNow)) {
+    m.changed = false;
+    return;
+  }
   const bool first = run.failure == Failure::kNone;
   const bool better = Of(event.failure).weight > Of(run.failure).weight;
   if (!first && !better && event.step <= run.best_step) {
@@ -131,9 +137,10 @@ void Gone(Move& m, const Event& event) {
     last.step = run.step;
     last.message = why;
     Enter(m, RunState::kHeld, HoldReason(last, run));
-  } else if (!saved) {
+  } else if (!saved || run.stop == StopCause::kPauseNow) {
     Enter(m, RunState::kPaused,
-          absl::StrCat("stopped without a save (", why, "); goes on from step ", run.last_checkpoint_step));
+          absl::StrCat("stopped without a save", why.empty() ? "" : absl::StrCat(" (", why, ")"),
+                       "; goes on from step ", run.last_checkpoint_step));
   } else {
     Enter(m, RunState::kPaused, run.stop == StopCause::kExitDuration ? "limits.exit_duration is over" : "");
   }
@@ -181,7 +188,7 @@ absl::Status Stop(Move& m, const Event& event, bool cancel) {
 absl::Status Resume(Move& m, const Event& event) {
   Run& run = m.run;
   if (!Possible(run.state, event.kind)) return Conflict(run, "resumed");
-  run.next_base = event.path;
+  if (!event.path.empty()) run.next_base = event.path;
   run.stop = StopCause::kNone;
   run.failures = 0;
   run.backoff_ms = 0;
@@ -203,7 +210,6 @@ void Plan(Move& m, const Event& event, absl::Time now) {
   run.live = true;
   run.node = event.node;
   run.base_checkpoint = event.path;
-  run.next_base.clear();
   run.completed = false;
   run.failure = Failure::kNone;
   run.step = event.step;
@@ -221,6 +227,7 @@ void Checkpoint(Move& m, const Event& event) {
   }
   run.last_checkpoint_step = event.step;
   run.last_checkpoint_path = event.path;
+  run.next_base.clear();
   run.step = std::max(run.step, event.step);
   if (event.loss) run.loss = event.loss;
   if (event.validation_loss) run.validation_loss = event.validation_loss;

@@ -191,7 +191,9 @@ void Reconciler::Planned(const std::string& id, const std::string& node, absl::S
     if (!base->note.empty()) {
       Event note;
       note.message = base->note;
-      StoreEvent(id, note).status().IgnoreError();  // it moves nothing; the plan itself is what must be stored
+      StoreEvent(id, note)
+          .status()
+          .IgnoreError();  // it moves nothing; the plan itself is what must be stored
     }
     event.kind = EventKind::kAttemptPlanned;
     event.attempt = run->attempt + 1;

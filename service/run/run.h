@@ -39,7 +39,8 @@ struct Run {
   bool live = false;            // ranks of `attempt` may exist
   std::string node;             // of `attempt`
   std::string base_checkpoint;  // `attempt` starts from it; empty: anew
-  std::string next_base;        // chosen by a user for the next attempt; empty: the newest that verifies
+  std::string
+      next_base;  // chosen by a user; stands until a checkpoint is committed. Empty: the newest that verifies
   StopCause stop = StopCause::kNone;  // of DRAINING and PAUSED
   bool completed = false;             // the last step is done and saved
   Failure failure = Failure::kNone;   // of the last failed attempt

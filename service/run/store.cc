@@ -86,13 +86,9 @@ class SqliteStore : public Store {
   absl::StatusOr<Created> Create(Run run, const std::string& key, absl::Time now) override {
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
     if (!key.empty()) {
-      ASSIGN_OR_RETURN(Database::Rows rows,
-                       db_->Query("SELECT run_id FROM idempotency_keys WHERE key=?", {key}));
-      ASSIGN_OR_RETURN(bool known, rows.Next());
-      if (known) {
-        ASSIGN_OR_RETURN(Run existing, Get(rows.Text(0)));
-        return Created{std::move(existing), true};
-      }
+      absl::StatusOr<Run> existing = FindByKey(key);
+      if (existing.ok()) return Created{*std::move(existing), true};
+      if (!absl::IsNotFound(existing.status())) return existing.status();
     }
     const int64_t now_ms = absl::ToUnixMillis(now);
     run.state = RunState::kAccepted;
@@ -118,6 +114,14 @@ class SqliteStore : public Store {
     }
     RETURN_IF_ERROR(transaction.Commit());
     return Created{std::move(run), false};
+  }
+
+  absl::StatusOr<Run> FindByKey(const std::string& key) const override {
+    ASSIGN_OR_RETURN(std::vector<Run> runs,
+                     Select("SELECT body FROM runs JOIN idempotency_keys ON run_id=id WHERE key=?", {key}));
+    if (runs.empty())
+      return absl::NotFoundError(absl::StrCat("no run was submitted with the key '", key, "'"));
+    return std::move(runs.front());
   }
 
   absl::StatusOr<Applied> Apply(const std::string& id, const Event& event, absl::Time now) override {

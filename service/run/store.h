@@ -34,7 +34,10 @@ class Store {
   // taken by another run.
   virtual absl::StatusOr<Created> Create(Run run, const std::string& idempotency_key, absl::Time now) = 0;
 
-  // Service::Apply on the stored row. kNotFound, or what Apply says.
+  // The run that was created with this key. kNotFound.
+  virtual absl::StatusOr<Run> FindByKey(const std::string& idempotency_key) const = 0;
+
+  // service::Apply on the stored row. kNotFound, or what Apply says.
   virtual absl::StatusOr<Applied> Apply(const std::string& id, const Event& event, absl::Time now) = 0;
 
   virtual absl::StatusOr<Run> Get(const std::string& id) const = 0;

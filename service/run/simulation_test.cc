@@ -1,0 +1,395 @@
+// Many seeded histories of runs on nodes that crash, vanish, repeat themselves and lose orders, with a
+// controller that restarts: the reconciler must keep its promises in all of them.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+#include "runtime/base/rng.h"
+#include "service/run/reconciler.h"
+
+namespace galley::service {
+namespace {
+
+class MemoryStore : public Store {
+ public:
+  absl::StatusOr<Created> Create(Run run, const std::string&, absl::Time) override {
+    run.event_seq = 1;
+    rows_[run.id] = run;
+    EventRecord first;
+    first.seq = 1;
+    first.kind = EventKind::kSubmitted;
+    events_[run.id].push_back(first);
+    return Created{run, false};
+  }
+  absl::StatusOr<Applied> Apply(const std::string& id, const Event& event, absl::Time now) override {
+    if (fail_ > 0 && --fail_ >= 0) return absl::ResourceExhaustedError("disk full");
+    absl::StatusOr<Applied> applied = service::Apply(rows_.at(id), event, now);
+    if (applied.ok() && applied->changed) {
+      rows_[id] = applied->run;
+      events_[id].push_back(applied->record);
+    }
+    return applied;
+  }
+  absl::StatusOr<Run> Get(const std::string& id) const override {
+    auto it = rows_.find(id);
+    if (it == rows_.end()) return absl::NotFoundError(id);
+    return it->second;
+  }
+  absl::StatusOr<Run> FindByKey(const std::string& key) const override { return absl::NotFoundError(key); }
+  absl::StatusOr<Run> Resolve(const std::string& id) const override { return Get(id); }
+  absl::StatusOr<std::vector<Run>> List() const override {
+    std::vector<Run> runs;
+    for (const auto& [id, run] : rows_) runs.push_back(run);
+    return runs;
+  }
+  absl::StatusOr<std::vector<EventRecord>> Events(const std::string& id, int64_t) const override {
+    return events_.at(id);
+  }
+  int fail_ = 0;
+
+ private:
+  std::map<std::string, Run> rows_;
+  std::map<std::string, std::vector<EventRecord>> events_;
+};
+
+// One node: keeps ranks going while nobody listens, spools reports, remembers what ended.
+struct Node {
+  struct Attempt {
+    int64_t number = 0;
+    int64_t step = 0;
+    bool training = false;
+    Order order = Order::kRun;
+  };
+  struct Report {
+    std::string run;
+    Event event;
+  };
+  bool attached = false;
+  std::map<std::string, Attempt> lives;
+  std::map<std::string, int64_t> ended;  // highest attempt that ended here
+  std::deque<Report> spool;
+};
+
+constexpr int64_t kTotalSteps = 300;
+
+class Simulation : public World {
+ public:
+  explicit Simulation(uint64_t seed) : dice_(seed, 1) {
+    nodes_["n1"];
+    nodes_["n2"];
+    Restart();
+    const int runs = 1 + Roll(3);
+    for (int i = 0; i < runs; ++i) {
+      Run run;
+      run.id = absl::StrCat("run", i);
+      run.total_steps = kTotalSteps;
+      run.exit_duration_seconds = Roll(4) == 0 ? 30 : 0;
+      ids_.push_back(run.id);
+      reconciler_->Added(store_.Create(run, "", clock_.Now())->run);
+    }
+  }
+
+  void RunHistory() {
+    for (int i = 0; i < 250; ++i) {
+      Disturb();
+      NextMoment();
+      CheckInvariants();
+    }
+    // Faults stop: everything must come to rest.
+    store_.fail_ = 0;
+    calm_ = true;
+    for (auto& [name, node] : nodes_) Attach(name);
+    for (int i = 0; i < 2000 && !AtRest(); ++i) {
+      NextMoment();
+      CheckInvariants();
+    }
+    EXPECT_TRUE(AtRest()) << Describe();
+    for (const std::string& id : ids_) {
+      ++ends_[static_cast<int>(store_.Get(id)->state)];
+      attempts_ += store_.Get(id)->attempt;
+      int64_t seq = 0, attempt = 0;
+      const std::vector<EventRecord> events = store_.Events(id, 0).value();
+      for (const EventRecord& e : events) {
+        ASSERT_EQ(e.seq, ++seq);
+        ASSERT_GE(e.attempt, attempt);
+        attempt = e.attempt;
+      }
+      ASSERT_EQ(store_.Get(id)->event_seq, seq);
+    }
+  }
+
+  // World
+  absl::StatusOr<std::string> Place(const Run&) override {
+    for (const auto& [name, node] : nodes_) {
+      if (node.attached) return name;
+    }
+    return absl::UnavailableError("a node");
+  }
+  void PlanAttempt(const Run& run, const std::string& node) override { plans_.push_back({run.id, node}); }
+  bool Attached(const std::string& node) const override { return nodes_.at(node).attached; }
+  void Send(const Run& run, Order order) override {
+    CHECK(Attached(run.node));
+    if (!calm_ && Roll(10) == 0) {  // lost with the stream
+      lost_stream_ = run.node;
+      return;
+    }
+    Deliver(nodes_[run.node], run.id, run.attempt, order);
+  }
+  void StopStranger(const std::string& node, const std::string& id, int64_t attempt) override {
+    Deliver(nodes_[node], id, attempt, Order::kStop);
+  }
+  int64_t LastStep(const Run&) const override { return 0; }
+  void Moved(const Run& run, const EventRecord& record) override {
+    EXPECT_FALSE(IsFinal(record.from) && record.to != record.from) << run.id;
+    EXPECT_GE(run.attempt, highest_[run.id]);
+    highest_[run.id] = run.attempt;
+  }
+
+  static inline std::map<int, int> ends_;  // how many runs came to rest in which state
+  static inline int64_t attempts_ = 0;
+
+ private:
+  int Roll(int n) { return static_cast<int>(dice_.At(rolls_++)[0] % static_cast<uint32_t>(n)); }
+
+  void Restart() {
+    for (auto& [name, node] : nodes_) node.attached = false;
+    plans_.clear();
+    reconciler_ = std::make_unique<Reconciler>(store_, *this, clock_);
+    ASSERT_TRUE(reconciler_->Load().ok());
+  }
+
+  void Deliver(Node& node, const std::string& id, int64_t attempt, Order order) {
+    auto it = node.lives.find(id);
+    if (order == Order::kRun) {
+      if (it != node.lives.end() && it->second.number == attempt) return;
+      if (node.ended[id] >= attempt) {
+        Say(node, id, EventKind::kAttemptGone, attempt, 0);
+        return;
+      }
+      for (const auto& [name, other] : nodes_) {
+        auto living = other.lives.find(id);
+        EXPECT_TRUE(living == other.lives.end()) << "two attempts of " << id << " live";
+      }
+      const int64_t base = store_.Get(id)->last_checkpoint_step;
+      node.lives[id] = {.number = attempt, .step = base};
+      return;
+    }
+    if (it == node.lives.end() || it->second.number > attempt) {
+      node.ended[id] = std::max(node.ended[id], attempt);
+      Say(node, id, EventKind::kAttemptGone, attempt, 0);
+      return;
+    }
+    it->second.order = std::max(it->second.order, order);
+    if (order == Order::kStop && Roll(3) > 0) End(node, id);
+  }
+
+  void Say(Node& node, const std::string& id, EventKind kind, int64_t attempt, int64_t step,
+           Failure failure = Failure::kNone) {
+    Event e;
+    e.kind = kind;
+    e.attempt = attempt;
+    e.step = step;
+    e.failure = failure;
+    if (kind == EventKind::kCheckpoint) e.path = absl::StrCat("/c/", id, "/", step);
+    node.spool.push_back({id, e});
+  }
+
+  void End(Node& node, const std::string& id) {
+    const Node::Attempt attempt = node.lives[id];
+    node.ended[id] = attempt.number;
+    node.lives.erase(id);
+    Say(node, id, EventKind::kAttemptGone, attempt.number, attempt.step);
+  }
+
+  void Live(Node& node) {
+    std::vector<std::string> ids;
+    for (const auto& [id, attempt] : node.lives) ids.push_back(id);
+    for (const std::string& id : ids) {
+      Node::Attempt& a = node.lives[id];
+      if (!calm_ && Roll(25) == 0) {
+        const Failure failures[] = {Failure::kRankCrash, Failure::kHang, Failure::kPeerLost,
+                                    Failure::kNumeric, Failure::kInternal};
+        if (Roll(4) > 0) Say(node, id, EventKind::kAttemptFailed, a.number, a.step, failures[Roll(5)]);
+        if (Roll(2) > 0) End(node, id);  // else it lingers until it is told to stop
+        continue;
+      }
+      if (a.order == Order::kStop) {
+        End(node, id);
+      } else if (!a.training) {
+        a.training = true;
+        Say(node, id, EventKind::kTraining, a.number, a.step);
+      } else if (a.order == Order::kSaveAndStop) {
+        Say(node, id, EventKind::kCheckpoint, a.number, a.step);
+        Say(node, id, EventKind::kDrained, a.number, a.step);
+        End(node, id);
+      } else {
+        a.step = std::min(a.step + 1 + Roll(5), kTotalSteps);
+        if (a.step == kTotalSteps || Roll(4) == 0) Say(node, id, EventKind::kCheckpoint, a.number, a.step);
+        if (a.step == kTotalSteps) {
+          Say(node, id, EventKind::kCompleted, a.number, a.step);
+          End(node, id);
+        }
+      }
+    }
+  }
+
+  void Attach(const std::string& name) {
+    Node& node = nodes_[name];
+    if (node.attached) return;
+    Drain(node);
+    node.attached = true;
+    LivingAttempts living;
+    for (const auto& [id, attempt] : node.lives) living.insert({id, attempt.number});
+    reconciler_->NodeAttached(name, living);
+  }
+
+  void Drain(Node& node) {
+    while (!node.spool.empty()) {
+      const Node::Report report = node.spool.front();
+      node.spool.pop_front();
+      const int times = !calm_ && Roll(5) == 0 ? 2 : 1;  // at least once
+      for (int i = 0; i < times; ++i) {
+        if (!reconciler_->Apply(report.run, report.event).ok()) {
+          node.spool.push_front(report);  // not acknowledged: it comes again
+          return;
+        }
+      }
+    }
+  }
+
+  void NextMoment() {
+    clock_.Advance(absl::Milliseconds(100 + Roll(2000)));
+    for (auto& [name, node] : nodes_) {
+      Live(node);
+      if (node.attached) Drain(node);
+    }
+    if (!lost_stream_.empty()) {
+      nodes_[lost_stream_].attached = false;
+      reconciler_->NodeDetached(lost_stream_);
+      if (calm_) Attach(lost_stream_);
+      lost_stream_.clear();
+    }
+    std::deque<std::pair<std::string, std::string>> plans;
+    plans.swap(plans_);
+    for (const auto& [id, node] : plans) {
+      const Run run = store_.Get(id).value();
+      reconciler_->Planned(id, node, Base{run.last_checkpoint_path, run.last_checkpoint_step, ""});
+    }
+    if (reconciler_->NextWake() <= absl::ZeroDuration()) reconciler_->Tick();
+  }
+
+  void Disturb() {
+    const std::string name = Roll(2) ? "n1" : "n2";
+    Node& node = nodes_[name];
+    const std::string& id = ids_[Roll(static_cast<int>(ids_.size()))];
+    Event e;
+    switch (Roll(24)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        Attach(name);
+        break;
+      case 4:
+        if (node.attached) {
+          node.attached = false;
+          reconciler_->NodeDetached(name);
+        }
+        break;
+      case 5:
+        Restart();
+        break;
+      case 6:  // the machine loses power: ranks, spool and memory are gone
+        if (Roll(3) == 0) {
+          const bool was = node.attached;
+          node = Node{};
+          if (was) reconciler_->NodeDetached(name);
+        }
+        break;
+      case 7:
+        e.kind = EventKind::kPauseRequested;
+        e.cause = StopCause::kPause;
+        reconciler_->Apply(id, e).status().IgnoreError();  // a conflict is an answer too
+        break;
+      case 8:
+        if (Roll(6) == 0) {
+          e.kind = EventKind::kCancelRequested;
+          e.cause = Roll(2) ? StopCause::kCancel : StopCause::kCancelNow;
+          reconciler_->Apply(id, e).status().IgnoreError();
+        }
+        break;
+      case 9:
+      case 10:
+        e.kind = EventKind::kResumeRequested;
+        reconciler_->Apply(id, e).status().IgnoreError();
+        break;
+      case 11:
+        store_.fail_ = Roll(3);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void CheckInvariants() {
+    for (const std::string& id : ids_) {
+      const Run run = store_.Get(id).value();
+      if (IsFinal(run.state) && !run.live) continue;
+      EXPECT_TRUE(reconciler_->NextWake() < absl::InfiniteDuration() || !reconciler_->Next(run).empty())
+          << id;
+      int living = 0;
+      for (const auto& [name, node] : nodes_) living += static_cast<int>(node.lives.count(id));
+      EXPECT_LE(living, 1) << id;
+    }
+  }
+
+  bool AtRest() const {
+    for (const std::string& id : ids_) {
+      const Run run = store_.Get(id).value();
+      if (!IsStopped(run.state) || run.live) return false;
+    }
+    return true;
+  }
+
+  std::string Describe() const {
+    std::string text;
+    for (const std::string& id : ids_) {
+      const Run run = store_.Get(id).value();
+      absl::StrAppend(&text, id, " ", Name(run.state), " live ", run.live, " on ", run.node, ": ",
+                      reconciler_->Next(run), "\n");
+    }
+    return text;
+  }
+
+  Philox dice_;
+  uint64_t rolls_ = 0;
+  FakeClock clock_;
+  MemoryStore store_;
+  std::map<std::string, Node> nodes_;
+  std::unique_ptr<Reconciler> reconciler_;
+  std::vector<std::string> ids_;
+  std::deque<std::pair<std::string, std::string>> plans_;
+  std::map<std::string, int64_t> highest_;
+  std::string lost_stream_;
+  bool calm_ = false;
+};
+
+TEST(Simulation, EveryHistoryKeepsTheInvariantsAndComesToRest) {
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    SCOPED_TRACE(seed);
+    Simulation(seed).RunHistory();
+    if (testing::Test::HasFailure()) return;
+  }
+  // The histories are worth something: they reach every end, over many attempts.
+  for (RunState state : {RunState::kSucceeded, RunState::kPaused, RunState::kHeld, RunState::kCancelled}) {
+    EXPECT_GT(Simulation::ends_[static_cast<int>(state)], 20) << Name(state);
+  }
+  EXPECT_GT(Simulation::attempts_, 4000);
+}
+
+}  // namespace
+}  // namespace galley::service
