@@ -1,0 +1,80 @@
+// The data plan: everything that decides which tokens a sample holds, frozen into the checkpoint. It holds no
+// rank count, no micro-batch and no path in its hash, so a run may move and change shape without changing its
+// order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "runtime/data/indexed_dataset.h"
+
+namespace galley::data {
+
+enum class Split { kTrain = 0, kValid = 1, kTest = 2 };
+absl::string_view Name(Split split);
+
+// The version of the order's rules; written in plan and manifest. Rules: docs/formats/data-order.md.
+inline constexpr absl::string_view kOrderVersion = "galley-order-v1";
+
+struct SourceConfig {
+  std::string path;  // prefix of .bin and .idx
+  double weight = 1;
+};
+
+// Plain numbers of a recipe's data section.
+struct DataConfig {
+  std::vector<SourceConfig> train;
+  std::vector<double> split = {969, 30, 1};  // shares of train, valid and test; normalised
+  int64_t seed = 0;
+  int64_t sequence_length = 0;  // T; a sample holds T + 1 tokens
+  int64_t vocab = 0;            // ids are in [0, vocab)
+  bool needs_valid = false;     // evaluation asks for it: then an empty valid split is an error
+};
+
+struct PlannedSource {
+  std::string path;         // where it lay when the plan was made; not in the hash
+  std::string fingerprint;  // 16 hex digits, IndexedDataset::Fingerprint
+  double weight = 1;        // as the recipe has it
+  int64_t share = 1;        // of DataPlan::period
+  int64_t tokens = 0;
+  std::array<Range, 3> sequences;  // of train, valid, test
+  std::array<Range, 3> stream;     // the same as tokens of the stream
+};
+
+struct DataPlan {
+  std::string version{kOrderVersion};
+  int64_t seed = 0;
+  int64_t sequence_length = 0;
+  int64_t vocab = 0;
+  int64_t period = 1;  // the shares' sum: the blend repeats after so many samples
+  std::vector<PlannedSource> sources;
+
+  // Samples in one pass over a source's split: windows of T + 1 tokens that share one token with the next.
+  int64_t Windows(int64_t source, Split split) const;
+  int64_t Windows(Split split) const;  // of all sources
+};
+
+// Opens every source. Errors name the file and the remedy: missing files, float tokens, a source whose
+// training split (or valid split, when needed) holds no window.
+absl::StatusOr<DataPlan> BuildDataPlan(const DataConfig& config);
+
+// Element ranges of a split over n elements: cumulative shares, rounded half to even (Megatron-Core's rule).
+absl::StatusOr<std::array<Range, 3>> SplitRanges(const std::vector<double>& split, int64_t n);
+
+// Canonical JSON, one line; the same plan gives the same bytes.
+std::string ToJson(const DataPlan& plan);
+absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view json);
+
+// Over all that decides the order of the training split; 16 hex digits.
+std::string Hash(const DataPlan& plan);
+
+// kFailedPrecondition when going on with `now` after `consumed` samples of `saved` would reorder what was
+// seen or is yet to come: names each difference and the remedy. With nothing consumed every plan will do.
+absl::Status CheckResume(const DataPlan& saved, const DataPlan& now, int64_t consumed);
+
+}  // namespace galley::data
