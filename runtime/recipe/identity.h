@@ -23,7 +23,7 @@ struct Change {
   std::string before, after;  // canonical text; empty: absent
   Resume rule = Resume::kFree;
 };
-// Every field that differs, in the order of the schema.
+// Every field that differs: first those of `before`, in the order of the schema, then those only `after` has.
 std::vector<Change> Compare(const RecipeSpec& before, const RecipeSpec& after);
 
 }  // namespace galley::recipe

@@ -6,16 +6,18 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "runtime/recipe/fault.h"
+#include "runtime/recipe/checker.h"
 #include "runtime/recipe/spec.h"
 
 namespace galley::recipe {
 
 // What travels to controller and rank: all that Load needs, so that it is pure there.
 struct RecipeText {
-  std::string canonical;     // YAML; `base:` and `--set` resolved, every default written out
-  std::string root;          // absolute folder that relative paths mean
-  std::string origins_json;  // object: path -> "file:line:column", "--set PATH" or "default"
+  std::string canonical;  // YAML; `base:` and `--set` resolved, every default written out
+  std::string root;       // absolute folder that relative paths mean
+  // {"files": [names, in the order of faults], "places": {path: "file:line:column" or "--set PATH"}}; what is
+  // not among the places is a default.
+  std::string origins_json;
 };
 
 struct LoadResult {
@@ -24,15 +26,23 @@ struct LoadResult {
   std::vector<Fault> faults;       // errors and warnings, sorted
 };
 
+// In all three, `checks` are those of higher floors (checker.h).
+//
 // Reads the file, its bases, and applies `sets` ("batch.micro=2"). Paths are relative to the file that wrote
 // them, those of --set to the working folder. In the spec all paths are absolute.
-LoadResult LoadFile(const std::string& path, const std::vector<std::string>& sets = {});
+LoadResult LoadFile(const std::string& path, const std::vector<std::string>& sets = {},
+                    const std::vector<Check>& checks = {});
 
 // The same from memory; no I/O, so `base:` is a fault. `name` stands in faults.
 LoadResult LoadString(const std::string& yaml, const std::string& name, const std::string& root,
-                      const std::vector<std::string>& sets = {});
+                      const std::vector<std::string>& sets = {}, const std::vector<Check>& checks = {});
 
 // Canonical text back to the spec; faults carry the places of `origins_json`. Pure.
-LoadResult LoadText(const RecipeText& text);
+LoadResult LoadText(const RecipeText& text, const std::vector<Check>& checks = {});
+
+// The canonical YAML with the origin of every value as a comment, and the recipe as JSON (numbers as numbers,
+// amounts and durations as texts). REQUIRES: a text that a load gave.
+std::string RenderOrigins(const RecipeText& text);
+std::string RenderJson(const RecipeText& text, bool origins);
 
 }  // namespace galley::recipe

@@ -1,6 +1,8 @@
 // The recipe's field tables, as data for people, editors and docs.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct FieldDoc {
   std::string resume;   // "fixed", "free" or "warn"; "" for sections
   std::vector<std::string> choices;
   std::vector<std::string> children;  // paths, for sections and lists of maps
+  std::string json_type;  // "integer", "number", "boolean", "string", "amount", "duration", "map", "list"...
+  std::optional<int64_t> minimum, maximum;
 };
 
 // All fields and sections in the order of the schema, depth first; the recipe itself first.

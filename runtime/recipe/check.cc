@@ -1,0 +1,210 @@
+#include "runtime/recipe/check.h"
+
+#include <cmath>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/recipe/quantity.h"
+
+namespace galley::recipe {
+namespace {
+
+int64_t World(const RecipeSpec& s) {
+  return s.parallelism.data * s.parallelism.tensor * s.parallelism.pipeline;
+}
+
+// "path: 10 does not divide by other = 3", when it does not.
+void WantMultiple(Checker& c, const std::string& path, int64_t value, const std::string& other,
+                  int64_t divisor) {
+  if (value % divisor != 0) {
+    c.Error(path, absl::StrCat(value, " does not divide by ", other, " = ", divisor));
+  }
+}
+
+void CheckModel(Checker& c) {
+  const Model& m = c.spec.model;
+  const Parallelism& p = c.spec.parallelism;
+  if (c.Sound({"model.hidden", "model.heads"})) {
+    WantMultiple(c, "model.hidden", m.hidden, "model.heads", m.heads);
+  }
+  if (c.Sound({"model.heads", "model.kv_heads", "model.family"})) {
+    WantMultiple(c, "model.heads", m.heads, "model.kv_heads", m.kv_heads);
+  }
+  if (c.Sound({"model.hidden", "model.heads", "model.family"}) && m.family == Family::kLlama &&
+      m.hidden / m.heads % 2 != 0) {
+    c.Error("model.hidden",
+            absl::StrCat("a head is ", m.hidden / m.heads, " wide; rotary positions need an even width"));
+  }
+  if (c.Sound({"model.family", "model.activation"}) &&
+      (m.family == Family::kLlama) != (m.activation == Activation::kSwiglu)) {
+    c.Error("model.activation",
+            m.family == Family::kLlama ? "llama takes swiglu only" : "gpt2 takes gelu_tanh or gelu_erf");
+  }
+  if (c.Sound({"model.vocab", "data.tokenizer"}) && c.spec.data.tokenizer.kind == TokenizerKind::kBytes &&
+      m.vocab < 256) {
+    c.Error("model.vocab", absl::StrCat(m.vocab, " is less than the 256 tokens of the bytes tokenizer"));
+  }
+  if (c.Sound({"model.layers", "parallelism.pipeline"})) {
+    WantMultiple(c, "model.layers", m.layers, "parallelism.pipeline", p.pipeline);
+  }
+  for (const auto& [path, value] :
+       {std::pair<const char*, int64_t>{"model.kv_heads", m.kv_heads}, {"model.ffn", m.ffn}}) {
+    if (c.Sound({path, "model.heads", "model.family", "parallelism.tensor"}) &&
+        m.heads % std::max<int64_t>(m.kv_heads, 1) == 0) {
+      WantMultiple(c, path, value, "parallelism.tensor", p.tensor);
+    }
+  }
+}
+
+void CheckRampup(Checker& c, int64_t share) {
+  const Batch& b = c.spec.batch;
+  const Rampup& r = *b.rampup;
+  if (r.start > b.global) {
+    c.Error("batch.rampup.start", absl::StrCat(r.start, " is more than batch.global = ", b.global));
+    return;
+  }
+  if ((b.global - r.start) % r.increment != 0) {
+    c.Error("batch.rampup.increment",
+            absl::StrCat(r.increment, " does not divide the way from ", r.start, " to ", b.global));
+    return;
+  }
+  if ((b.global - r.start) / r.increment > 100'000) {
+    c.Error("batch.rampup.increment", "makes more than 100,000 stages");
+  }
+  if (share == 0) return;
+  const std::string what = "batch.micro x parallelism.data";
+  if (r.start % share != 0) {
+    WantMultiple(c, "batch.rampup.start", r.start, what, share);
+  } else if (r.start != b.global) {
+    WantMultiple(c, "batch.rampup.increment", r.increment, what, share);
+  }
+}
+
+void CheckBatch(Checker& c) {
+  const Batch& b = c.spec.batch;
+  const bool sound = c.Sound({"batch.micro", "batch.global", "parallelism.data"});
+  const int64_t share = sound ? b.micro * c.spec.parallelism.data : 0;
+  if (sound) WantMultiple(c, "batch.global", b.global, "batch.micro x parallelism.data", share);
+  // Sound() of the whole ramp before its own checks; each of them makes it unsound for those after.
+  if (b.rampup && c.Sound({"batch.global", "batch.rampup"})) CheckRampup(c, share);
+}
+
+void CheckSchedule(Checker& c) {
+  const LearningRate& lr = c.spec.schedule.lr;
+  for (const auto& [path, value] :
+       {std::pair<const char*, double>{"schedule.lr.min", lr.min}, {"schedule.lr.init", lr.init}}) {
+    if (c.Sound({path, "schedule.lr.peak"}) && value > lr.peak) {
+      c.Error(path,
+              absl::StrCat(PrintNumber(value), " is more than schedule.lr.peak = ", PrintNumber(lr.peak)));
+    }
+  }
+}
+
+void CheckLauncher(Checker& c) {
+  const Launcher& l = c.spec.launcher;
+  if (!c.Sound({"parallelism", "launcher.nodes", "launcher.ranks_per_node"})) return;
+  const int64_t world = World(c.spec);
+  const std::string what =
+      absl::StrCat("parallelism asks for ", c.spec.parallelism.data, " x ", c.spec.parallelism.tensor, " x ",
+                   c.spec.parallelism.pipeline, " = ", world, " ranks");
+  if (l.ranks_per_node == 0) {
+    if (world % l.nodes != 0) {
+      c.Error("launcher.nodes", absl::StrCat(what, ", which ", l.nodes, " nodes cannot share evenly"));
+    }
+  } else if (l.nodes * l.ranks_per_node != world) {
+    c.Error(c.FindPlace("launcher.ranks_per_node") != nullptr ? "launcher.ranks_per_node" : "launcher.nodes",
+            absl::StrCat(l.nodes, " nodes x ", l.ranks_per_node, " = ", l.nodes * l.ranks_per_node,
+                         " ranks, but ", what));
+  }
+}
+
+void CheckRest(Checker& c) {
+  const RecipeSpec& s = c.spec;
+  for (size_t i = 0; i + 1 < s.checkpoint.every.size(); ++i) {
+    const std::string path = ItemPath("checkpoint.every", i);
+    if (c.Sound({path}) && !s.checkpoint.every[i].until) {
+      c.Error(path, "a phase before the last needs `until`");
+    }
+  }
+  if (c.Sound({"evaluation"}) && s.evaluation.every.value > 0) {
+    if (s.evaluation.samples == 0) {
+      c.Error("evaluation.samples", "must be above 0 where evaluation.every is");
+    } else if (c.Sound({"batch.micro", "parallelism.data"})) {
+      WantMultiple(c, "evaluation.samples", s.evaluation.samples, "batch.micro x parallelism.data",
+                   s.batch.micro * s.parallelism.data);
+    }
+    if (c.Sound({"data.split"}) && s.data.split[1] == 0) {
+      c.Error("data.split", "evaluation needs a validation part: the second share is 0");
+    }
+  }
+  std::set<ExporterKind> kinds;
+  for (size_t i = 0; i < s.exporters.size(); ++i) {
+    const std::string path = ItemPath("exporters", i);
+    if (c.Sound({path}) && !kinds.insert(s.exporters[i].kind).second) {
+      c.Error(path + ".kind", "a run has one exporter of a kind");
+    }
+  }
+}
+
+}  // namespace
+
+void CheckAcross(Checker& checker) {
+  CheckModel(checker);
+  CheckBatch(checker);
+  CheckSchedule(checker);
+  CheckLauncher(checker);
+  CheckRest(checker);
+}
+
+void WarnOfOddities(Checker& c) {
+  const Model& m = c.spec.model;
+  if (c.Sound({"model.hidden", "model.init"})) {
+    const double spread = m.init_std * std::sqrt(static_cast<double>(m.hidden));
+    if (spread > 2 || spread < 0.05) {
+      c.Warn(
+          "model.init.std",
+          absl::StrCat("odd: std x sqrt(hidden) is ", PrintNumber(std::round(spread * 100) / 100),
+                       "; models train with 0.05 to 2. Common: 0.02, or sqrt(2 / (5 x hidden)) = ",
+                       PrintNumber(std::round(1e5 * std::sqrt(0.4 / static_cast<double>(m.hidden))) / 1e5)));
+    }
+  }
+  if (c.Sound({"model.hidden", "model.ffn"}) && (m.ffn < m.hidden || m.ffn > 8 * m.hidden)) {
+    c.Warn("model.ffn",
+           absl::StrCat("odd: ", m.ffn, " is not between 1 and 8 times model.hidden = ", m.hidden));
+  }
+}
+
+void WarnOfNotBuilt(Checker& c) {
+  const RecipeSpec& s = c.spec;
+  if (c.Sound({"model.dropout", "model.family"}) && s.model.family == Family::kGpt2) {
+    if (s.model.dropout_hidden > 0) c.NotBuilt("model.dropout.hidden", "dropout above 0");
+    if (s.model.dropout_attention > 0) c.NotBuilt("model.dropout.attention", "dropout above 0");
+  }
+  if (c.Sound({"precision"})) {
+    if (s.precision.compute == Compute::kFP16) c.NotBuilt("precision.compute", "fp16");
+    if (s.precision.compute == Compute::kFP8) c.NotBuilt("precision.compute", "fp8");
+    if (s.precision.loss_scale && c.FindPlace("precision.loss_scale") != nullptr) {
+      c.NotBuilt("precision.loss_scale", "loss scaling");
+    }
+  }
+  if (c.Sound({"data.order"}) && s.data.order == Order::kMegatron)
+    c.NotBuilt("data.order", "order: megatron");
+  if (c.Sound({"parallelism.tensor"}) && s.parallelism.tensor > 1) {
+    c.NotBuilt("parallelism.tensor", "tensor parallelism above 1");
+  }
+  if (c.Sound({"parallelism.pipeline"}) && s.parallelism.pipeline > 1) {
+    c.NotBuilt("parallelism.pipeline", "pipeline parallelism above 1");
+  }
+  if (c.Sound({"recompute"}) && s.recompute.mode != RecomputeMode::kNone) {
+    c.NotBuilt("recompute.mode", "recompute other than none");
+  }
+  if (c.Sound({"launcher.kind"}) && s.launcher.kind == LauncherKind::kSlurm) {
+    c.NotBuilt("launcher.kind", "the slurm launcher");
+  }
+}
+
+void FillAcross(RecipeSpec& spec) {
+  if (spec.launcher.ranks_per_node == 0) spec.launcher.ranks_per_node = World(spec) / spec.launcher.nodes;
+}
+
+}  // namespace galley::recipe

@@ -1,0 +1,78 @@
+#include "runtime/recipe/checker.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+
+namespace galley::recipe {
+namespace {
+
+// True when `path` is `root` or lies below it.
+bool Within(absl::string_view path, absl::string_view root) {
+  if (root.empty()) return true;
+  if (!absl::StartsWith(path, root)) return false;
+  return path.size() == root.size() || path[root.size()] == '.' || path[root.size()] == '[';
+}
+
+}  // namespace
+
+bool Checker::Sound(std::initializer_list<absl::string_view> paths) const {
+  return std::none_of(unsound_.begin(), unsound_.end(), [&](const std::string& bad) {
+    return std::any_of(paths.begin(), paths.end(),
+                       [&](absl::string_view path) { return Within(bad, path) || Within(path, bad); });
+  });
+}
+
+const Place* Checker::FindPlace(const std::string& path) const {
+  const auto found = places_.find(path);
+  return found == places_.end() ? nullptr : &found->second;
+}
+
+Place Checker::PlaceOf(absl::string_view path) const {
+  while (true) {
+    if (const Place* place = FindPlace(std::string(path))) return *place;
+    const size_t cut = path.find_last_of(".[");
+    if (cut == absl::string_view::npos) return {0, 1, 1};
+    path = path.substr(0, cut);
+  }
+}
+
+Fault Checker::At(const Place& place, const std::string& path, const std::string& message) const {
+  Fault fault;
+  const FileInfo& file = files_[static_cast<size_t>(place.file)];
+  fault.file = file.name;
+  fault.file_order = place.file;
+  fault.line = file.command_line ? 0 : place.line;
+  fault.column = file.command_line ? 0 : place.column;
+  fault.path = path;
+  fault.message = message;
+  return fault;
+}
+
+void Checker::Add(Fault fault) {
+  if (fault.severity == Fault::Severity::kError) unsound_.push_back(fault.path);
+  faults_.push_back(std::move(fault));
+}
+
+void Checker::ErrorAt(const Place& place, const std::string& path, const std::string& message) {
+  Add(At(place, path, message));
+}
+
+void Checker::Error(const std::string& path, const std::string& message) {
+  ErrorAt(PlaceOf(path), path, message);
+}
+
+void Checker::Warn(const std::string& path, const std::string& message) {
+  Fault fault = At(PlaceOf(path), path, message);
+  fault.severity = Fault::Severity::kWarning;
+  Add(std::move(fault));
+}
+
+void Checker::NotBuilt(const std::string& path, const std::string& message) {
+  Fault fault = At(PlaceOf(path), path, message + " is not built in this version");
+  fault.severity = Fault::Severity::kWarning;
+  fault.not_built = true;
+  Add(std::move(fault));
+}
+
+}  // namespace galley::recipe

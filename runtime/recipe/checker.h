@@ -1,0 +1,54 @@
+// Where faults gather, and what cross-field checks see: the spec as far as it could be read, which of its
+// fields are sound, and where each stands. Checks of higher floors are handed to Load and run in the same
+// pass, so that one reading gives all faults.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "runtime/recipe/fault.h"
+#include "runtime/recipe/node.h"
+#include "runtime/recipe/spec.h"
+
+namespace galley::recipe {
+
+class Checker {
+ public:
+  explicit Checker(Files files) : files_(std::move(files)) {}
+
+  // The draft: fields that are not sound hold their defaults.
+  RecipeSpec spec;
+
+  // True when no fault touches any of these fields, what they hold or what holds them.
+  bool Sound(std::initializer_list<absl::string_view> paths) const;
+
+  // At the field's value. A field that only its default gives stands where its section does.
+  void Error(const std::string& path, const std::string& message);
+  void Warn(const std::string& path, const std::string& message);
+  void NotBuilt(const std::string& path, const std::string& message);
+
+  void ErrorAt(const Place& place, const std::string& path, const std::string& message);
+  void MarkUnsound(const std::string& path) { unsound_.push_back(path); }
+  void SetPlace(const std::string& path, const Place& place) { places_[path] = place; }
+  const Place* FindPlace(const std::string& path) const;
+  Fault At(const Place& place, const std::string& path, const std::string& message) const;
+  const Files& files() const { return files_; }
+  std::vector<Fault>& faults() { return faults_; }
+
+ private:
+  Place PlaceOf(absl::string_view path) const;
+  void Add(Fault fault);
+
+  Files files_;
+  std::map<std::string, Place> places_;
+  std::vector<Fault> faults_;
+  std::vector<std::string> unsound_;
+};
+
+// A check of a higher floor (plan, models). It must test Sound() for all it reads.
+using Check = void (*)(Checker&);
+
+}  // namespace galley::recipe

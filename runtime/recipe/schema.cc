@@ -1,0 +1,92 @@
+#include "runtime/recipe/schema.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "runtime/recipe/overlay.h"
+#include "runtime/recipe/suggest.h"
+#include "runtime/recipe/table.h"
+
+namespace galley::recipe {
+namespace {
+
+const char* RuleName(Resume rule) {
+  switch (rule) {
+    case Resume::kFixed:
+      return "fixed";
+    case Resume::kWarn:
+      return "warn";
+    case Resume::kFree:
+      break;
+  }
+  return "free";
+}
+
+FieldDoc DocOf(const Field& field, const std::string& path) {
+  FieldDoc doc;
+  doc.path = path;
+  doc.doc = field.doc;
+  doc.unit = field.unit;
+  doc.default_text = field.default_text;
+  doc.required = field.required;
+  doc.applies = field.applies_text;
+  field.Describe(doc);
+  if (doc.type == "choice") doc.type = absl::StrCat("one of ", absl::StrJoin(doc.choices, ", "));
+  if (field.table() == nullptr) doc.resume = RuleName(field.resume);
+  return doc;
+}
+
+void Collect(const Table& table, const std::string& path, std::vector<FieldDoc>& out) {
+  for (const auto& field : table.fields()) {
+    const std::string at = absl::StrCat(path.empty() ? "" : path + ".", field->name);
+    const size_t index = out.size();
+    out.push_back(DocOf(*field, at));
+    if (field->table() == nullptr) continue;
+    const std::string below = field->is_list() ? at + "[]" : at;
+    for (const std::string& name : field->table()->Names()) {
+      out[index].children.push_back(absl::StrCat(below, ".", name));
+    }
+    Collect(*field->table(), below, out);
+  }
+}
+
+std::vector<FieldDoc> MakeAll() {
+  FieldDoc recipe;
+  recipe.type = recipe.json_type = "map";
+  recipe.doc = "A run: model, data, schedule and where it runs.";
+  recipe.children = RecipeTable().Names();
+  recipe.required = true;
+  std::vector<FieldDoc> all = {recipe};
+  Collect(RecipeTable(), "", all);
+  return all;
+}
+
+// Without indices: "data.train[0].path" and "data.train.0.path" become "data.train.path".
+std::string Bare(const std::string& path) {
+  const auto parts = SplitPath(absl::StrReplaceAll(path, {{"[]", ""}}));
+  if (!parts.ok()) return path;
+  std::vector<std::string> names;
+  for (const std::string& part : *parts) {
+    if (part.find_first_not_of("0123456789") != std::string::npos) names.push_back(part);
+  }
+  return absl::StrJoin(names, ".");
+}
+
+}  // namespace
+
+const std::vector<FieldDoc>& AllFields() {
+  static const std::vector<FieldDoc> all = MakeAll();
+  return all;
+}
+
+absl::StatusOr<FieldDoc> Explain(const std::string& path) {
+  const std::string bare = path.empty() ? "" : Bare(path);
+  std::vector<std::string> paths;
+  for (const FieldDoc& doc : AllFields()) {
+    paths.push_back(absl::StrReplaceAll(doc.path, {{"[]", ""}}));
+    if (paths.back() == bare) return doc;
+  }
+  return absl::NotFoundError(absl::StrCat("'", path, "': no such key", DidYouMean(bare, paths)));
+}
+
+}  // namespace galley::recipe

@@ -1,0 +1,91 @@
+#include "runtime/recipe/table.h"
+
+#include "absl/strings/str_cat.h"
+#include "runtime/recipe/suggest.h"
+
+namespace galley::recipe {
+
+const Field* Table::Find(absl::string_view name) const {
+  for (const auto& field : fields_) {
+    if (field->name == name) return field.get();
+  }
+  return nullptr;
+}
+
+std::vector<std::string> Table::Names() const {
+  std::vector<std::string> names;
+  for (const auto& field : fields_) names.push_back(field->name);
+  return names;
+}
+
+void ReadSection(const Table& table, const NodePtr& map, const std::string& path, Checker& checker,
+                 void* section) {
+  std::set<std::string> present, meant;
+  for (const Entry& entry : map->entries) {
+    const std::string child = ChildPath(path, entry.key);
+    const Field* field = table.Find(entry.key);
+    if (field == nullptr) {
+      checker.ErrorAt(entry.key_place, child,
+                      absl::StrCat("unknown key", DidYouMean(entry.key, table.Names())));
+      meant.insert(Nearest(entry.key, table.Names()));
+      continue;
+    }
+    present.insert(field->name);
+    checker.SetPlace(child, entry.value->kind == Node::Kind::kMap ? entry.key_place : entry.value->place);
+    field->Read(entry.value, child, checker, section);
+  }
+  const Place* own = checker.FindPlace(path);
+  for (const auto& field : table.fields()) {
+    const std::string child = ChildPath(path, field->name);
+    const bool here = present.count(field->name) > 0;
+    if (!field->discriminant.empty() && !checker.Sound({ChildPath(path, field->discriminant)})) continue;
+    if (here && !field->Applies(section)) {
+      const Entry* entry = map->Find(field->name);
+      checker.ErrorAt(entry->value->place, child,
+                      absl::StrCat("does not apply here; only with ", field->applies_text));
+    }
+    // A misspelt required key is one fault, not two.
+    if (!here && field->required && field->Applies(section)) {
+      if (meant.count(field->name) > 0) {
+        checker.MarkUnsound(child);
+      } else {
+        checker.ErrorAt(own != nullptr ? *own : map->place, child, "missing");
+      }
+    }
+  }
+  if (table.finish) table.finish(section, present);
+}
+
+NodePtr WriteSection(const Table& table, const void* section, const std::string& root) {
+  auto map = std::make_shared<Node>();
+  map->kind = Node::Kind::kMap;
+  for (const auto& field : table.fields()) {
+    if (!field->Applies(section)) continue;
+    if (NodePtr value = field->Write(section, root)) map->entries.push_back({field->name, {}, value});
+  }
+  return map;
+}
+
+NodePtr ScalarNode(std::string text) {
+  auto node = std::make_shared<Node>();
+  node->kind = Node::Kind::kScalar;
+  node->text = std::move(text);
+  return node;
+}
+
+NodePtr StringNode(std::string text) {
+  auto node = std::make_shared<Node>();
+  node->kind = Node::Kind::kScalar;
+  node->text = std::move(text);
+  node->quoted = true;
+  return node;
+}
+
+NodePtr ListNode(std::vector<NodePtr> items) {
+  auto node = std::make_shared<Node>();
+  node->kind = Node::Kind::kList;
+  node->items = std::move(items);
+  return node;
+}
+
+}  // namespace galley::recipe

@@ -1,0 +1,131 @@
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+
+#include "runtime/recipe/tables.h"
+
+namespace galley::recipe {
+namespace {
+
+Table MakeTokenizer() {
+  Table table;
+  Declare<Tokenizer> d(table);
+  d.Leaf("kind", &Tokenizer::kind,
+         ChoiceCodec<TokenizerKind>({{"bytes", TokenizerKind::kBytes}, {"gpt2", TokenizerKind::kGpt2}}),
+         "bytes: a token is a byte. gpt2: byte-level BPE.")
+      .Required()
+      .Fixed();
+  d.Leaf("vocab", &Tokenizer::vocab, PathCodec(), "vocab.json of the BPE.")
+      .Required()
+      .OnlyFor(&Tokenizer::kind, {TokenizerKind::kGpt2}, "kind", "gpt2");
+  d.Leaf("merges", &Tokenizer::merges, PathCodec(), "merges.txt of the BPE.")
+      .Required()
+      .OnlyFor(&Tokenizer::kind, {TokenizerKind::kGpt2}, "kind", "gpt2");
+  return table;
+}
+
+Table MakeSource() {
+  Table table;
+  Declare<Source> d(table);
+  d.Leaf("path", &Source::path, PathCodec(), "Token file: the path of its .bin and .idx without the ending.")
+      .Required()
+      .Warn();
+  d.Leaf("weight", &Source::weight, NumberCodec(),
+         "Its share of the samples, against the sum of all weights.")
+      .Positive()
+      .Fixed();
+  return table;
+}
+
+bool SoundSplit(const std::vector<double>& split) {
+  return split.size() == 3 && split[0] > 0 &&
+         std::all_of(split.begin(), split.end(), [](double v) { return v >= 0; });
+}
+
+}  // namespace
+
+const Table& MetadataTable() {
+  static const Table table = MakeTable([](Table& t) {
+    Declare<Metadata> d(t);
+    d.Leaf("name", &Metadata::name, StringCodec(), "Name of the run; its run directory begins with it.")
+        .Required()
+        .Bound("1 to 63 letters, digits, '.', '_' or '-', the first a letter or digit",
+               [](const std::string& name) {
+                 const auto word = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); };
+                 return name.size() <= 63 && word(name[0]) &&
+                        std::all_of(name.begin(), name.end(),
+                                    [&](char c) { return word(c) || c == '.' || c == '_' || c == '-'; });
+               });
+    d.Leaf("labels", &Metadata::labels, LabelsCodec(), "Free words about the run, for people and lists.");
+  });
+  return table;
+}
+
+const Table& DataTable() {
+  static const Table tokenizer = MakeTokenizer();
+  static const Table source = MakeSource();
+  static const Table table = MakeTable([](Table& t) {
+    Declare<Data> d(t);
+    d.Section("tokenizer", &Data::tokenizer, tokenizer, "What made the tokens, and what generation uses.")
+        .Required();
+    d.List("train", &Data::train, source, "Token files that samples are drawn from.").Required();
+    d.Leaf("split", &Data::split, NumbersCodec(),
+           "Shares of each file's documents for training, validation and test.")
+        .Bound("three numbers, none negative, the first above 0", SoundSplit)
+        .Fixed();
+    d.Leaf("order", &Data::order,
+           ChoiceCodec<Order>({{"galley", Order::kGalley}, {"megatron", Order::kMegatron}}),
+           "How samples are cut and shuffled.")
+        .Fixed();
+    d.Leaf("seed", &Data::seed, IntegerCodec(), "Of the sample order.").AtLeast(0).Fixed();
+  });
+  return table;
+}
+
+const Table& BatchTable() {
+  static const Table rampup = MakeTable([](Table& t) {
+    Declare<Rampup> d(t);
+    d.Leaf("start", &Rampup::start, IntegerCodec(), "Global batch of the first step.")
+        .Required()
+        .AtLeast(1)
+        .Unit("samples")
+        .Warn();
+    d.Leaf("increment", &Rampup::increment, IntegerCodec(), "What each stage adds.")
+        .Required()
+        .AtLeast(1)
+        .Unit("samples")
+        .Warn();
+    AboveNone(
+        d.Leaf("over", &Rampup::over, AmountCodec(), "Length of the ramp; each stage lasts as many samples."))
+        .Required()
+        .Warn();
+  });
+  static const Table table = MakeTable([](Table& t) {
+    Declare<Batch> d(t);
+    d.Leaf("micro", &Batch::micro, IntegerCodec(), "Samples of one forward and backward pass on one rank.")
+        .AtLeast(1)
+        .AtMost(1'000'000)
+        .Unit("samples");
+    d.Leaf("global", &Batch::global, IntegerCodec(), "Samples of one step, all ranks together.")
+        .Required()
+        .AtLeast(1)
+        .AtMost(1'000'000)
+        .Unit("samples")
+        .Warn();
+    d.Section("rampup", &Batch::rampup, rampup, "Small batches first.").Default("no ramp");
+  });
+  return table;
+}
+
+const Table& TrainTable() {
+  static const Table table = MakeTable([](Table& t) {
+    Declare<Train> d(t);
+    AboveNone(d.Leaf("until", &Train::until, AmountCodec(),
+                     "End of the run. Samples and tokens: as many whole steps as fit."))
+        .Required();
+    d.Leaf("seed", &Train::seed, IntegerCodec(), "Of the initial weights.").AtLeast(0).Fixed();
+  });
+  return table;
+}
+
+}  // namespace galley::recipe
