@@ -1,9 +1,13 @@
-// Checkpoints: safetensors shards and a versioned manifest, written last. Layout and checks:
-// docs/formats/checkpoint.md.
+// Checkpoints: safetensors shards and a versioned manifest, written last. Layout, checks and what a crash at
+// each point leaves behind: docs/formats/checkpoint.md.
 //
 // Save is two-phase: Snapshot copies the views (the only time the step loop waits), then a background thread
 // writes this rank's shard and calls `done` with a ShardReport. The reports of all ranks reach rank 0
 // (through trainerd), which calls Commit: manifest, rename of the folder, then `latest`.
+//
+// Errors: kResourceExhausted for a full disk, kDataLoss for bytes that are not what was written, kNotFound
+// for what is missing, kFailedPrecondition for what is sound but does not fit. Each names file, place and
+// remedy.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +19,25 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "runtime/tensor/view.h"
 
 namespace galley::checkpoint {
 
-// A tensor, or a slice of rows of one, that this rank contributes.
+// A tensor, or a slice of rows of one. `view` is contiguous, of shape (rows, shape[1:]...); a scalar (no
+// dims) is one row.
 struct Item {
   std::string name;            // "model.layers.0.attn.qkv.weight", "optim.m.layers.0..."
   std::vector<int64_t> shape;  // of the whole tensor
   int64_t row_begin = 0;       // slice along dim 0 held in `view`
   View view;
 };
+
+// What rank `rank` of `world` writes of `items` (whole tensors, the same list on every rank): consecutive
+// ranges of about equal bytes. A tensor of 1 MiB or more may be cut between rows. A pure function; over all
+// ranks every row comes exactly once.
+std::vector<Item> Share(const std::vector<Item>& items, int rank, int world);
+int64_t TotalBytes(const std::vector<Item>& items);
 
 struct ShardReport {
   std::string file;  // "shard-00000-of-00002.safetensors"
@@ -36,7 +48,7 @@ struct ShardReport {
 };
 
 // Small facts that stand in the manifest: key -> JSON text. Those under "state" must be equal for equal
-// states (steps, samples, optimizer step); time, host, attempt and versions stand under "origin".
+// states (steps, samples, optimizer step); time, host and versions stand under "origin".
 struct ManifestInfo {
   int64_t step = 0;
   int64_t attempt = 1;
@@ -44,49 +56,90 @@ struct ManifestInfo {
   std::map<std::string, std::string> origin;
 };
 
+struct TensorPart {
+  int shard = 0;  // index into Manifest::shards
+  int64_t row_begin = 0;
+  int64_t rows = 0;
+};
+struct TensorEntry {
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  std::vector<TensorPart> parts;  // by row, without gaps
+};
 struct Manifest {
   int version = 1;
   ManifestInfo info;
   std::vector<ShardReport> shards;
+  std::map<std::string, TensorEntry> tensors;
+  int64_t bytes = 0;  // of all shards
 };
+
+// JSON text for a fact, and back. The readers name `key` when it is missing or of another kind.
+std::string Fact(int64_t value);
+std::string Fact(double value);  // shortest text that reads back to the same bits
+std::string Fact(absl::string_view text);
+using Facts = std::map<std::string, std::string>;
+absl::StatusOr<int64_t> IntFact(const Facts& facts, const std::string& key);
+absl::StatusOr<double> DoubleFact(const Facts& facts, const std::string& key);
+absl::StatusOr<std::string> TextFact(const Facts& facts, const std::string& key);
 
 class Writer {
  public:
-  // directory: the checkpoints folder. rank/world name the shard file. The snapshot buffer is allocated here,
-  // once, for `snapshot_bytes`.
+  // directory: the checkpoints folder. rank/world name the shard file. The snapshot buffer is allocated and
+  // touched here, once, for `snapshot_bytes`; `copy_threads` OpenMP threads fill it.
   static absl::StatusOr<std::unique_ptr<Writer>> Create(std::string directory, int rank, int world,
-                                                        int64_t snapshot_bytes);
-  virtual ~Writer() = default;
-  // Copies all items, then writes in the background into `.step-N.a<attempt>`. kFailedPrecondition while a
-  // save is running.
+                                                        int64_t snapshot_bytes, int copy_threads = 1);
+  virtual ~Writer() = default;  // waits for a running write
+  // Copies all items, then writes in the background into `.step-N.a<attempt>`. `items` is this rank's Share.
+  // kFailedPrecondition while a save is running. Whatever fails later (a full disk) is in the report; then
+  // this rank's shard is gone again. `done` runs on the writing thread and must not call Snapshot.
   virtual absl::Status Snapshot(int64_t step, int64_t attempt, const std::vector<Item>& items,
                                 std::function<void(ShardReport)> done) = 0;
   virtual bool busy() const = 0;
   virtual void Wait() = 0;  // until the background write has called `done`
 };
 
+// Rank 0, before an attempt's first step: marks the folder (made when missing) with `epoch.<attempt>`, so
+// that a late Commit of an older attempt is refused, and removes what older attempts left half-written.
+// `owner` names the run. kFailedPrecondition when a newer attempt has marked it, or another run owns it.
+absl::Status Claim(const std::string& directory, int64_t attempt, absl::string_view owner);
+
 // Rank 0, when every shard has reported: manifest.json, rename `.step-N.a<attempt>` -> `step-N`, then
-// `latest`.
+// `latest`. Blocks on the disk; any thread, one call at a time. A `step-N` that is there already is replaced
+// as a whole. When it fails, also because a report has failed, the folder in progress is removed and the
+// earlier checkpoints stand.
 absl::Status Commit(const std::string& directory, const ManifestInfo& info,
                     const std::vector<ShardReport>& shards);
 
 // Checks everything that can be checked without reading tensor data, and with `verify_data` the checksums
-// too. Each error names file and place and a remedy.
+// too. The first fault that Verify would find.
 absl::StatusOr<Manifest> Open(const std::string& checkpoint_path, bool verify_data);
 
-// Fills every item (whole tensors or row slices, from whatever shards hold them). Missing, unexpected and
-// wrong-shape tensors come in one error that lists all of them.
-absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& items);
+// Every fault of a checkpoint, tensor data included; none: it is sound.
+struct Fault {
+  std::string file;
+  absl::Status status;
+};
+std::vector<Fault> Verify(const std::string& checkpoint_path);
+
+// Fills every item (whole tensors or row slices, from whatever shards hold them) and checks the checksums of
+// all shards on the way. Missing, unexpected and wrong-shape tensors come in one error that lists all of
+// them, before any view is written; tensors whose name starts with one of `ignore` need not be asked for.
+// After another error the views hold no meaningful values.
+absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& items,
+                  const std::vector<std::string>& ignore = {});
 
 struct Entry {
   int64_t step = 0;
   std::string path;
   absl::Status status;  // of Open without data
   int64_t bytes = 0;
+  int64_t attempt = 0;  // 0 when it does not open
 };
 std::vector<Entry> List(const std::string& directory);  // by step; folders in progress are not listed
-// The newest that opens and verifies; kNotFound when there is none. Broken ones met on the way are appended
-// to `skipped`.
+// The newest that opens and verifies, data included: of the latest attempt, then of the highest step.
+// kNotFound when there is none. Broken ones met on the way, and a `latest` that disagrees, are appended to
+// `skipped` (may be null).
 absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector<std::string>* skipped);
 
 // Deletes what the policy does not keep: always the newest; the last `keep_last` (0: all); multiples of
