@@ -25,6 +25,7 @@ void VisitFields(R& r, F&& f) {
   f("total_steps", r.total_steps);
   f("world", r.world);
   f("threads_per_rank", r.threads_per_rank);
+  f("bytes_per_rank", r.bytes_per_rank);
   f("hang_seconds", r.hang_seconds);
   f("max_failures", r.max_failures);
   f("exit_duration_seconds", r.exit_duration_seconds);

@@ -25,6 +25,7 @@ struct Run {
   int64_t total_steps = 0;
   int32_t world = 1;
   int32_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks
+  int64_t bytes_per_rank = 0;    // memory, as planned
   int64_t hang_seconds = 300;
   int64_t max_failures = 3;
   int64_t exit_duration_seconds = 0;  // 0: none

@@ -1,0 +1,29 @@
+// What is known of a run and is forgotten when the controller ends: the last steps. It comes again from the
+// nodes.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "galley/v1/controller.pb.h"
+
+namespace galley::service {
+
+struct Live {
+  static constexpr size_t kRecent = 200;
+
+  int64_t attempt = 0;  // of what follows
+  std::deque<v1::StepReport> recent;
+  std::optional<double> validation_loss;
+  std::string metrics_address;
+  using SaveDone = std::function<void(absl::StatusOr<v1::SaveReply>)>;
+  std::map<std::string, SaveDone> saves;  // by request id
+
+  int64_t step() const { return recent.empty() ? 0 : recent.back().step(); }
+};
+
+}  // namespace galley::service

@@ -1,0 +1,123 @@
+#include "service/controller/submission.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+#include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "runtime/checkpoint/checkpoint.h"
+#include "runtime/models/prepare.h"
+#include "service/controller/checks.h"
+
+namespace galley::service {
+namespace {
+
+std::string ExportersJson(const recipe::RecipeSpec& spec) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const recipe::Exporter& exporter : spec.exporters) {
+    if (exporter.kind == recipe::ExporterKind::kPrometheus) {
+      list.push_back({{"kind", "prometheus"}, {"listen", exporter.listen}});
+    } else {
+      list.push_back({{"kind", "jsonl"}});
+    }
+  }
+  return list.dump();
+}
+
+absl::StatusOr<std::string> RunDirFor(const v1::SubmitRequest& request, const Run& run) {
+  std::string dir = request.run_dir();
+  if (dir.empty()) {
+    if (request.cwd().empty()) return absl::InvalidArgumentError("neither a run directory nor a working folder");
+    dir = JoinPath(request.cwd(), absl::StrCat("runs/", run.name, "-", run.id));
+  }
+  if (dir[0] != '/') return absl::InvalidArgumentError(absl::StrCat(dir, ": a run directory is given as a whole path"));
+  return AbsolutePath(dir);
+}
+
+// A new run neither continues nor mixes with what another one left.
+absl::Status CheckFresh(const Run& run) {
+  for (const checkpoint::Entry& entry : checkpoint::List(run.checkpoint_dir)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(entry.path, ": the checkpoint folder holds checkpoints of another run; resume that run, give ",
+                     "another checkpoint.directory, or start from one with --from-checkpoint"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string NewRunId() {
+  constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+  unsigned char bytes[8];
+  CHECK_EQ(getrandom(bytes, sizeof bytes, 0), static_cast<ssize_t>(sizeof bytes));
+  std::string id;
+  for (unsigned char byte : bytes) id += kAlphabet[byte % 32];
+  return id;
+}
+
+void AddFaults(const std::vector<recipe::Fault>& faults,
+               google::protobuf::RepeatedPtrField<v1::FaultMessage>* messages) {
+  for (const recipe::Fault& fault : faults) {
+    v1::FaultMessage& m = *messages->Add();
+    m.set_file(fault.file);
+    m.set_line(fault.line);
+    m.set_column(fault.column);
+    m.set_path(fault.path);
+    m.set_message(fault.message);
+    m.set_severity(fault.severity == recipe::Fault::Severity::kError ? "error" : "warning");
+  }
+}
+
+absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes) {
+  const recipe::RecipeText text{request.recipe().canonical(), request.recipe().root(), request.recipe().origins_json()};
+  models::PrepareResult prepared = models::Prepare(text);
+  Submission result;
+  result.faults = prepared.faults;
+  if (!prepared.prepared) return result;
+  // A fault that says "not built" was a warning until now: from here on it refuses the run.
+  std::erase_if(result.faults, [](const recipe::Fault& fault) { return fault.not_built; });
+  for (recipe::Fault& fault : recipe::NotBuiltErrors(prepared.faults)) result.faults.push_back(std::move(fault));
+
+  const recipe::RecipeSpec& spec = prepared.prepared->spec;
+  const plan::Plan& plan = prepared.prepared->plan;
+  Run run;
+  run.id = request.run_id().empty() ? NewRunId() : request.run_id();
+  run.name = spec.metadata.name;
+  ASSIGN_OR_RETURN(run.run_dir, RunDirFor(request, run));
+  run.checkpoint_dir =
+      spec.checkpoint.directory.empty() ? JoinPath(run.run_dir, "checkpoints") : spec.checkpoint.directory;
+  RETURN_IF_ERROR(CheckFresh(run));
+  if (!request.from_checkpoint().empty()) {
+    RETURN_IF_ERROR(Annotate(checkpoint::Open(request.from_checkpoint(), /*verify_data=*/false).status(),
+                             "--from-checkpoint"));
+    run.next_base = request.from_checkpoint();
+  }
+  if (!recipe::HasErrors(result.faults)) {
+    CheckMachine(*prepared.prepared, text, run.run_dir, memory_bytes, &result.faults);
+  }
+  recipe::SortFaults(result.faults);
+  if (recipe::HasErrors(result.faults)) return result;
+
+  run.recipe = text.canonical;
+  run.root = text.root;
+  run.origins_json = text.origins_json;
+  run.recipe_hash = plan.recipe_hash;
+  run.plan_hash = plan.hash;
+  run.exporters_json = ExportersJson(spec);
+  run.total_steps = plan.total_steps;
+  run.world = static_cast<int32_t>(spec.parallelism.data);
+  run.threads_per_rank = static_cast<int32_t>(spec.launcher.threads_per_rank);
+  run.bytes_per_rank = plan.memory.total();
+  run.hang_seconds = spec.limits.hang_seconds;
+  run.max_failures = spec.limits.max_failures;
+  run.exit_duration_seconds = spec.limits.exit_duration_seconds.value_or(0);
+  result.plan_json = plan::ToJson(plan);
+  result.run = std::move(run);
+  return result;
+}
+
+}  // namespace galley::service

@@ -1,0 +1,32 @@
+// From a submission to a run: everything that can be refused is refused here, with the recipe's places, before
+// anything is stored or started.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "galley/v1/controller.pb.h"
+#include "runtime/recipe/fault.h"
+#include "service/run/run.h"
+
+namespace galley::service {
+
+struct Submission {
+  std::optional<Run> run;  // absent when `faults` holds an error
+  std::string plan_json;
+  std::vector<recipe::Fault> faults;
+};
+
+// Reads files but writes none. memory_bytes: of the largest machine known. An error is about the request, not
+// the recipe: a relative run directory, a checkpoint that cannot be opened, a checkpoint folder of another run.
+absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes);
+
+// 8 characters of a-z and 2-7, by the system's random numbers.
+std::string NewRunId();
+
+void AddFaults(const std::vector<recipe::Fault>& faults,
+               google::protobuf::RepeatedPtrField<v1::FaultMessage>* messages);
+
+}  // namespace galley::service
