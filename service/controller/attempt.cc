@@ -15,8 +15,9 @@ namespace {
 absl::StatusOr<Base> FromPath(const std::string& path) {
   absl::StatusOr<checkpoint::Manifest> manifest = checkpoint::Open(path, /*verify_data=*/true);
   if (!manifest.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        manifest.status().message(), "; resume with another --from-checkpoint (trainctl checkpoints lists them)"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(manifest.status().message(),
+                     "; resume with another --from-checkpoint (trainctl checkpoints lists them)"));
   }
   Base base;
   base.checkpoint = path;
@@ -61,7 +62,8 @@ absl::StatusOr<Base> ChooseBase(const Run& run) {
   Base base;
   base.checkpoint = *latest;
   base.step = manifest.info.step;
-  if (!skipped.empty()) base.note = absl::StrCat("skipped damaged checkpoints: ", absl::StrJoin(skipped, "; "));
+  if (!skipped.empty())
+    base.note = absl::StrCat("skipped damaged checkpoints: ", absl::StrJoin(skipped, "; "));
   return base;
 }
 
@@ -69,8 +71,9 @@ absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo
   const plan::Inventory inventory = InventoryOn(node, run);
   const models::PrepareResult result = models::Prepare({run.recipe, run.root, run.origins_json}, inventory);
   if (!result.prepared) {
-    return absl::FailedPreconditionError(absl::StrCat("this version cannot prepare the run's recipe on ", node.name(),
-                                                      ": ", recipe::FormatFaults(result.faults)));
+    return absl::FailedPreconditionError(absl::StrCat("this version cannot prepare the run's recipe on ",
+                                                      node.name(), ": ",
+                                                      recipe::FormatFaults(result.faults)));
   }
   v1::EnsureAttempt order;
   order.set_run_id(run.id);

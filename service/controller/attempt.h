@@ -9,8 +9,8 @@
 namespace galley::service {
 
 // The checkpoint the run's next attempt starts from: the user's choice, else the newest in its folder that
-// verifies, else the beginning. Reads and verifies files, so it may take long. kNotFound: the run directory is
-// gone. kFailedPrecondition: there are checkpoints and none can be used, with the remedy.
+// verifies, else the beginning. Reads and verifies files, so it may take long. kNotFound: the run directory
+// is gone. kFailedPrecondition: there are checkpoints and none can be used, with the remedy.
 absl::StatusOr<Base> ChooseBase(const Run& run);
 
 // The order for a node that hosts every rank of run.attempt. The inventory is made of what the node says of

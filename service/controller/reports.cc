@@ -42,7 +42,8 @@ Failure FailureOf(v1::Finished::Outcome outcome) {
 // Rank 0 speaks for the attempt's good end: it commits the checkpoints. Any rank speaks for a failure.
 void AddFinished(const v1::Finished& finished, int32_t rank, int64_t attempt, const Live* live,
                  std::vector<Event>* events) {
-  const bool good = finished.outcome() == v1::Finished::COMPLETED || finished.outcome() == v1::Finished::STOPPED;
+  const bool good =
+      finished.outcome() == v1::Finished::COMPLETED || finished.outcome() == v1::Finished::STOPPED;
   if (good && rank != 0) return;
   Event event = About(EventKind::kAttemptFailed, attempt, finished.step(), live);
   event.message = finished.message();
@@ -56,20 +57,24 @@ void AddFinished(const v1::Finished& finished, int32_t rank, int64_t attempt, co
     event.failure = FailureOf(finished.outcome());
     // The event's step is where it happened, not the last one that went well.
     if (event.failure == Failure::kNumeric) event.step = finished.step();
-    event.message = absl::StrCat("rank ", rank, ": ",
-                                 event.message.empty() ? v1::Finished::Outcome_Name(finished.outcome()) : event.message);
+    event.message =
+        absl::StrCat("rank ", rank, ": ",
+                     event.message.empty() ? v1::Finished::Outcome_Name(finished.outcome()) : event.message);
   }
   events->push_back(std::move(event));
 }
 
 std::string HowItEnded(const v1::RankExited& exited) {
-  const std::string log = absl::StrCat("; see logs/attempt-", exited.attempt(), ".rank-", exited.rank(), ".log");
+  const std::string log =
+      absl::StrCat("; see logs/attempt-", exited.attempt(), ".rank-", exited.rank(), ".log");
   if (exited.signal() != 0) {
     return absl::StrCat("rank ", exited.rank(), " was killed by signal ", exited.signal(), " (",
                         strsignal(exited.signal()), ")", log);
   }
-  if (exited.code() < 0) return absl::StrCat("rank ", exited.rank(), " vanished while trainerd was away", log);
-  if (exited.code() == 0) return absl::StrCat("rank ", exited.rank(), " left with status 0 before the end", log);
+  if (exited.code() < 0)
+    return absl::StrCat("rank ", exited.rank(), " vanished while trainerd was away", log);
+  if (exited.code() == 0)
+    return absl::StrCat("rank ", exited.rank(), " left with status 0 before the end", log);
   return absl::StrCat("rank ", exited.rank(), " left with status ", exited.code(), log);
 }
 
@@ -101,7 +106,8 @@ void AddRankReport(const v1::RankReport& report, const Live* live, std::vector<E
       event.message = absl::StrCat("checkpoint of step ", c.step(), ", ", c.bytes() >> 10, " KiB");
       if (!c.error().empty()) {
         event.kind = EventKind::kNoted;
-        event.message = absl::StrCat("checkpoint of step ", c.step(), " failed, the previous one stands: ", c.error());
+        event.message =
+            absl::StrCat("checkpoint of step ", c.step(), " failed, the previous one stands: ", c.error());
       }
       events->push_back(std::move(event));
       return;
@@ -111,7 +117,8 @@ void AddRankReport(const v1::RankReport& report, const Live* live, std::vector<E
       return;
     case v1::Report::kNotice: {
       Event event = About(EventKind::kNoted, report.attempt(), 0, live);
-      event.message = absl::StrCat("rank ", report.rank(), ": ", r.notice().kind(), ": ", r.notice().message());
+      event.message =
+          absl::StrCat("rank ", report.rank(), ": ", r.notice().kind(), ": ", r.notice().message());
       events->push_back(std::move(event));
       return;
     }
@@ -122,35 +129,32 @@ void AddRankReport(const v1::RankReport& report, const Live* live, std::vector<E
 
 }  // namespace
 
-Meaning MeaningOf(const v1::NodeReport& report, const Live* live) {
-  Meaning meaning;
+std::vector<Event> EventsOf(const v1::NodeReport& report, const Live* live) {
+  std::vector<Event> events;
   switch (report.report_case()) {
     case v1::NodeReport::kRank:
-      meaning.run_id = report.rank().run_id();
-      AddRankReport(report.rank(), live, &meaning.events);
+      AddRankReport(report.rank(), live, &events);
       break;
     case v1::NodeReport::kExited:
-      meaning.run_id = report.exited().run_id();
-      AddExited(report.exited(), live, &meaning.events);
+      AddExited(report.exited(), live, &events);
       break;
     case v1::NodeReport::kHung: {
       const v1::RankHung& hung = report.hung();
-      meaning.run_id = hung.run_id();
       Event event = About(EventKind::kAttemptFailed, hung.attempt(), hung.step(), live);
       event.failure = Failure::kHang;
-      event.message = absl::StrCat("rank ", hung.rank(), " made no progress for ", static_cast<int64_t>(hung.seconds()),
-                                   " s (", hung.phase(), ", after step ", hung.step(), ")");
-      meaning.events.push_back(std::move(event));
+      event.message =
+          absl::StrCat("rank ", hung.rank(), " made no progress for ", static_cast<int64_t>(hung.seconds()),
+                       " s (", hung.phase(), ", after step ", hung.step(), ")");
+      events.push_back(std::move(event));
       break;
     }
     case v1::NodeReport::kAttemptStopped:
-      meaning.run_id = report.attempt_stopped().run_id();
-      meaning.events.push_back(About(EventKind::kAttemptGone, report.attempt_stopped().attempt(), 0, live));
+      events.push_back(About(EventKind::kAttemptGone, report.attempt_stopped().attempt(), 0, live));
       break;
     default:
       break;
   }
-  return meaning;
+  return events;
 }
 
 }  // namespace galley::service

@@ -1,7 +1,6 @@
 // What a node's report means for a run: the translation from messages to events. Pure.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "galley/v1/node.pb.h"
@@ -10,12 +9,8 @@
 
 namespace galley::service {
 
-struct Meaning {
-  std::string run_id;  // empty: the report is about no run
-  std::vector<Event> events;
-};
-
-// live: of that run, or nullptr; fills in what the report does not say (the last step, the last losses).
-Meaning MeaningOf(const v1::NodeReport& report, const Live* live);
+// Nothing for a report that is about no run. live: of its run, or nullptr; fills in what the report does not
+// say (the last step, the last losses).
+std::vector<Event> EventsOf(const v1::NodeReport& report, const Live* live);
 
 }  // namespace galley::service

@@ -20,7 +20,8 @@ std::string Dump(const Json& json, int indent) {
 
 std::string Line(const EventRecord& e) {
   return Dump({{"seq", e.seq},
-               {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(e.unix_ms), absl::UTCTimeZone())},
+               {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(e.unix_ms),
+                                         absl::UTCTimeZone())},
                {"kind", std::string(Name(e.kind))},
                {"attempt", e.attempt},
                {"from", std::string(Name(e.from))},

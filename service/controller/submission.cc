@@ -31,19 +31,21 @@ std::string ExportersJson(const recipe::RecipeSpec& spec) {
 absl::StatusOr<std::string> RunDirFor(const v1::SubmitRequest& request, const Run& run) {
   std::string dir = request.run_dir();
   if (dir.empty()) {
-    if (request.cwd().empty()) return absl::InvalidArgumentError("neither a run directory nor a working folder");
+    if (request.cwd().empty())
+      return absl::InvalidArgumentError("neither a run directory nor a working folder");
     dir = JoinPath(request.cwd(), absl::StrCat("runs/", run.name, "-", run.id));
   }
-  if (dir[0] != '/') return absl::InvalidArgumentError(absl::StrCat(dir, ": a run directory is given as a whole path"));
+  if (dir[0] != '/')
+    return absl::InvalidArgumentError(absl::StrCat(dir, ": a run directory is given as a whole path"));
   return AbsolutePath(dir);
 }
 
 // A new run neither continues nor mixes with what another one left.
 absl::Status CheckFresh(const Run& run) {
   for (const checkpoint::Entry& entry : checkpoint::List(run.checkpoint_dir)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(entry.path, ": the checkpoint folder holds checkpoints of another run; resume that run, give ",
-                     "another checkpoint.directory, or start from one with --from-checkpoint"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        entry.path, ": the checkpoint folder holds checkpoints of another run; resume that run, give ",
+        "another checkpoint.directory, or start from one with --from-checkpoint"));
   }
   return absl::OkStatus();
 }
@@ -73,14 +75,16 @@ void AddFaults(const std::vector<recipe::Fault>& faults,
 }
 
 absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes) {
-  const recipe::RecipeText text{request.recipe().canonical(), request.recipe().root(), request.recipe().origins_json()};
+  const recipe::RecipeText text{request.recipe().canonical(), request.recipe().root(),
+                                request.recipe().origins_json()};
   models::PrepareResult prepared = models::Prepare(text);
   Submission result;
   result.faults = prepared.faults;
   if (!prepared.prepared) return result;
   // A fault that says "not built" was a warning until now: from here on it refuses the run.
   std::erase_if(result.faults, [](const recipe::Fault& fault) { return fault.not_built; });
-  for (recipe::Fault& fault : recipe::NotBuiltErrors(prepared.faults)) result.faults.push_back(std::move(fault));
+  for (recipe::Fault& fault : recipe::NotBuiltErrors(prepared.faults))
+    result.faults.push_back(std::move(fault));
 
   const recipe::RecipeSpec& spec = prepared.prepared->spec;
   const plan::Plan& plan = prepared.prepared->plan;

@@ -1,5 +1,5 @@
-// From a submission to a run: everything that can be refused is refused here, with the recipe's places, before
-// anything is stored or started.
+// From a submission to a run: everything that can be refused is refused here, with the recipe's places,
+// before anything is stored or started.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,8 @@ struct Submission {
 };
 
 // Reads files but writes none. memory_bytes: of the largest machine known. An error is about the request, not
-// the recipe: a relative run directory, a checkpoint that cannot be opened, a checkpoint folder of another run.
+// the recipe: a relative run directory, a checkpoint that cannot be opened, a checkpoint folder of another
+// run.
 absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes);
 
 // 8 characters of a-z and 2-7, by the system's random numbers.

@@ -1,0 +1,140 @@
+#include "service/controller/checks.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "runtime/base/file.h"
+#include "runtime/data/data_plan.h"
+#include "runtime/data/indexed_dataset.h"
+
+namespace galley::service {
+namespace {
+
+// A fault about a field of the canonical recipe, placed where the field, or the nearest section around it
+// that somebody wrote, stands.
+class Faults {
+ public:
+  Faults(const std::string& origins_json, std::vector<recipe::Fault>* out) : out_(out) {
+    origins_ = nlohmann::json::parse(origins_json, nullptr, /*allow_exceptions=*/false);
+  }
+
+  void Add(const std::string& path, absl::string_view message) {
+    recipe::Fault fault;
+    fault.path = path;
+    fault.message = std::string(message);
+    Place(path, fault);
+    out_->push_back(std::move(fault));
+  }
+
+ private:
+  void Place(std::string path, recipe::Fault& fault) const {
+    while (!path.empty()) {
+      const std::string origin = origins_.is_object() ? origins_.value(path, std::string()) : std::string();
+      if (!origin.empty() && origin != "default") {
+        const std::vector<std::string> parts = absl::StrSplit(origin, ':');
+        const size_t n = parts.size();
+        if (n < 3 || !absl::SimpleAtoi(parts[n - 2], &fault.line) ||
+            !absl::SimpleAtoi(parts[n - 1], &fault.column)) {
+          fault.file = origin;
+          return;
+        }
+        fault.file = origin.substr(0, origin.size() - parts[n - 2].size() - parts[n - 1].size() - 2);
+        return;
+      }
+      const size_t cut = path.find_last_of(".[");
+      path.resize(cut == std::string::npos ? 0 : cut);
+    }
+    fault.file = "recipe";
+  }
+
+  nlohmann::json origins_;
+  std::vector<recipe::Fault>* out_;
+};
+
+std::string Mib(int64_t bytes) { return absl::StrCat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
+
+// Sources one by one, so that each fault stands at its own; the blend as a whole only when all of them are
+// sound.
+void CheckData(const recipe::RecipeSpec& spec, Faults& faults) {
+  data::DataConfig config;
+  bool sound = true;
+  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  for (size_t i = 0; i < spec.data.train.size(); ++i) {
+    const recipe::Source& source = spec.data.train[i];
+    absl::StatusOr<data::IndexedDataset> dataset = data::IndexedDataset::Open(source.path);
+    const absl::Status status =
+        dataset.ok() ? data::CheckTokenIds(*dataset, spec.model.vocab, threads) : dataset.status();
+    if (!status.ok()) {
+      faults.Add(absl::StrCat("data.train[", i, "].path"), status.message());
+      sound = false;
+    }
+    config.train.push_back({source.path, source.weight});
+  }
+  if (!sound) return;
+  config.split = spec.data.split;
+  config.seed = spec.data.seed;
+  config.sequence_length = spec.model.context;
+  config.vocab = spec.model.vocab;
+  config.needs_valid = spec.evaluation.every.value > 0 && spec.evaluation.samples > 0;
+  if (absl::Status status = data::BuildDataPlan(config).status(); !status.ok()) {
+    faults.Add("data.split", status.message());
+  }
+}
+
+void CheckTokenizer(const recipe::Tokenizer& tokenizer, Faults& faults) {
+  if (tokenizer.kind != recipe::TokenizerKind::kGpt2) return;
+  if (!FileExists(tokenizer.vocab))
+    faults.Add("data.tokenizer.vocab", absl::StrCat(tokenizer.vocab, ": no such file"));
+  if (!FileExists(tokenizer.merges)) {
+    faults.Add("data.tokenizer.merges", absl::StrCat(tokenizer.merges, ": no such file"));
+  }
+}
+
+// The nearest folder above `path` that exists: where the file system can be asked.
+std::string Existing(std::string path) {
+  while (path.size() > 1 && !FileExists(path)) path = DirName(path);
+  return path;
+}
+
+void CheckDisk(const models::Prepared& prepared, const std::string& run_dir, Faults& faults) {
+  const std::string& chosen = prepared.spec.checkpoint.directory;
+  const std::string place = Existing(chosen.empty() ? run_dir : chosen);
+  const int64_t saves = prepared.plan.checkpoints.MostOnDisk();
+  const int64_t needed = saves * prepared.plan.checkpoint_bytes;
+  const absl::StatusOr<int64_t> free = FreeBytes(place);
+  if (!free.ok()) {
+    faults.Add("checkpoint.directory", free.status().message());
+  } else if (needed > *free) {
+    faults.Add(chosen.empty() ? "checkpoint.keep" : "checkpoint.directory",
+               absl::StrCat(place, ": ", saves, " checkpoints of ", Mib(prepared.plan.checkpoint_bytes),
+                            " need ", Mib(needed), ", and ", Mib(*free),
+                            " are free; keep fewer (checkpoint.keep.last), or give ",
+                            "another checkpoint.directory"));
+  }
+}
+
+void CheckMemory(const models::Prepared& prepared, int64_t memory_bytes, Faults& faults) {
+  const int64_t ranks = prepared.spec.parallelism.data;
+  const int64_t needed = ranks * prepared.plan.memory.total();
+  if (memory_bytes <= 0 || needed <= memory_bytes) return;
+  faults.Add("batch.micro", absl::StrCat(ranks, " ranks of ", Mib(prepared.plan.memory.total()), " need ",
+                                         Mib(needed), ", and the machine has ", Mib(memory_bytes),
+                                         "; lower batch.micro, model.context or the model's size"));
+}
+
+}  // namespace
+
+void CheckMachine(const models::Prepared& prepared, const recipe::RecipeText& text,
+                  const std::string& run_dir, int64_t memory_bytes, std::vector<recipe::Fault>* out) {
+  Faults faults(text.origins_json, out);
+  CheckTokenizer(prepared.spec.data.tokenizer, faults);
+  CheckData(prepared.spec, faults);
+  CheckDisk(prepared, run_dir, faults);
+  CheckMemory(prepared, memory_bytes, faults);
+}
+
+}  // namespace galley::service

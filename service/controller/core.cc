@@ -1,0 +1,237 @@
+// What users ask for. Nodes: core_nodes.cc; the reconciler's hands: core_world.cc.
+#include "service/controller/core.h"
+
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/file.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "service/controller/run_dir.h"
+#include "service/controller/submission.h"
+#include "service/controller/summary.h"
+
+namespace galley::service {
+
+absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir, const Clock& clock) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(state_dir));
+  auto core = std::unique_ptr<Core>(new Core(std::move(store), clock));
+  std::lock_guard<std::mutex> lock(core->mutex_);
+  RETURN_IF_ERROR(core->reconciler_.Load());
+  core->timer_ = std::thread(&Core::Timer, core.get());
+  core->planner_ = std::thread(&Core::Planner, core.get());
+  return core;
+}
+
+Core::Core(std::unique_ptr<Store> store, const Clock& clock)
+    : clock_(clock), store_(std::move(store)), reconciler_(*store_, *this, clock) {}
+
+Core::~Core() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    wake_timer_.notify_all();
+    wake_planner_.notify_all();
+  }
+  if (timer_.joinable()) timer_.join();
+  if (planner_.joinable()) planner_.join();
+}
+
+absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
+  v1::SubmitReply reply;
+  int64_t memory_bytes = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (winding_down_) return absl::FailedPreconditionError("this controller is about to end");
+    if (!request.idempotency_key().empty()) {
+      absl::StatusOr<Run> known = store_->FindByKey(request.idempotency_key());
+      if (known.ok()) {
+        reply.set_run_id(known->id);
+        reply.set_run_dir(known->run_dir);
+        return reply;
+      }
+    }
+    memory_bytes = LargestNode();
+  }
+  ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request, memory_bytes));
+  AddFaults(submission.faults, reply.mutable_faults());
+  if (!submission.run) return reply;
+  const bool fresh = !FileExists(submission.run->run_dir);
+  RETURN_IF_ERROR(MakeRunDir(*submission.run, submission.plan_json));
+
+  std::lock_guard<std::mutex> lock(mutex_);
+  absl::StatusOr<Store::Created> created =
+      store_->Create(*submission.run, request.idempotency_key(), clock_.Now());
+  // The folder was made for a run that is not: another request with the same key came first, or the store
+  // failed.
+  if ((!created.ok() || created->existed) && fresh) {
+    if (absl::Status removed = RemoveTree(submission.run->run_dir); !removed.ok())
+      LogWarning(removed.message());
+  }
+  RETURN_IF_ERROR(created.status());
+  reply.set_run_id(created->run.id);
+  reply.set_run_dir(created->run.run_dir);
+  if (!created->existed) reconciler_.Added(created->run);
+  wake_timer_.notify_all();
+  return reply;
+}
+
+v1::RunSummary Core::SummaryOf(const Run& run) const {
+  return Summarize(run, LiveOf(run.id), reconciler_.Next(run), absl::ToUnixMillis(clock_.Now()));
+}
+
+absl::StatusOr<Run> Core::Find(const std::string& reference) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return store_->Resolve(reference);
+}
+
+absl::StatusOr<v1::RunSummary> Core::Get(const std::string& reference) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
+  v1::RunSummary summary = SummaryOf(run);
+  if (const Live* live = LiveOf(run.id); live != nullptr && live->attempt == run.attempt) {
+    for (const v1::StepReport& step : live->recent) *summary.add_recent() = step;
+  }
+  return summary;
+}
+
+absl::StatusOr<v1::ListReply> Core::List(const v1::ListRequest& request) {
+  RunState wanted = RunState::kAccepted;
+  if (!request.state().empty() && !ParseState(request.state(), &wanted)) {
+    return absl::InvalidArgumentError(absl::StrCat("no state is called '", request.state(), "'"));
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
+  v1::ListReply reply;
+  for (const Run& run : runs) {
+    if (request.state().empty() || run.state == wanted) *reply.add_runs() = SummaryOf(run);
+  }
+  return reply;
+}
+
+absl::StatusOr<v1::RunSummary> Core::ApplyRequest(const std::string& reference, const Event& event) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
+  ASSIGN_OR_RETURN(Applied applied, reconciler_.Apply(run.id, event));
+  wake_timer_.notify_all();
+  ASSIGN_OR_RETURN(run, store_->Get(run.id));  // the reconciler may have moved it further
+  return SummaryOf(run);
+}
+
+absl::StatusOr<v1::RunSummary> Core::Stop(const v1::StopRequest& request) {
+  Event event;
+  if (request.pause()) {
+    event.kind = EventKind::kPauseRequested;
+    event.cause = request.now() ? StopCause::kPauseNow : StopCause::kPause;
+  } else {
+    event.kind = EventKind::kCancelRequested;
+    event.cause = request.now() ? StopCause::kCancelNow : StopCause::kCancel;
+  }
+  event.message = absl::StrCat(request.pause() ? "pause" : "cancel", request.now() ? " without a save" : "",
+                               request.reason().empty() ? "" : ": ", request.reason());
+  return ApplyRequest(request.run(), event);
+}
+
+absl::StatusOr<v1::RunSummary> Core::Resume(const v1::ResumeRequest& request) {
+  Event event;
+  event.kind = EventKind::kResumeRequested;
+  event.path = request.from_checkpoint();
+  event.message = event.path.empty() ? "resume" : absl::StrCat("resume from ", event.path);
+  return ApplyRequest(request.run(), event);
+}
+
+void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  absl::StatusOr<Run> run = store_->Resolve(request.run());
+  absl::Status refusal = run.status();
+  if (run.ok() && run->state != RunState::kRunning) {
+    refusal = absl::FailedPreconditionError(absl::StrCat("run ", run->id, " (", run->name, ") is ",
+                                                         Name(run->state), "; only a running one can save"));
+  } else if (run.ok() && !Attached(run->node)) {
+    refusal = absl::UnavailableError(absl::StrCat("node ", run->node, " is away; try again when it is back"));
+  }
+  if (!refusal.ok()) {
+    lock.unlock();
+    done(refusal);
+    return;
+  }
+  const std::string id = request.request_id().empty() ? NewRunId() : request.request_id();
+  live_[run->id].saves[id] = std::move(done);
+  v1::NodeOrder order;
+  v1::RankOrder& to_rank = *order.mutable_rank_order();
+  to_rank.set_run_id(run->id);
+  to_rank.set_attempt(run->attempt);
+  to_rank.set_rank(-1);
+  to_rank.mutable_order()->mutable_save()->set_request_id(id);
+  SendTo(run->node, std::move(order));
+}
+
+absl::Status Core::Subscribe(const std::string& reference, const Interest& interest, Feed* feed) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
+  ASSIGN_OR_RETURN(std::vector<EventRecord> events, store_->Events(run.id, interest.since_event));
+  feed->OnSummary(SummaryOf(run));
+  for (const EventRecord& event : events) feed->OnEvent(MessageOf(event));
+  if (const Live* live = LiveOf(run.id); live != nullptr && live->attempt == run.attempt) {
+    for (const v1::StepReport& step : live->recent) feed->OnStep(step);
+  }
+  if (!interest.follow || IsFinal(run.state) || (interest.until_stop && IsStopped(run.state))) {
+    if (!run.live || !interest.follow) {
+      feed->OnEnd();
+      return absl::OkStatus();
+    }
+  }
+  feeds_[feed] = {run.id, interest};
+  return absl::OkStatus();
+}
+
+void Core::Unsubscribe(Feed* feed) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  feeds_.erase(feed);
+}
+
+void Core::WindDown(absl::Duration patience) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  winding_down_ = true;
+  Event pause;
+  pause.kind = EventKind::kPauseRequested;
+  pause.cause = StopCause::kPause;
+  pause.message = "the private controller ends";
+  absl::StatusOr<std::vector<Run>> runs = store_->List();
+  if (runs.ok()) {
+    for (const Run& run : *runs) {
+      if (IsStopped(run.state)) continue;
+      // A run that is being cancelled or is done refuses the pause, and ends by itself.
+      reconciler_.Apply(run.id, pause).status().IgnoreError();
+    }
+  }
+  const auto quiet = [&] {
+    absl::StatusOr<std::vector<Run>> now = store_->List();
+    if (!now.ok()) return true;
+    for (const Run& run : *now) {
+      if (run.live || !IsStopped(run.state)) return false;
+    }
+    return true;
+  };
+  run_stood_still_.wait_for(lock, absl::ToChronoMilliseconds(patience), quiet);
+  for (auto& [name, node] : nodes_) {
+    v1::NodeOrder order;
+    order.mutable_shutdown();
+    SendTo(name, std::move(order));
+  }
+}
+
+void Core::Timer() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_) {
+    if (capacity_freed_ || reconciler_.NextWake() <= absl::ZeroDuration()) {
+      capacity_freed_ = false;
+      reconciler_.Tick();
+      continue;
+    }
+    const absl::Duration wait = std::min(reconciler_.NextWake(), absl::Hours(1));
+    wake_timer_.wait_for(lock, absl::ToChronoNanoseconds(wait));
+  }
+}
+
+}  // namespace galley::service
