@@ -21,6 +21,8 @@ absl::string_view Name(Split split);
 // The version of the order's rules; written in plan and manifest. Rules: docs/formats/data-order.md.
 inline constexpr absl::string_view kOrderVersion = "galley-order-v1";
 
+inline constexpr int64_t kMaxSources = 4096;
+
 struct SourceConfig {
   std::string path;  // prefix of .bin and .idx
   double weight = 1;

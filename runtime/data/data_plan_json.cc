@@ -1,0 +1,160 @@
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/status.h"
+#include "runtime/data/data_plan.h"
+
+namespace galley::data {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t kMaxTokens = int64_t{1} << 56;
+constexpr int64_t kMaxPeriod = int64_t{1} << 24;
+
+absl::Status Bad(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("data plan: ", what, "; take the plan from an intact checkpoint"));
+}
+
+// Reads members of one object; the first fault is kept.
+class Fields {
+ public:
+  explicit Fields(const Json& object) : object_(object) {}
+
+  void Read(const char* name, int64_t low, int64_t high, int64_t& value) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_number_integer() ||
+        (member->is_number_unsigned() && member->get<uint64_t>() > INT64_MAX)) {
+      return Fail(absl::StrCat(name, " is no whole number"));
+    }
+    value = member->get<int64_t>();
+    if (value < low || value > high) Fail(absl::StrCat(name, " is ", value, ", outside ", low, " to ", high));
+  }
+  void Read(const char* name, std::string& value) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_string()) return Fail(absl::StrCat(name, " is no text"));
+    value = member->get<std::string>();
+  }
+  void Read(const char* name, double& value) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_number()) return Fail(absl::StrCat(name, " is no number"));
+    value = member->get<double>();
+  }
+  void Read(const char* name, std::array<Range, 3>& ranges) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_array() || member->size() != 4)
+      return Fail(absl::StrCat(name, " is no list of four ends"));
+    int64_t ends[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const Json& end = (*member)[i];
+      if (!end.is_number_unsigned() || end.get<uint64_t>() > kMaxTokens) {
+        return Fail(absl::StrCat(name, "[", i, "] is no count"));
+      }
+      ends[i] = end.get<int64_t>();
+      if (i > 0 && ends[i] < ends[i - 1]) return Fail(absl::StrCat(name, " steps back"));
+    }
+    for (size_t i = 0; i < 3; ++i) ranges[i] = {ends[i], ends[i + 1]};
+  }
+  absl::Status status() const { return status_; }
+
+ private:
+  const Json* Find(const char* name) {
+    const auto found = object_.find(name);
+    if (found != object_.end()) return &*found;
+    Fail(absl::StrCat(name, " is missing"));
+    return nullptr;
+  }
+  void Fail(absl::string_view what) {
+    if (status_.ok()) status_ = Bad(what);
+  }
+
+  const Json& object_;
+  absl::Status status_;
+};
+
+// The splits of a file follow one another: four ends say it all.
+Json Ends(const std::array<Range, 3>& ranges) {
+  return {ranges[0].begin, ranges[0].end, ranges[1].end, ranges[2].end};
+}
+
+absl::StatusOr<PlannedSource> ParseSource(const Json& object) {
+  if (!object.is_object()) return Bad("a source is no object");
+  PlannedSource source;
+  Fields fields(object);
+  fields.Read("path", source.path);
+  fields.Read("fingerprint", source.fingerprint);
+  fields.Read("weight", source.weight);
+  fields.Read("share", 1, kMaxPeriod, source.share);
+  fields.Read("tokens", 0, kMaxTokens, source.tokens);
+  fields.Read("sequences", source.sequences);
+  fields.Read("stream", source.stream);
+  RETURN_IF_ERROR(fields.status());
+  if (source.stream[2].end > source.tokens) return Bad("stream ends after the source's tokens");
+  return source;
+}
+
+}  // namespace
+
+std::string ToJson(const DataPlan& plan) {
+  Json sources = Json::array();
+  for (const PlannedSource& source : plan.sources) {
+    sources.push_back({{"path", source.path},
+                       {"fingerprint", source.fingerprint},
+                       {"weight", source.weight},
+                       {"share", source.share},
+                       {"tokens", source.tokens},
+                       {"sequences", Ends(source.sequences)},
+                       {"stream", Ends(source.stream)}});
+  }
+  const Json json = {
+      {"version", plan.version}, {"seed", plan.seed},     {"sequence_length", plan.sequence_length},
+      {"vocab", plan.vocab},     {"period", plan.period}, {"sources", std::move(sources)}};
+  // A path need not be UTF-8; it is no part of the hash, so a replacement character does no harm.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return Bad("no JSON object");
+  DataPlan plan;
+  Fields fields(json);
+  fields.Read("version", plan.version);
+  RETURN_IF_ERROR(fields.status());
+  if (plan.version != kOrderVersion) {
+    return absl::UnimplementedError(absl::StrCat("data plan: order version ", plan.version,
+                                                 " is not known; this ", "program knows ", kOrderVersion,
+                                                 "; resume with the version that wrote the checkpoint"));
+  }
+  fields.Read("seed", INT64_MIN, INT64_MAX, plan.seed);
+  fields.Read("sequence_length", 1, int64_t{1} << 31, plan.sequence_length);
+  fields.Read("vocab", 0, int64_t{1} << 31, plan.vocab);
+  fields.Read("period", 1, kMaxPeriod, plan.period);
+  RETURN_IF_ERROR(fields.status());
+  const auto sources = json.find("sources");
+  if (sources == json.end() || !sources->is_array() || sources->empty()) return Bad("sources is no list");
+  if (sources->size() > static_cast<size_t>(kMaxSources)) return Bad("sources is too long");
+  int64_t shares = 0;
+  for (const Json& object : *sources) {
+    ASSIGN_OR_RETURN(PlannedSource source, ParseSource(object));
+    shares += source.share;
+    plan.sources.push_back(std::move(source));
+  }
+  if (shares != plan.period) return Bad(absl::StrCat("the shares sum to ", shares, ", not to ", plan.period));
+  return plan;
+}
+
+std::string Hash(const DataPlan& plan) {
+  std::string text = absl::StrCat(plan.version, " ", plan.seed, " ", plan.sequence_length, " ", plan.period);
+  for (const PlannedSource& source : plan.sources) {
+    absl::StrAppend(&text, "\n", source.fingerprint, " ", source.share, " ", source.stream[0].begin, " ",
+                    source.stream[0].end);
+  }
+  return Hex(Hash64(text));
+}
+
+}  // namespace galley::data

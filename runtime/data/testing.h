@@ -1,0 +1,58 @@
+// Small data sets and files for this room's tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "runtime/data/indexed_dataset.h"
+
+namespace galley::data {
+
+inline void WriteText(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+inline std::string ReadText(const std::string& path) {
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+// Documents of one sequence each; document d of length lengths[d] counts on from the one before, modulo
+// `vocab`.
+inline void WriteDataset(const std::string& prefix, const std::vector<int32_t>& lengths, int64_t vocab = 256,
+                         TokenType type = TokenType::kU16) {
+  auto writer = IndexedDatasetWriter::Create(prefix, type);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  int64_t next = 0;
+  for (const int32_t length : lengths) {
+    std::vector<int32_t> tokens;
+    for (int32_t i = 0; i < length; ++i) tokens.push_back(static_cast<int32_t>(next++ % vocab));
+    ASSERT_TRUE((*writer)->AddDocument(tokens).ok());
+  }
+  ASSERT_TRUE((*writer)->Finish().ok());
+}
+
+// A file of the developers' collection of real vocabularies and texts; empty when this machine has none.
+inline std::string SharedFile(const std::string& path) {
+  const char* root = std::getenv("GALLEY_SHARED");
+  const std::string full =
+      (root != nullptr ? std::string(root) : GALLEY_SOURCE_DIR "/../shared") + "/" + path;
+  return FileExists(full) ? full : "";
+}
+
+}  // namespace galley::data
+
+// Asserts that a status is an error whose message holds `part`.
+#define EXPECT_ERROR(expression, part)                                                                   \
+  do {                                                                                                   \
+    const absl::Status error_ = (expression);                                                            \
+    EXPECT_FALSE(error_.ok());                                                                           \
+    EXPECT_NE(error_.message().find(part), absl::string_view::npos) << error_.message() << "\n" << part; \
+  } while (false)
