@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "runtime/plan/plan.h"
@@ -16,12 +17,18 @@ struct Prepared {
 };
 
 struct PrepareResult {
+  recipe::RecipeText text;            // what the plan was made from
   std::optional<Prepared> prepared;   // absent when `faults` holds an error
   std::vector<recipe::Fault> faults;  // errors and warnings, sorted by place
 };
 
+// All checks above the recipe room, for recipe::Load.
+void Check(recipe::Checker& checker);
+
 PrepareResult Prepare(const recipe::RecipeText& text, const plan::Inventory& inventory);
 // With the inventory that the recipe's launcher section describes.
 PrepareResult Prepare(const recipe::RecipeText& text);
+// The same from the user's file. Reads it and its bases, so not pure.
+PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets);
 
 }  // namespace galley::models

@@ -136,6 +136,10 @@ int64_t BatchRamp::Steps(const recipe::Amount& amount) const {
   return amount.unit == recipe::Unit::kSteps ? amount.value : StepAtSamples(Samples(amount));
 }
 
+int64_t BatchRamp::TotalSteps(const recipe::Amount& until) const {
+  return until.unit == recipe::Unit::kSteps ? until.value : WholeSteps(Samples(until));
+}
+
 std::vector<int64_t> LegalDataParallel(int64_t global_batch, int64_t micro) {
   std::vector<int64_t> small, large;
   if (global_batch % micro != 0) return small;

@@ -39,6 +39,8 @@ class BatchRamp {
   // An amount as samples (tokens round up to whole samples), and as steps (StepAtSamples).
   int64_t Samples(const recipe::Amount& amount) const;
   int64_t Steps(const recipe::Amount& amount) const;
+  // Steps of a run until `until`: those asked for, or the whole steps that fit.
+  int64_t TotalSteps(const recipe::Amount& until) const;
 
   const std::vector<BatchStage>& stages() const { return stages_; }  // one a batch size, in order
   int64_t micro() const { return micro_; }

@@ -20,8 +20,10 @@ class LearningRate {
   LearningRate(const recipe::LearningRate& spec, const recipe::Amount& until, const BatchRamp& ramp);
   double LrAt(int64_t consumed) const;
 
+  bool decays() const { return spec_.decay != recipe::Decay::kConstant; }
   int64_t warmup_samples() const { return warmup_; }
   int64_t decay_samples() const { return decay_; }
+  int64_t anneal_samples() const { return anneal_; }  // wsd: length of the final fall; else 0
 
  private:
   recipe::LearningRate spec_;

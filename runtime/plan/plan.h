@@ -12,7 +12,7 @@
 #include "runtime/plan/learning_rate.h"
 #include "runtime/plan/mesh.h"
 #include "runtime/plan/params.h"
-#include "runtime/recipe/fault.h"
+#include "runtime/recipe/checker.h"
 #include "runtime/recipe/spec.h"
 
 namespace galley::plan {
@@ -48,6 +48,7 @@ struct Plan {
 
   Memory memory;
   int64_t checkpoint_bytes = 0;  // one checkpoint on disk: f32 weights, m and v
+  int64_t jobs = 1;              // of the chain, slurm
   double training_flops = 0;     // whole run, model FLOPs
   double evaluation_flops = 0;
 
@@ -55,10 +56,15 @@ struct Plan {
   double LrOfStep(int64_t step) const { return learning_rate.LrAt(batch.SamplesAfter(step)); }
 };
 
-// REQUIRES: a loaded spec. Faults of the plan itself (a run of no steps, an inventory that does not hold the
-// mesh) come back in `faults` with their path but no place.
-Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventory& inventory,
-           std::vector<recipe::Fault>* faults);
+// REQUIRES: a spec that Load and Check found sound, and an inventory of the mesh's ranks.
+Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventory& inventory);
+
+// What only the arithmetic can find: a run of no steps, a warm-up longer than the decay, phases out of order,
+// an evaluation that costs more than 5 % of the time. Handed to recipe::Load.
+void Check(recipe::Checker& checker);
+
+// f32 weights, m and v of all (padded) parameters.
+int64_t CheckpointBytes(const ModelCard& card);
 
 std::string ToJson(const Plan& plan);   // indented; keys are versioned API
 std::string ToTable(const Plan& plan);  // for people

@@ -1,0 +1,97 @@
+#include "runtime/plan/plan.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "runtime/base/check.h"
+#include "runtime/base/hash.h"
+#include "runtime/plan/report.h"
+#include "runtime/recipe/identity.h"
+
+namespace galley::plan {
+namespace {
+
+// The layer of "layers.12.attn...", -1 for what stands before the layers, `layers` for what stands after.
+int64_t LayerOf(const ParamSpec& param, int64_t layers) {
+  absl::string_view name = param.name;
+  int64_t layer = 0;
+  if (absl::ConsumePrefix(&name, "layers.") && absl::SimpleAtoi(name.substr(0, name.find('.')), &layer))
+    return layer;
+  return param.role == Role::kEmbedding || param.role == Role::kPosition ? -1 : layers;
+}
+
+// Parameters of the fullest rank: layers shared evenly by stages, embedding on the first, the rest on the
+// last; a tied head stands on the last stage a second time.
+int64_t RankParameters(const recipe::RecipeSpec& spec, const ModelCard& card) {
+  const int64_t stages = spec.parallelism.pipeline, tensor = spec.parallelism.tensor,
+                layers = spec.model.layers;
+  std::vector<int64_t> sums(static_cast<size_t>(stages), 0);
+  for (const ParamSpec& param : card.params) {
+    const int64_t elements = param.split == Split::kNone ? param.elements() : param.elements() / tensor;
+    const int64_t layer = LayerOf(param, layers);
+    const int64_t stage = layer < 0 ? 0 : layer >= layers ? stages - 1 : layer / (layers / stages);
+    sums[static_cast<size_t>(stage)] += elements;
+    if (stages > 1 && param.role == Role::kEmbedding && spec.model.tied_embeddings) sums.back() += elements;
+  }
+  return *std::max_element(sums.begin(), sums.end());
+}
+
+int64_t Bounded(__int128 value) {
+  constexpr int64_t kMost = int64_t{1} << 62;
+  return value > kMost ? kMost : static_cast<int64_t>(value);
+}
+
+Memory MemoryOf(const recipe::RecipeSpec& spec, const ModelCard& card, const Mesh& mesh) {
+  const int64_t parameters = RankParameters(spec, card);
+  Memory memory;
+  memory.weights = spec.precision.compute == recipe::Compute::kF32 ? 0 : 2 * parameters;
+  memory.master = 4 * parameters;
+  memory.gradients = 4 * parameters;
+  memory.optimizer = 8 * parameters;
+  // A stage holds a micro-batch for every stage after it, so pipeline stages do not make it less.
+  __int128 sample = card.activation_bytes_per_sample;
+  if (spec.recompute.mode == recipe::RecomputeMode::kFull) {
+    const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
+    sample = sample / spec.model.layers +
+             static_cast<__int128>(element) * spec.model.context * spec.model.hidden * spec.model.layers;
+  }
+  memory.activations = Bounded(sample * spec.batch.micro / mesh.tensor);
+  memory.snapshot = CheckpointBytes(card) / mesh.world();
+  return memory;
+}
+
+}  // namespace
+
+int64_t CheckpointBytes(const ModelCard& card) { return 12 * card.parameters(); }
+
+Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventory& inventory) {
+  Plan plan;
+  plan.name = spec.metadata.name;
+  plan.recipe_hash = recipe::IdentityHash(spec);
+  plan.mesh = {spec.parallelism.data, spec.parallelism.tensor, spec.parallelism.pipeline};
+  CHECK_EQ(inventory.ranks(), plan.mesh.world());
+  plan.inventory = inventory;
+  plan.card = card;
+  plan.compute = spec.precision.compute;
+  plan.batch = BatchRamp(spec.batch, spec.model.context);
+  plan.total_steps = plan.batch.TotalSteps(spec.train.until);
+  plan.total_samples = plan.batch.SamplesAfter(plan.total_steps);
+  plan.total_tokens = plan.batch.TokensAfter(plan.total_steps);
+  plan.learning_rate = LearningRate(spec.schedule.lr, spec.train.until, plan.batch);
+  plan.checkpoints = CheckpointSchedule(spec.checkpoint, plan.batch, plan.total_steps);
+  plan.evaluation = EvaluationSchedule(spec.evaluation, plan.batch, plan.total_steps);
+  plan.memory = MemoryOf(spec, card, plan.mesh);
+  plan.checkpoint_bytes = CheckpointBytes(card);
+  if (spec.launcher.slurm) plan.jobs = spec.launcher.slurm->chain;
+  const double flops = card.flops_per_token.total();
+  plan.training_flops = flops * static_cast<double>(plan.total_tokens);
+  plan.evaluation_flops = flops / 3 * static_cast<double>(plan.evaluation.Count()) *
+                          static_cast<double>(plan.evaluation.samples()) *
+                          static_cast<double>(spec.model.context);
+  plan.hash = Hex(Hash64(ToJson(plan)));
+  return plan;
+}
+
+}  // namespace galley::plan
