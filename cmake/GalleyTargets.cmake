@@ -84,3 +84,15 @@ function(galley_fuzz name)
   target_link_libraries(${name} PRIVATE ${deps})
   set_property(GLOBAL APPEND PROPERTY GALLEY_FUZZERS ${name})
 endfunction()
+
+# A room of numeric kernels: OpenMP, loops that vectorise, fused multiply-add. Optimised in every build type
+# but Debug's own, so that sanitizer runs see the loops as written.
+function(galley_kernel_flags room)
+  target_compile_options(galley_${room} PRIVATE $<$<CONFIG:Release>:-O3> -ffp-contract=fast -Wno-unknown-pragmas)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    target_compile_options(galley_${room} PRIVATE -mprefer-vector-width=512)
+  endif()
+  if(TARGET OpenMP::OpenMP_CXX)
+    target_link_libraries(galley_${room} PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+endfunction()

@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "runtime/tensor/arena.h"
+#include "runtime/tensor/stream.h"
 #include "runtime/tensor/view.h"
 
 namespace galley {
@@ -40,6 +42,32 @@ TEST(View, RowsAndReshape) {
   EXPECT_EQ(v.Rows(2, 2).As<float>()[0], 6.0f);
   EXPECT_EQ(v.Reshape({2, 6}).shape, Shape({2, 6}));
   EXPECT_EQ(v.shape.ToString(), "(4, 3)");
+}
+
+TEST(Scratch, NestsKeepsPointersAndStopsGrowing) {
+  CpuStream stream(1);
+  auto work = [&] {
+    Scratch outer(stream);
+    auto* a = outer.Take<float>(1000);
+    a[0] = 1;
+    a[999] = 2;
+    {
+      Scratch inner(stream);
+      auto* b = inner.Take<float>(5'000'000);  // more than a first block holds
+      std::fill_n(b, 5'000'000, 7.0f);
+    }
+    auto* c = outer.Take<double>(3);
+    std::fill_n(c, 3, 9.0);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(c) % 64, 0u);
+    EXPECT_EQ(a[0], 1);
+    EXPECT_EQ(a[999], 2);
+  };
+  work();
+  work();
+  int64_t held = stream.scratch_bytes();
+  EXPECT_GE(held, 5'000'000 * 4);
+  for (int i = 0; i < 5; ++i) work();
+  EXPECT_EQ(stream.scratch_bytes(), held);
 }
 
 }  // namespace

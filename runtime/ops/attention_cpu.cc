@@ -1,0 +1,278 @@
+// One (sample, key/value head) pair at a time on a thread, its operands widened to f32 in scratch: a few
+// matrices of (sequence, head_dim) that stay in cache. Scores exist as one tile of kTile x kTile. The pairs
+// are shared out in equal runs, so results do not depend on timing, nor on the thread count.
+#include "runtime/ops/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "runtime/ops/cpu.h"
+#include "runtime/ops/tile_product.h"
+
+namespace galley::ops {
+namespace {
+
+constexpr int64_t kTile = 64;  // rows and columns of a tile of scores
+
+// Sizes that every helper needs. Rows are padded to whole tiles and columns to whole vectors, with zeros.
+struct Sizes {
+  int64_t sequence, head_dim;
+  int64_t tiles;   // ceil(sequence / kTile)
+  int64_t length;  // tiles * kTile
+  int64_t width;   // head_dim, padded
+  float scale;     // 1 / sqrt(head_dim)
+  explicit Sizes(const AttentionShape& s)
+      : sequence(s.sequence),
+        head_dim(s.head_dim),
+        tiles((s.sequence + kTile - 1) / kTile),
+        length(tiles * kTile),
+        width(PaddedColumns(s.head_dim)),
+        scale(1.0f / std::sqrt(static_cast<float>(s.head_dim))) {}
+  int64_t matrix() const { return length * width; }
+};
+
+// (length, width) from a head's columns of a sample's rows, times `factor`.
+template <class T>
+GALLEY_SIMD void Widen(const Sizes& z, Rows<T> from, float factor, float* to) {
+  for (int64_t r = 0; r < z.length; ++r, to += z.width) {
+    if (r >= z.sequence) {
+      std::fill_n(to, z.width, 0.0f);
+      continue;
+    }
+    const T* in = from[r];
+#pragma omp simd
+    for (int64_t i = 0; i < z.head_dim; ++i) to[i] = Load(in + i) * factor;
+    std::fill_n(to + z.head_dim, z.width - z.head_dim, 0.0f);
+  }
+}
+
+// The transposed matrix, a (width, kTile) piece for each tile of rows, from the widened one.
+GALLEY_SIMD void TransposeTiles(const Sizes& z, const float* from, float* to) {
+  for (int64_t t = 0; t < z.tiles; ++t, to += z.width * kTile) {
+    const float* in = from + t * kTile * z.width;
+    for (int64_t i = 0; i < z.width; ++i) {
+      for (int64_t r = 0; r < kTile; ++r) to[i * kTile + r] = in[r * z.width + i];
+    }
+  }
+}
+
+template <class T>
+GALLEY_SIMD void Narrow(const Sizes& z, const float* from, Rows<T> to) {
+  for (int64_t r = 0; r < z.sequence; ++r, from += z.width) {
+    T* out = to[r];
+#pragma omp simd
+    for (int64_t i = 0; i < z.head_dim; ++i) Store(out + i, from[i]);
+  }
+}
+
+// One step of the running softmax over a tile of scores: scores become weights relative to the new maximum,
+// and what was summed so far is brought down to it. `diagonal`: row r sees columns 0..r.
+GALLEY_SIMD void SoftmaxTile(int64_t width, bool diagonal, float* scores, float* maximum, float* sum,
+                             float* out) {
+  for (int64_t r = 0; r < kTile; ++r, scores += kTile, out += width) {
+    if (diagonal) std::fill(scores + r + 1, scores + kTile, -std::numeric_limits<float>::infinity());
+    float top = maximum[r];
+#pragma omp simd reduction(max : top)
+    for (int64_t i = 0; i < kTile; ++i) top = scores[i] > top ? scores[i] : top;
+    float part = 0;
+#pragma omp simd reduction(+ : part)
+    for (int64_t i = 0; i < kTile; ++i) {
+      float w = Exp(scores[i] - top);
+      scores[i] = w;
+      part += w;
+    }
+    float shrink = Exp(maximum[r] - top);
+    maximum[r] = top;
+    sum[r] = sum[r] * shrink + part;
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) out[i] *= shrink;
+  }
+}
+
+GALLEY_SIMD void DivideRows(int64_t rows, int64_t width, const float* sum, float* out) {
+  for (int64_t r = 0; r < rows; ++r, out += width) {
+    float inverse = 1.0f / sum[r];
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) out[i] *= inverse;
+  }
+}
+
+struct ForwardRoom {
+  float *q, *k, *k_tiles, *v, *out, *scores, *maximum, *sum;
+  ForwardRoom(Scratch& scratch, const Sizes& z)
+      : q(scratch.Take<float>(z.matrix())),
+        k(scratch.Take<float>(z.matrix())),
+        k_tiles(scratch.Take<float>(z.matrix())),
+        v(scratch.Take<float>(z.matrix())),
+        out(scratch.Take<float>(z.matrix())),
+        scores(scratch.Take<float>(kTile * kTile)),
+        maximum(scratch.Take<float>(z.length)),
+        sum(scratch.Take<float>(z.length)) {}
+};
+
+// One query head, with the key/value head already in room.
+template <class T>
+void ForwardHead(const Sizes& z, Rows<T> q, Rows<T> y, float* log_sum, int64_t heads,
+                 const ForwardRoom& room) {
+  Widen(z, q, z.scale, room.q);
+  std::fill_n(room.out, z.matrix(), 0.0f);
+  std::fill_n(room.maximum, z.length, -std::numeric_limits<float>::infinity());
+  std::fill_n(room.sum, z.length, 0.0f);
+  for (int64_t i = 0; i < z.tiles; ++i) {
+    float* out = room.out + i * kTile * z.width;
+    for (int64_t j = 0; j <= i; ++j) {
+      TileProduct(kTile, kTile, z.head_dim, {room.q + i * kTile * z.width, z.width, 1},
+                  room.k_tiles + j * kTile * z.width, kTile, room.scores, kTile, false);
+      SoftmaxTile(z.width, i == j, room.scores, room.maximum + i * kTile, room.sum + i * kTile, out);
+      TileProduct(kTile, z.width, kTile, {room.scores, kTile, 1}, room.v + j * kTile * z.width, z.width, out,
+                  z.width, true);
+    }
+  }
+  DivideRows(z.sequence, z.width, room.sum, room.out);
+  Narrow(z, room.out, y);
+  for (int64_t r = 0; r < z.sequence; ++r) log_sum[r * heads] = room.maximum[r] + std::log(room.sum[r]);
+}
+
+struct BackwardRoom {
+  float *q, *k, *k_tiles, *v, *v_tiles, *dy, *dq, *dk, *dv, *weights, *slopes, *log_sum, *dot;
+  BackwardRoom(Scratch& scratch, const Sizes& z)
+      : q(scratch.Take<float>(z.matrix())),
+        k(scratch.Take<float>(z.matrix())),
+        k_tiles(scratch.Take<float>(z.matrix())),
+        v(scratch.Take<float>(z.matrix())),
+        v_tiles(scratch.Take<float>(z.matrix())),
+        dy(scratch.Take<float>(z.matrix())),
+        dq(scratch.Take<float>(z.matrix())),
+        dk(scratch.Take<float>(z.matrix())),
+        dv(scratch.Take<float>(z.matrix())),
+        weights(scratch.Take<float>(kTile * kTile)),
+        slopes(scratch.Take<float>(kTile * kTile)),
+        log_sum(scratch.Take<float>(z.length)),
+        dot(scratch.Take<float>(z.length)) {}
+};
+
+// dot[r] = sum of dy[r] * y[r]: what the softmax's own gradient subtracts in every row.
+template <class T>
+GALLEY_SIMD void RowDots(const Sizes& z, Rows<T> y, Rows<T> dy, float* dot) {
+  for (int64_t r = 0; r < z.sequence; ++r) {
+    const T* a = y[r];
+    const T* b = dy[r];
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < z.head_dim; ++i) sum += Load(a + i) * Load(b + i);
+    dot[r] = sum;
+  }
+  std::fill(dot + z.sequence, dot + z.length, 0.0f);
+}
+
+// weights: scores in, softmax out.  slopes: the weights' gradient in, the scores' gradient out.
+GALLEY_SIMD void SlopesTile(bool diagonal, const float* log_sum, const float* dot, float* weights,
+                            float* slopes) {
+  for (int64_t r = 0; r < kTile; ++r, weights += kTile, slopes += kTile) {
+    if (diagonal) std::fill(weights + r + 1, weights + kTile, -std::numeric_limits<float>::infinity());
+#pragma omp simd
+    for (int64_t i = 0; i < kTile; ++i) {
+      float w = Exp(weights[i] - log_sum[r]);
+      weights[i] = w;
+      slopes[i] = w * (slopes[i] - dot[r]);
+    }
+  }
+}
+
+// One query head; adds to room.dk and room.dv, which the heads of a group share.
+template <class T>
+void BackwardHead(const Sizes& z, Rows<T> q, Rows<T> y, const float* log_sum, int64_t heads, Rows<T> dy,
+                  Rows<T> dq, const BackwardRoom& room) {
+  Widen(z, q, z.scale, room.q);
+  Widen(z, dy, 1.0f, room.dy);
+  RowDots(z, y, dy, room.dot);
+  for (int64_t r = 0; r < z.length; ++r) room.log_sum[r] = r < z.sequence ? log_sum[r * heads] : 0.0f;
+  std::fill_n(room.dq, z.matrix(), 0.0f);
+  for (int64_t i = 0; i < z.tiles; ++i) {
+    int64_t row = i * kTile * z.width;
+    for (int64_t j = 0; j <= i; ++j) {
+      int64_t col = j * kTile * z.width;
+      TileProduct(kTile, kTile, z.head_dim, {room.q + row, z.width, 1}, room.k_tiles + col, kTile,
+                  room.weights, kTile, false);
+      TileProduct(kTile, kTile, z.head_dim, {room.dy + row, z.width, 1}, room.v_tiles + col, kTile,
+                  room.slopes, kTile, false);
+      SlopesTile(i == j, room.log_sum + i * kTile, room.dot + i * kTile, room.weights, room.slopes);
+      // q carries the scale already, so dk needs none; dq gets it at the end.
+      TileProduct(kTile, z.width, kTile, {room.weights, 1, kTile}, room.dy + row, z.width, room.dv + col,
+                  z.width, true);
+      TileProduct(kTile, z.width, kTile, {room.slopes, 1, kTile}, room.q + row, z.width, room.dk + col,
+                  z.width, true);
+      TileProduct(kTile, z.width, kTile, {room.slopes, kTile, 1}, room.k + col, z.width, room.dq + row,
+                  z.width, true);
+    }
+  }
+  for (int64_t i = 0; i < z.sequence * z.width; ++i) room.dq[i] *= z.scale;
+  Narrow(z, room.dq, dq);
+}
+
+// The columns of head `head` (of query, key and value heads counted through) in sample b's rows.
+template <class T>
+Rows<T> Head(const View& v, const AttentionShape& shape, int64_t b, int64_t head) {
+  Rows<T> rows(v);
+  rows.data += b * shape.sequence * rows.stride + head * shape.head_dim;
+  return rows;
+}
+
+// Calls f(b, kv_head, room) for every pair, with one Room a thread.
+template <class Room, class F>
+void ForPairs(CpuStream& stream, const AttentionShape& shape, int64_t rows, const Sizes& z, F&& f) {
+  Scratch scratch(stream);
+  int64_t pairs = rows / shape.sequence * shape.kv_heads;
+  int parts = static_cast<int>(std::min<int64_t>(stream.threads(), pairs));
+  Room* rooms = scratch.Take<Room>(parts);
+  for (int part = 0; part < parts; ++part) new (rooms + part) Room(scratch, z);
+  ParallelParts(parts, pairs, 1, [&](int part, int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) f(p / shape.kv_heads, p % shape.kv_heads, rooms[part]);
+  });
+}
+
+}  // namespace
+
+void AttentionForward(CpuStream& stream, const AttentionShape& shape, View qkv, View y, View log_sum) {
+  Sizes z(shape);
+  int64_t group = shape.heads / shape.kv_heads;
+  WithCompute(qkv.dtype, [&]<class T>(T) {
+    ForPairs<ForwardRoom>(
+        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const ForwardRoom& room) {
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + kv), 1.0f, room.k);
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + shape.kv_heads + kv), 1.0f, room.v);
+          TransposeTiles(z, room.k, room.k_tiles);
+          for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
+            float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
+            ForwardHead(z, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads, room);
+          }
+        });
+  });
+}
+
+void AttentionBackward(CpuStream& stream, const AttentionShape& shape, View qkv, View y, View log_sum,
+                       View dy, View dqkv) {
+  Sizes z(shape);
+  int64_t group = shape.heads / shape.kv_heads;
+  WithCompute(qkv.dtype, [&]<class T>(T) {
+    ForPairs<BackwardRoom>(
+        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const BackwardRoom& room) {
+          int64_t key = shape.heads + kv, value = key + shape.kv_heads;
+          Widen(z, Head<T>(qkv, shape, b, key), 1.0f, room.k);
+          Widen(z, Head<T>(qkv, shape, b, value), 1.0f, room.v);
+          TransposeTiles(z, room.k, room.k_tiles);
+          TransposeTiles(z, room.v, room.v_tiles);
+          std::fill_n(room.dk, z.matrix(), 0.0f);
+          std::fill_n(room.dv, z.matrix(), 0.0f);
+          for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
+            const float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
+            BackwardHead(z, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads,
+                         Head<T>(dy, shape, b, h), Head<T>(dqkv, shape, b, h), room);
+          }
+          Narrow(z, room.dk, Head<T>(dqkv, shape, b, key));
+          Narrow(z, room.dv, Head<T>(dqkv, shape, b, value));
+        });
+  });
+}
+
+}  // namespace galley::ops

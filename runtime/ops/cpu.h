@@ -1,0 +1,64 @@
+// Helpers of the CPU kernels: element types, rows, threads. Included by *_cpu.cc only.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "runtime/ops/simd.h"
+#include "runtime/tensor/stream.h"
+
+namespace galley::ops {
+
+// Calls f with a value of the element type: float or BF16.
+template <class F>
+void WithCompute(DType dtype, F&& f) {
+  if (dtype == DType::kF32) {
+    f(float{});
+  } else {
+    CHECK(dtype == DType::kBF16) << Name(dtype) << " is not a compute type";
+    f(BF16{});
+  }
+}
+
+// A matrix as kernels see it: rows of unit stride, `stride` elements apart.
+template <class T>
+struct Rows {
+  T* data = nullptr;
+  int64_t stride = 0;
+
+  Rows() = default;
+  explicit Rows(const View& v) : data(v.As<T>()), stride(v.strides[0]) {}
+  GALLEY_INLINE T* operator[](int64_t r) const { return data + r * stride; }
+};
+
+// Calls f(part, begin, end) for `parts` equal shares of [0, n), in multiples of `grain`, each on a thread of
+// its own. The shares depend on n, grain and parts only.
+template <class F>
+void ParallelParts(int parts, int64_t n, int64_t grain, F&& f) {
+  int64_t grains = (n + grain - 1) / grain;
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+  for (int part = 0; part < parts; ++part) {
+    int64_t begin = std::min(n, grains * part / parts * grain);
+    int64_t end = std::min(n, grains * (part + 1) / parts * grain);
+    if (begin < end) f(part, begin, end);
+  }
+}
+
+// A vector parameter in f32: itself, or widened into scratch.
+inline const float* Widened(Scratch& scratch, const View& v) {
+  if (v.data == nullptr) return nullptr;
+  if (v.dtype == DType::kF32) return v.As<float>();
+  const BF16* from = v.As<BF16>();
+  float* to = scratch.Take<float>(v.elements());
+  for (int64_t i = 0; i < v.elements(); ++i) to[i] = Load(from + i);
+  return to;
+}
+
+// to += the `parts` vectors of n in `partials`, in order.
+inline void AddPartials(int parts, int64_t n, const float* partials, float* to) {
+  for (int part = 0; part < parts; ++part) {
+    for (int64_t i = 0; i < n; ++i) to[i] += partials[part * n + i];
+  }
+}
+
+}  // namespace galley::ops

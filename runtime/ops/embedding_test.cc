@@ -1,0 +1,76 @@
+#include "runtime/ops/embedding.h"
+
+#include "runtime/ops/op_test.h"
+
+namespace galley::ops {
+namespace {
+
+constexpr int64_t kVocab = 11, kContext = 6, kSequence = 4, kRows = 12;
+
+Doubles Tokens() { return {0, 3, 3, 10, 3, 1, 0, 0, 5, 3, 10, 9}; }
+
+Doubles Reference(const Doubles& table, const Doubles& positions, int64_t dim) {
+  Doubles y;
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t i = 0; i < dim; ++i) {
+      double word = table[static_cast<size_t>(Tokens()[static_cast<size_t>(r)]) * static_cast<size_t>(dim) +
+                          static_cast<size_t>(i)];
+      double place = positions.empty() ? 0 : positions[static_cast<size_t>(r % kSequence * dim + i)];
+      y.push_back(word + place);
+    }
+  }
+  return y;
+}
+
+class EmbeddingTest : public OpTest {};
+
+TEST_P(EmbeddingTest, AgreesWithDoubleAndItsDerivative) {
+  for (int64_t dim : {37, 16, 1}) {
+    Doubles table = Random(kVocab * dim, 1), positions = Random(kContext * dim, 2);
+    Doubles dy = Random(kRows * dim, 3);
+    Doubles dtable(table.size()), dpositions(positions.size());
+    for (int64_t r = 0; r < kRows; ++r) {
+      for (int64_t i = 0; i < dim; ++i) {
+        double d = dy[static_cast<size_t>(r * dim + i)];
+        dtable[static_cast<size_t>(Tokens()[static_cast<size_t>(r)]) * static_cast<size_t>(dim) +
+               static_cast<size_t>(i)] += d;
+        dpositions[static_cast<size_t>(r % kSequence * dim + i)] += d;
+      }
+    }
+    ExpectDerivative([&](const Doubles& v) { return Reference(v, positions, dim); }, table, dy, dtable,
+                     "dtable");
+    ExpectDerivative([&](const Doubles& v) { return Reference(table, v, dim); }, positions, dy, dpositions,
+                     "dpositions");
+
+    Tensor tokens(DType::kI32, 1, kRows, Tokens()), t(dtype(), kVocab, dim, table);
+    Tensor p(dtype(), kContext, dim, positions), y(dtype(), kRows, dim, 3), tdy(dtype(), kRows, dim, dy, 3);
+    EmbeddingForward(stream_, tokens.vector(), t.view(), p.view(), kSequence, y.view());
+    ExpectClose(y.Get(), Reference(table, positions, dim), tolerance(), "y");
+    EmbeddingForward(stream_, tokens.vector(), t.view(), View{}, kSequence, y.view());
+    EXPECT_EQ(y.Get(), Reference(table, {}, dim));
+
+    Tensor dt(DType::kF32, kVocab, dim), dp(DType::kF32, kContext, dim), only(DType::kF32, kVocab, dim);
+    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), kSequence, dt.view(), dp.view());
+    ExpectClose(dt.Get(), dtable, exact(), "dtable");
+    ExpectClose(dp.Get(), dpositions, exact(), "dpositions");
+    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), kSequence, only.view(), View{});
+    EXPECT_TRUE(only.Bits() == dt.Bits());
+
+    // One order of summation whatever the thread count.
+    Stream three{CpuStream(3)};
+    Tensor other(DType::kF32, kVocab, dim);
+    EmbeddingBackward(three, tokens.vector(), tdy.view(), kSequence, other.view(), View{});
+    EXPECT_TRUE(other.Bits() == dt.Bits());
+  }
+}
+
+TEST(EmbeddingDeathTest, TokenOutsideTheTable) {
+  Stream stream{CpuStream(1)};
+  Tensor tokens(DType::kI32, 1, 1, Doubles({4})), table(DType::kF32, 4, 2), y(DType::kF32, 1, 2);
+  EXPECT_DEATH(EmbeddingForward(stream, tokens.vector(), table.view(), View{}, 1, y.view()), "CHECK failed");
+}
+
+INSTANTIATE_OPS(EmbeddingTest);
+
+}  // namespace
+}  // namespace galley::ops

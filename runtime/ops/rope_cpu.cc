@@ -1,0 +1,48 @@
+#include "runtime/ops/cpu.h"
+#include "runtime/ops/rope.h"
+
+namespace galley::ops {
+namespace {
+
+// sign +1 turns by the angle, -1 turns back.
+template <class T>
+GALLEY_SIMD void Turn(int64_t begin, int64_t end, const float* table, int64_t head_dim, int64_t heads,
+                      int64_t sequence, float sign, Rows<T> x) {
+  int64_t half = head_dim / 2;
+  for (int64_t r = begin; r < end; ++r) {
+    const float* cosine = table + r % sequence * head_dim;
+    const float* sine = cosine + half;
+    for (int64_t h = 0; h < heads; ++h) {
+      T* a = x[r] + h * head_dim;
+      T* b = a + half;
+#pragma omp simd
+      for (int64_t i = 0; i < half; ++i) {
+        float u = Load(a + i), v = Load(b + i);
+        float s = sign * sine[i];
+        Store(a + i, u * cosine[i] - v * s);
+        Store(b + i, v * cosine[i] + u * s);
+      }
+    }
+  }
+}
+
+void TurnAll(CpuStream& stream, const View& table, int64_t heads, int64_t sequence, float sign,
+             const View& x) {
+  WithCompute(x.dtype, [&]<class T>(T) {
+    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+      Turn(begin, end, table.As<float>(), table.shape[1], heads, sequence, sign, Rows<T>(x));
+    });
+  });
+}
+
+}  // namespace
+
+void RopeForward(CpuStream& stream, View table, int64_t heads, int64_t sequence, View x) {
+  TurnAll(stream, table, heads, sequence, 1.0f, x);
+}
+
+void RopeBackward(CpuStream& stream, View table, int64_t heads, int64_t sequence, View dx) {
+  TurnAll(stream, table, heads, sequence, -1.0f, dx);
+}
+
+}  // namespace galley::ops

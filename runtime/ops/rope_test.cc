@@ -1,0 +1,44 @@
+#include "runtime/ops/rope.h"
+
+#include "runtime/ops/op_test.h"
+
+namespace galley::ops {
+namespace {
+
+constexpr int64_t kHeads = 3, kHeadDim = 10, kCols = 47, kSequence = 5, kRows = 10;
+constexpr double kBase = 10000;
+
+Doubles Reference(const Doubles& x, double sign = 1) {
+  Doubles y = x;
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t h = 0; h < kHeads; ++h) {
+      for (int64_t i = 0; i < kHeadDim / 2; ++i) {
+        double angle = static_cast<double>(r % kSequence) *
+                       std::pow(kBase, -2.0 * static_cast<double>(i) / static_cast<double>(kHeadDim));
+        auto a = static_cast<size_t>(r * kCols + h * kHeadDim + i), b = a + kHeadDim / 2;
+        y[a] = x[a] * std::cos(angle) - sign * x[b] * std::sin(angle);
+        y[b] = x[b] * std::cos(angle) + sign * x[a] * std::sin(angle);
+      }
+    }
+  }
+  return y;
+}
+
+class RopeTest : public OpTest {};
+
+TEST_P(RopeTest, AgreesWithDoubleAndItsDerivative) {
+  Tensor table(DType::kF32, kSequence + 3, kHeadDim);
+  FillRopeTable(kBase, table.view());
+  Doubles x = Random(kRows * kCols, 1), dy = Random(kRows * kCols, 2);
+  ExpectDerivative([](const Doubles& v) { return Reference(v); }, x, dy, Reference(dy, -1), "dx");
+  Tensor t(dtype(), kRows, kCols, x, 1), d(dtype(), kRows, kCols, dy, 1);
+  RopeForward(stream_, table.view(), kHeads, kSequence, t.view());
+  ExpectClose(t.Get(), Reference(x), tolerance(), "y");
+  RopeBackward(stream_, table.view(), kHeads, kSequence, d.view());
+  ExpectClose(d.Get(), Reference(dy, -1), tolerance(), "dx");
+}
+
+INSTANTIATE_OPS(RopeTest);
+
+}  // namespace
+}  // namespace galley::ops

@@ -1,0 +1,20 @@
+#include "runtime/ops/swiglu.h"
+
+#include "runtime/ops/check_shape.h"
+
+namespace galley::ops {
+
+void SwigluForward(Stream& stream, View gate_up, View y) {
+  CheckMatrix(y, y.dtype, y.shape[0], y.shape[1]);
+  CheckMatrix(gate_up, y.dtype, y.shape[0], 2 * y.shape[1]);
+  std::visit([&](auto& s) { SwigluForward(s, gate_up, y); }, stream);
+}
+
+void SwigluBackward(Stream& stream, View gate_up, View dy, View dgate_up) {
+  CheckMatrix(dy, dy.dtype, dy.shape[0], dy.shape[1]);
+  CheckMatrix(gate_up, dy.dtype, dy.shape[0], 2 * dy.shape[1]);
+  CheckMatrix(dgate_up, dy.dtype, dy.shape[0], 2 * dy.shape[1]);
+  std::visit([&](auto& s) { SwigluBackward(s, gate_up, dy, dgate_up); }, stream);
+}
+
+}  // namespace galley::ops
