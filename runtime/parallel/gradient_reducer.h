@@ -1,0 +1,67 @@
+// Sums the flat gradient buffer over the ranks of a data-parallel group while the backward pass is still
+// writing it. Backward completes the buffer from its end to its beginning; the buffer is cut, from the end,
+// into buckets of equal size, and a bucket that is wholly final is summed by a thread of the reducer.
+//
+//   reducer.Begin();                     // before the backward pass of the step's last micro-batch
+//   ... backward: reducer.ReadyDownTo(offset) after each block ...
+//   RETURN_IF_ERROR(reducer.Finish());   // every element now holds the sum over ranks
+//
+// Buckets and their order depend on the buffer's and the buckets' size only, so the bits are the same in
+// every run with the same ranks. Between Begin and Finish nobody else may use the group; outside it is the
+// caller's. Nothing is allocated after construction. With a group of one nothing happens and there is no
+// thread.
+//
+// Threads: Begin, ReadyDownTo and Finish are called by one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "runtime/comm/group.h"
+#include "runtime/tensor/view.h"
+
+namespace galley::parallel {
+
+class GradientReducer {
+ public:
+  // flat: (elements), f32, contiguous; it and the group outlive the reducer. bucket_bytes is rounded up to a
+  // whole number of cache lines.
+  GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes);
+  // In the middle of a step (after Begin, before Finish) it aborts the group.
+  ~GradientReducer();
+  GradientReducer(const GradientReducer&) = delete;
+  GradientReducer& operator=(const GradientReducer&) = delete;
+
+  void Begin();
+  // Every element at or above `offset` has its final value. Offsets may come in any order; the lowest counts.
+  void ReadyDownTo(int64_t offset);
+  // All elements are final. Waits until all are summed; returns the first error of the group, after which the
+  // buffer's contents are undefined.
+  absl::Status Finish();
+
+  int64_t buckets() const { return buckets_; }
+
+ private:
+  void Loop();
+  void HandOver(uint32_t buckets_final);
+  View Bucket(int64_t index) const;  // 0 is the buffer's end
+
+  comm::Group* const group_;
+  const View flat_;
+  int64_t bucket_elements_;
+  int64_t buckets_ = 0;
+
+  bool open_ = false;       // between Begin and Finish
+  uint32_t step_base_ = 0;  // buckets handed over in earlier steps
+
+  // Counts of buckets since construction; they may wrap around, only differences matter.
+  std::atomic<uint32_t> handed_{0};
+  std::atomic<uint32_t> done_{0};
+  std::atomic<bool> stop_{false};
+  absl::Status status_;  // written by the thread before done_, read after it
+  std::thread thread_;
+};
+
+}  // namespace galley::parallel
