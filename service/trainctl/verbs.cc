@@ -4,7 +4,7 @@ namespace galley::trainctl {
 namespace {
 
 constexpr const Verb* kVerbs[] = {
-    &kVersionVerb,
+    &kValidateVerb, &kExplainVerb, &kSchemaVerb, &kRenderVerb, &kPlanVerb, &kVersionVerb,
 };
 
 }  // namespace

@@ -7,6 +7,11 @@
 
 namespace galley::trainctl {
 
+extern const Verb kValidateVerb;
+extern const Verb kExplainVerb;
+extern const Verb kSchemaVerb;
+extern const Verb kRenderVerb;
+extern const Verb kPlanVerb;
 extern const Verb kVersionVerb;
 
 absl::Span<const Verb* const> Verbs();

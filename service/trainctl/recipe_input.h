@@ -1,0 +1,27 @@
+// What verbs that read a recipe share: RECIPE, --set, and how faults are printed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/models/prepare.h"
+#include "service/trainctl/verb.h"
+
+namespace galley::trainctl {
+
+struct RecipeInput {
+  std::string path;
+  std::vector<std::string> sets;
+};
+
+// Declares RECIPE and --set. `input` must outlive the parsing.
+void AddRecipeOptions(CLI::App& app, RecipeInput* input);
+
+// Reads the recipe and makes its plan; faults go to stderr, one line each. kOk, kNotFound when there is no
+// such file, kInvalidRecipe when a fault is an error. `result` is set unless kNotFound.
+int ReadRecipe(const RecipeInput& input, models::PrepareResult* result, bool print_faults = true);
+
+// Usage error (2) when the verb has no such output; kOk otherwise.
+int WantOutput(const Globals& globals, const std::vector<std::string>& outputs);
+
+}  // namespace galley::trainctl
