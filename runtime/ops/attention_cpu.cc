@@ -223,7 +223,7 @@ template <class Room, class F>
 void ForPairs(CpuStream& stream, const AttentionShape& shape, int64_t rows, const Sizes& z, F&& f) {
   Scratch scratch(stream);
   int64_t pairs = rows / shape.sequence * shape.kv_heads;
-  int parts = static_cast<int>(std::min<int64_t>(stream.threads(), pairs));
+  int parts = stream.threads();
   Room* rooms = scratch.Take<Room>(parts);
   for (int part = 0; part < parts; ++part) new (rooms + part) Room(scratch, z);
   ParallelParts(parts, pairs, 1, [&](int part, int64_t begin, int64_t end) {

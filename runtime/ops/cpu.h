@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "runtime/ops/simd.h"
 #include "runtime/tensor/stream.h"
@@ -36,12 +37,25 @@ struct Rows {
 template <class F>
 void ParallelParts(int parts, int64_t n, int64_t grain, F&& f) {
   int64_t grains = (n + grain - 1) / grain;
+  if (parts == 1 || grains == 1) {
+    f(0, int64_t{0}, n);
+    return;
+  }
 #pragma omp parallel for num_threads(parts) schedule(static, 1)
   for (int part = 0; part < parts; ++part) {
     int64_t begin = std::min(n, grains * part / parts * grain);
     int64_t end = std::min(n, grains * (part + 1) / parts * grain);
     if (begin < end) f(part, begin, end);
   }
+}
+
+// The same over the rows of a (rows, cols) matrix; a share is never so small that a second thread costs more
+// than it gives.
+template <class F>
+void ParallelRows(const CpuStream& stream, int64_t rows, int64_t cols, F&& f) {
+  constexpr int64_t kElements = 4096;
+  ParallelParts(stream.threads(), rows, std::max<int64_t>(1, kElements / std::max<int64_t>(cols, 1)),
+                std::forward<F>(f));
 }
 
 // A vector parameter in f32: itself, or widened into scratch.

@@ -75,7 +75,7 @@ void Run(CpuStream& stream, const View& x, const View& w, const View& labels, in
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     int64_t n = std::min(chunk, rows - begin);
     Gemm(stream, x.Rows(begin, n), Transposed(w), View{}, false, View(logits, DType::kF32, {n, padded}));
-    ParallelParts(stream.threads(), n, 1, [&](int, int64_t from, int64_t to) {
+    ParallelRows(stream, n, padded, [&](int, int64_t from, int64_t to) {
       Loss<T>(from, to, vocab, padded, logits, label + begin, grad_scale, losses + begin, gradients);
     });
     if (!backward) continue;

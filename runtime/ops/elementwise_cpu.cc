@@ -42,7 +42,7 @@ GALLEY_SIMD double SumOfSquares(const float* x, int64_t n) {
 
 void Add(CpuStream& stream, View a, View b, View y) {
   WithCompute(a.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), a.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, a.shape[0], a.shape[1], [&](int, int64_t begin, int64_t end) {
       AddRows(begin, end, a.shape[1], Rows<T>(a), Rows<T>(b), Rows<T>(y));
     });
   });

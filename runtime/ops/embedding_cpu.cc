@@ -46,7 +46,7 @@ void EmbeddingForward(CpuStream& stream, View tokens, View table, View positions
   WithCompute(y.dtype, [&]<class T>(T) {
     Rows<T> place;
     if (positions.data != nullptr) place = Rows<T>(positions);
-    ParallelParts(stream.threads(), y.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, y.shape[0], y.shape[1], [&](int, int64_t begin, int64_t end) {
       Forward(begin, end, y.shape[1], tokens.As<int32_t>(), Rows<T>(table), place, sequence, Rows<T>(y));
     });
   });

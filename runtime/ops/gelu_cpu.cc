@@ -63,7 +63,7 @@ GALLEY_SIMD void Backward(int64_t begin, int64_t end, int64_t cols, Rows<T> x, R
 
 void GeluForward(CpuStream& stream, Gelu kind, View x, View y) {
   WithCompute(x.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       auto run = kind == Gelu::kTanh ? Forward<TanhForm, T> : Forward<ErfForm, T>;
       run(begin, end, x.shape[1], Rows<T>(x), Rows<T>(y));
     });
@@ -72,7 +72,7 @@ void GeluForward(CpuStream& stream, Gelu kind, View x, View y) {
 
 void GeluBackward(CpuStream& stream, Gelu kind, View x, View dy, View dx) {
   WithCompute(x.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       auto run = kind == Gelu::kTanh ? Backward<TanhForm, T> : Backward<ErfForm, T>;
       run(begin, end, x.shape[1], Rows<T>(x), Rows<T>(dy), Rows<T>(dx));
     });

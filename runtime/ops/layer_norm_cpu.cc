@@ -79,7 +79,7 @@ void LayerNormForward(CpuStream& stream, View x, View gain, View bias, float eps
   const float* g = Widened(scratch, gain);
   const float* b = Widened(scratch, bias);
   WithCompute(x.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       Forward(begin, end, x.shape[1], Rows<T>(x), g, b, eps, Rows<T>(y), mean.As<float>(),
               inv_std.As<float>());
     });
@@ -98,7 +98,7 @@ void LayerNormBackward(CpuStream& stream, View x, View gain, View mean, View inv
   WithCompute(x.dtype, [&]<class T>(T) {
     Rows<T> skip;
     if (residual.data != nullptr) skip = Rows<T>(residual);
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int part, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int part, int64_t begin, int64_t end) {
       Backward(begin, end, dim, Rows<T>(x), g, mean.As<float>(), inv_std.As<float>(), Rows<T>(dy), skip,
                Rows<T>(dx), partial_gain + part * dim, partial_bias + part * dim);
     });

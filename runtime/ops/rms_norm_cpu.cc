@@ -70,7 +70,7 @@ void RmsNormForward(CpuStream& stream, View x, View gain, float eps, View y, Vie
   Scratch scratch(stream);
   const float* g = Widened(scratch, gain);
   WithCompute(x.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       Forward(begin, end, x.shape[1], Rows<T>(x), g, eps, Rows<T>(y), inv_rms.As<float>());
     });
   });
@@ -86,7 +86,7 @@ void RmsNormBackward(CpuStream& stream, View x, View gain, View inv_rms, View dy
   WithCompute(x.dtype, [&]<class T>(T) {
     Rows<T> skip;
     if (residual.data != nullptr) skip = Rows<T>(residual);
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int part, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int part, int64_t begin, int64_t end) {
       Backward(begin, end, dim, Rows<T>(x), g, inv_rms.As<float>(), Rows<T>(dy), skip, Rows<T>(dx),
                partial + part * dim);
     });

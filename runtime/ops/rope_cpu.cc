@@ -29,7 +29,7 @@ GALLEY_SIMD void Turn(int64_t begin, int64_t end, const float* table, int64_t he
 void TurnAll(CpuStream& stream, const View& table, int64_t heads, int64_t sequence, float sign,
              const View& x) {
   WithCompute(x.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), x.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       Turn(begin, end, table.As<float>(), table.shape[1], heads, sequence, sign, Rows<T>(x));
     });
   });

@@ -41,7 +41,7 @@ GALLEY_SIMD void Backward(int64_t begin, int64_t end, int64_t f, Rows<T> gate_up
 
 void SwigluForward(CpuStream& stream, View gate_up, View y) {
   WithCompute(y.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), y.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, y.shape[0], y.shape[1], [&](int, int64_t begin, int64_t end) {
       Forward(begin, end, y.shape[1], Rows<T>(gate_up), Rows<T>(y));
     });
   });
@@ -49,7 +49,7 @@ void SwigluForward(CpuStream& stream, View gate_up, View y) {
 
 void SwigluBackward(CpuStream& stream, View gate_up, View dy, View dgate_up) {
   WithCompute(dy.dtype, [&]<class T>(T) {
-    ParallelParts(stream.threads(), dy.shape[0], 1, [&](int, int64_t begin, int64_t end) {
+    ParallelRows(stream, dy.shape[0], dy.shape[1], [&](int, int64_t begin, int64_t end) {
       Backward(begin, end, dy.shape[1], Rows<T>(gate_up), Rows<T>(dy), Rows<T>(dgate_up));
     });
   });
