@@ -25,16 +25,22 @@ Bus::~Bus() {
 }
 
 void Bus::Push(const StepRecord& record, std::function<void()> written) {
+  Enqueue({record, std::move(written)});
+}
+
+void Bus::Mark(std::function<void()> reached) { Enqueue({std::nullopt, std::move(reached)}); }
+
+void Bus::Enqueue(Item item) {
   std::function<void()> oldest;
   {
     std::lock_guard lock(mutex_);
     if (queue_.size() >= capacity_) {
       oldest = std::move(queue_.front().written);
+      if (queue_.front().record.has_value()) ++dropped_;
       queue_.pop_front();
-      ++dropped_;
       ++done_count_;
     }
-    queue_.push_back({record, std::move(written)});
+    queue_.push_back(std::move(item));
     ++pushed_count_;
   }
   pushed_.notify_all();
@@ -70,7 +76,7 @@ void Bus::Loop() {
     queue_.pop_front();
     const bool last = queue_.empty();
     lock.unlock();
-    WriteAll(item.record);
+    if (item.record.has_value()) WriteAll(*item.record);
     if (last) {
       for (auto& sink : sinks_) (void)sink->Flush();
     }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -28,14 +29,17 @@ class Bus {
   // `written` (may be null) is called once every sink has seen the record, on the bus's thread, or when the
   // record is dropped, on the pushing one.
   void Push(const StepRecord& record, std::function<void()> written = nullptr);
+  // `reached` is called on the bus's thread once all that was pushed before is with the sinks or dropped.
+  void Mark(std::function<void()> reached);
   void Drain();  // waits until everything pushed so far has been written and flushed
   int64_t dropped() const;
 
  private:
   struct Item {
-    StepRecord record;
+    std::optional<StepRecord> record;  // none: a mark
     std::function<void()> written;
   };
+  void Enqueue(Item item);
   void Loop();
   void WriteAll(const StepRecord& record);
 

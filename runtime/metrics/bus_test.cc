@@ -99,6 +99,18 @@ TEST(Bus, AFailingSinkIsToldOnceAndDoesNotStopTheOthers) {
   EXPECT_THAT(b.steps, ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+TEST(Bus, AMarkIsReachedOnceAllBeforeItIsWritten) {
+  Shared a;
+  Bus bus(Sinks({&a}));
+  size_t seen = 0;
+  bus.Push(Step(1));
+  bus.Push(Step(2));
+  bus.Mark([&] { seen = a.steps.size(); });
+  bus.Push(Step(3));
+  bus.Drain();
+  EXPECT_EQ(seen, 2u);
+}
+
 TEST(Bus, WritesWhatWasPushedBeforeItEnds) {
   Shared a;
   {

@@ -1,0 +1,238 @@
+// What an attempt does with each report of its ranks.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/file.h"
+#include "runtime/base/log.h"
+#include "service/node/attempt.h"
+
+namespace galley::service {
+namespace {
+
+absl::Duration Now() { return Clock::Real().SinceStart(); }
+
+}  // namespace
+
+Attempt::Rank* Attempt::Of(link::Session session, int* number) {
+  for (auto& [n, rank] : ranks_) {
+    if (rank.session == session) {
+      *number = n;
+      return &rank;
+    }
+  }
+  return nullptr;
+}
+
+bool Attempt::Hello(link::Session session, const v1::Hello& hello) {
+  for (auto& [number, rank] : ranks_) {
+    if (!rank.living || rank.process.identity().pid != hello.pid() || number != hello.rank()) continue;
+    const bool first = rank.session != session;
+    rank.session = session;
+    rank.connected = true;
+    watchdog_.Heard(number, Now());
+    if (!first) return true;
+    // Start may have been given by an earlier trainerd; the rank's end of the link drops a second one.
+    v1::Order start;
+    *start.mutable_start() = rank.start;
+    host_.server().Send(session, start);
+    while (!rank.waiting.empty()) {
+      host_.server().Send(session, rank.waiting.front());
+      rank.waiting.pop_front();
+    }
+    if (number == 0) {
+      for (HeldShard& shard : std::exchange(held_shards_, {})) ForwardShard(std::move(shard));
+    }
+    return true;
+  }
+  return false;
+}
+
+void Attempt::OnDisconnect(link::Session session) {
+  int number = 0;
+  Rank* rank = Of(session, &number);
+  if (rank == nullptr) return;
+  rank->connected = false;
+  if (rank->end.has_value()) Finish(number);
+}
+
+void Attempt::OnOrderTaken(link::Session session, uint64_t sequence) {
+  int number = 0;
+  if (Of(session, &number) == nullptr || number != 0) return;
+  auto it = shards_.find(sequence);
+  if (it == shards_.end()) return;
+  host_.server().Done(it->second.first, it->second.second);
+  shards_.erase(it);
+}
+
+void Attempt::Up(int number, const v1::Report& report, Spool::Keep keep) {
+  v1::NodeReport up;
+  v1::RankReport* rank = up.mutable_rank();
+  rank->set_run_id(run_id());
+  rank->set_attempt(this->number());
+  rank->set_rank(number);
+  *rank->mutable_report() = report;
+  host_.Report(std::move(up), keep);
+}
+
+void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report report) {
+  int number = 0;
+  Rank* rank = Of(session, &number);
+  if (rank == nullptr) return;
+  watchdog_.Heard(number, Now());
+  switch (report.report_case()) {
+    case v1::Report::kHeartbeat: {
+      const v1::Heartbeat& beat = report.heartbeat();
+      rank->step = std::max(rank->step, beat.step());
+      watchdog_.Progress(number, beat.phase(), beat.step(), beat.item(), Now());
+      return;
+    }
+    case v1::Report::kReady:
+      TakeReady(number, *rank, report);
+      return;
+    case v1::Report::kStep:
+      rank->step = std::max(rank->step, report.step().step());
+      TakeStep(number, session, sequence, report.step());
+      return;
+    case v1::Report::kShard:
+      TakeShard(number, session, sequence, report);
+      return;
+    case v1::Report::kFinished:
+      rank->finished = report.finished();
+      rank->step = std::max(rank->step, report.finished().step());
+      SaveState();
+      Up(number, report, Spool::Keep::kSynced);
+      break;
+    case v1::Report::kCheckpoint:
+      if (report.checkpoint().error().empty()) {
+        host_.SinksOf(ensure_).CheckpointCommitted(Clock::Real().Now());
+      }
+      Up(number, report, Spool::Keep::kSynced);
+      break;
+    case v1::Report::kTraining:
+    case v1::Report::kGenerated:
+    case v1::Report::kNotice:
+      Up(number, report, Spool::Keep::kWritten);
+      break;
+    case v1::Report::kHello:
+    case v1::Report::REPORT_NOT_SET:
+      break;
+  }
+  if (sequence > 0) host_.server().Done(session, sequence);
+}
+
+void Attempt::TakeReady(int number, Rank& rank, const v1::Report& report) {
+  if (!HostsAll()) {
+    Up(number, report, Spool::Keep::kWritten);
+    return;
+  }
+  rank.ready = true;
+  rank.address = report.ready().address();
+  v1::Order order;
+  for (const auto& [n, r] : ranks_) {
+    if (!r.ready) return;
+    order.mutable_peers()->add_addresses(r.address);
+  }
+  for (auto& [n, r] : ranks_) {
+    if (!r.living || r.peers_sent) continue;
+    r.peers_sent = true;
+    SendOrder(r, order);
+  }
+}
+
+void Attempt::TakeStep(int number, link::Session session, uint64_t sequence, const v1::StepReport& step) {
+  if (number != 0) {  // the same for all ranks: rank 0 speaks for the run
+    host_.server().Done(session, sequence);
+    return;
+  }
+  if (step.step_seconds() > 0) watchdog_.StepTook(absl::Seconds(step.step_seconds()));
+  // Done once it is in metrics.jsonl, so that neither our death nor the rank's can lose a line.
+  host_.SinksOf(ensure_).Push(step, [this, session, sequence, alive = alive_, &loop = host_.loop()] {
+    loop.Post([this, session, sequence, alive] {
+      if (*alive) host_.server().Done(session, sequence);
+    });
+  });
+  v1::RankReport sample;
+  sample.set_run_id(run_id());
+  sample.set_attempt(this->number());
+  sample.set_rank(number);
+  *sample.mutable_report()->mutable_step() = step;
+  host_.Sample(std::move(sample));
+}
+
+void Attempt::TakeShard(int number, link::Session session, uint64_t sequence, const v1::Report& report) {
+  if (!HostsAll()) {
+    Up(number, report, Spool::Keep::kSynced);
+    host_.server().Done(session, sequence);
+    return;
+  }
+  HeldShard shard{session, sequence, report.shard()};
+  if (number != 0) {
+    ForwardShard(std::move(shard));
+    return;
+  }
+  // Rank 0 commits once it has all shards, its own too. Its own goes back only after the steps before it are
+  // in metrics.jsonl: a committed checkpoint never lies beyond the recorded steps.
+  host_.SinksOf(ensure_).Mark([this, shard, alive = alive_, &loop = host_.loop()] {
+    loop.Post([this, shard, alive] {
+      if (*alive) ForwardShard(shard);
+    });
+  });
+}
+
+void Attempt::ForwardShard(HeldShard shard) {
+  Rank& zero = ranks_[0];
+  if (!zero.living || zero.end.has_value()) {  // nobody commits any more
+    host_.server().Done(shard.session, shard.sequence);
+    return;
+  }
+  if (zero.session == 0) {  // we were restarted and it has not come back yet
+    held_shards_.push_back(std::move(shard));
+    return;
+  }
+  v1::Order order;
+  *order.mutable_shard() = std::move(shard.report);
+  shards_[host_.server().Send(zero.session, order)] = {shard.session, shard.sequence};
+}
+
+std::string LogTail(const std::string& path, size_t bytes) {
+  absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  if (!file.ok()) return "";
+  absl::string_view text = file->text();
+  if (text.size() > bytes) {
+    text.remove_prefix(text.size() - bytes);
+    const size_t newline = text.find('\n');
+    if (newline != absl::string_view::npos && newline + 1 < text.size()) text.remove_prefix(newline + 1);
+  }
+  // A proto string must be UTF-8; a log may hold anything.
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const size_t length = c < 0x80                ? 1
+                          : c >= 0xc2 && c < 0xe0 ? 2
+                          : c >= 0xe0 && c < 0xf0 ? 3
+                          : c >= 0xf0 && c < 0xf5 ? 4
+                                                  : 0;
+    bool valid = length > 0 && i + length <= text.size() && c != 0;
+    for (size_t k = 1; valid && k < length; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      valid = (next & 0xc0) == 0x80;
+      // No overlong form, no surrogate, nothing past U+10FFFF.
+      if (k == 1) {
+        valid = valid && !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next >= 0xa0) &&
+                !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next >= 0x90);
+      }
+    }
+    if (valid) {
+      out.append(text.substr(i, length).data(), length);
+      i += length;
+    } else {
+      out.push_back('?');
+      ++i;
+    }
+  }
+  return out;
+}
+
+}  // namespace galley::service

@@ -1,0 +1,339 @@
+// trainerd's node in this process, with real ranks (fake-rank) and a controller in this process too.
+#include "service/node/node.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "service/node/node_test_env.h"
+
+namespace galley::service {
+namespace {
+
+using ::testing::HasSubstr;
+
+class NodeTest : public NodeEnv {
+ protected:
+  void StartNode(const std::string& rank_binary = FakeRank()) {
+    NodeOptions options;
+    options.controller = address();
+    options.state_dir = state_dir_;
+    options.name = "n1";
+    options.rank_binary = rank_binary;
+    auto node = Node::Create(loop_, options);
+    ASSERT_TRUE(node.ok()) << node.status();
+    node_ = *std::move(node);
+    thread_ = std::thread([this] { loop_.Run(); });
+  }
+  ~NodeTest() override {
+    if (!thread_.joinable()) return;
+    loop_.Post(
+        [this] { node_->StopAll("the test is over", absl::ZeroDuration(), [this] { loop_.Stop(); }); });
+    thread_.join();
+    node_.reset();
+  }
+
+  EventLoop loop_;
+  std::unique_ptr<Node> node_;
+  std::thread thread_;
+};
+
+TEST_F(NodeTest, AnAttemptRunsToItsEnd) {
+  Script(R"({"steps": 10, "save_every": 5, "evaluate_every": 5})");
+  StartNode();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  EXPECT_EQ(Steps(), Range(1, 1, 10));
+  EXPECT_THAT(Log(1, 0), HasSubstr("run fake attempt 1 rank 0 of 2"));
+  EXPECT_THAT(Log(1, 1), HasSubstr("run fake attempt 1 rank 1 of 2"));
+  EXPECT_TRUE(FileExists(JoinPath(run_dir_, "checkpoints/step-10/fake")));
+
+  int training = 0, checkpoints = 0, finished = 0, exits = 0, evaluations = 0;
+  uint64_t next = 1;
+  const auto reports = controller_->reports();
+  ASSERT_TRUE(reports[0].has_hello());
+  EXPECT_EQ(reports[0].hello().name(), "n1");
+  EXPECT_GE(reports[0].hello().cores(), 1);
+  EXPECT_GT(reports[0].hello().memory_bytes(), 0);
+  ASSERT_TRUE(reports[1].has_running());
+  EXPECT_EQ(reports[1].running().attempts_size(), 0);
+  for (const auto& report : reports) {
+    if (report.sequence() > 0) {
+      EXPECT_EQ(report.sequence(), next++);
+    }
+    if (report.has_exited()) {
+      ++exits;
+      EXPECT_EQ(report.exited().code(), 0);
+      EXPECT_EQ(report.exited().signal(), 0);
+      EXPECT_EQ(report.exited().step(), 10);
+      EXPECT_EQ(report.exited().finished().outcome(), v1::Finished::COMPLETED);
+    }
+    if (!report.has_rank()) continue;
+    const v1::Report& said = report.rank().report();
+    EXPECT_FALSE(said.has_ready() || said.has_shard() || said.has_heartbeat()) << "stays on the node";
+    training += said.has_training();
+    checkpoints += said.has_checkpoint();
+    finished += said.has_finished();
+    evaluations += said.has_step() && said.step().has_validation_loss();
+  }
+  EXPECT_EQ(training, 2);
+  EXPECT_EQ(checkpoints, 2);
+  EXPECT_EQ(finished, 2);
+  EXPECT_EQ(exits, 2);
+  EXPECT_EQ(evaluations, 2);
+}
+
+TEST_F(NodeTest, StepsGoUpSampledAndTheLastOneAlways) {
+  Script(R"({"steps": 400, "step_ms": 1})");
+  StartNode();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  EXPECT_EQ(Steps().size(), 400u);
+  int samples = 0;
+  int64_t last = 0;
+  for (const auto& report : controller_->reports()) {
+    if (!report.has_rank() || !report.rank().report().has_step()) continue;
+    ++samples;
+    EXPECT_EQ(report.sequence(), 0u);
+    EXPECT_GT(report.rank().report().step().step(), last);
+    last = report.rank().report().step().step();
+  }
+  EXPECT_EQ(last, 400);
+  EXPECT_LT(samples, 100);
+}
+
+TEST_F(NodeTest, ADyingRankEndsTheOthersWithinASecond) {
+  Script(R"({"steps": 100000, "step_ms": 5, "actions": [{"rank": 1, "step": 3, "do": "exit:3"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  const v1::RankExited dead = controller_->Wait(Exited(1)).exited();
+  const absl::Time at = absl::Now();
+  EXPECT_EQ(dead.code(), 3);
+  EXPECT_LE(dead.step(), 2);
+  EXPECT_FALSE(dead.has_finished());
+  EXPECT_THAT(dead.log_tail(), HasSubstr("rank 1 exits as told"));
+  const v1::RankExited other = controller_->Wait(Exited(0)).exited();
+  EXPECT_LT(absl::Now() - at, absl::Seconds(1));
+  EXPECT_EQ(other.finished().outcome(), v1::Finished::PEER_LOST);
+  EXPECT_THAT(other.finished().message(), HasSubstr("rank 1 has ended"));
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+}
+
+TEST_F(NodeTest, ARankThatIgnoresAbortIsKilled) {
+  Script(
+      R"({"steps": 100000, "actions": [{"rank": 0, "step": 2, "do": "deaf"}, {"rank": 1, "step": 20, "do": "kill"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  EXPECT_EQ(controller_->Wait(Exited(1)).exited().signal(), SIGKILL);
+  EXPECT_EQ(controller_->Wait(Exited(0)).exited().signal(), SIGKILL);
+}
+
+TEST_F(NodeTest, AnExitWithoutAWordIsNoSuccess) {
+  Script(R"({"steps": 100000, "actions": [{"rank": 0, "step": 2, "do": "exit:0"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  const v1::RankExited quiet = controller_->Wait(Exited(0)).exited();
+  EXPECT_EQ(quiet.code(), 0);
+  EXPECT_FALSE(quiet.has_finished());
+  EXPECT_EQ(controller_->Wait(Exited(1)).exited().finished().outcome(), v1::Finished::PEER_LOST);
+}
+
+TEST_F(NodeTest, AStoppedRankIsFoundAndAllEnd) {
+  hang_seconds_ = 1;
+  Script(
+      R"({"steps": 100000, "step_ms": 60, "actions": [{"rank": 1, "step": 5, "do": "stop"}, {"rank": 0, "step": 6, "do": "hang"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  const v1::RankHung hung = controller_->Wait(IsHung).hung();
+  EXPECT_EQ(hung.rank(), 1);
+  EXPECT_GE(hung.step(), 3);  // the fourth may not have been told yet
+  EXPECT_EQ(hung.phase(), "train");
+  EXPECT_GE(hung.seconds(), 1);
+  EXPECT_EQ(controller_->Wait(Exited(1)).exited().signal(), SIGKILL);
+  EXPECT_EQ(controller_->Wait(Exited(0)).exited().finished().outcome(), v1::Finished::PEER_LOST);
+}
+
+TEST_F(NodeTest, EnsureIsIdempotentAlsoAfterTheEnd) {
+  Script(R"({"steps": 3, "actions": [{"step": 2, "do": "wait"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(TrainingOf(0)).has_rank());
+  controller_->Send(Ensure());
+  Go();
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  const uint64_t end = controller_->Wait(AttemptOver()).sequence();
+  controller_->Send(Ensure());
+  EXPECT_TRUE(
+      controller_
+          ->Wait([&](const v1::NodeReport& r) { return r.has_attempt_stopped() && r.sequence() > end; })
+          .has_attempt_stopped());
+  EXPECT_EQ(Steps(), Range(1, 1, 3));
+  EXPECT_EQ(Log(1, 0), "run fake attempt 1 rank 0 of 2\n");
+}
+
+TEST_F(NodeTest, AHigherAttemptKillsTheLowerFirstAndALowerIsRefused) {
+  Script(R"({"steps": 3, "actions": [{"attempt": 1, "step": 2, "do": "wait"}]})");
+  StartNode();
+  controller_->Send(Ensure(1));
+  ASSERT_TRUE(controller_->Wait(TrainingOf(0, 1)).has_rank());
+  controller_->Send(Ensure(2));
+  ASSERT_TRUE(controller_->Wait(AttemptOver(2)).has_attempt_stopped());
+  controller_->Send(Ensure(1));
+  bool old_alive = true;
+  for (const auto& report : controller_->reports()) {
+    if (AttemptOver(1)(report)) old_alive = false;
+    if (TrainingOf(0, 2)(report)) {
+      EXPECT_FALSE(old_alive);
+    }
+    if (Exited(0, 1)(report)) {
+      EXPECT_EQ(report.exited().signal(), SIGKILL);
+    }
+  }
+  EXPECT_EQ(Log(1, 0), "run fake attempt 1 rank 0 of 2\n");
+  EXPECT_THAT(Steps(), ::testing::IsSupersetOf(Range(2, 1, 3)));
+}
+
+TEST_F(NodeTest, EnsureStoppedEndsAllRanksAndIsAnswered) {
+  Script(R"({"steps": 100000, "step_ms": 5})");
+  StartNode();
+  controller_->Send(Stopped(0));  // nothing lives: answered all the same
+  EXPECT_TRUE(controller_->Wait(AttemptOver(0)).has_attempt_stopped());
+  controller_->Send(Ensure(1));
+  ASSERT_TRUE(controller_->Wait(TrainingOf(1)).has_rank());
+  controller_->Send(Stopped(1));
+  EXPECT_TRUE(controller_->Wait(AttemptOver(1)).has_attempt_stopped());
+  EXPECT_EQ(controller_->Wait(Exited(0)).exited().finished().message(), "a test");
+}
+
+TEST_F(NodeTest, OrdersReachTheRanks) {
+  Script(R"({"steps": 100000, "step_ms": 2})");
+  StartNode();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(TrainingOf(0)).has_rank());
+  v1::Order save;
+  save.mutable_save()->set_request_id("s1");
+  controller_->Send(ToRanks(save));
+  EXPECT_TRUE(controller_
+                  ->Wait([](const v1::NodeReport& r) {
+                    return r.has_rank() && r.rank().report().checkpoint().request_id() == "s1";
+                  })
+                  .has_rank());
+  v1::Order stop;
+  stop.mutable_stop()->set_save(true);
+  stop.mutable_stop()->set_reason("pause");
+  controller_->Send(ToRanks(stop));
+  for (int rank : {0, 1}) {
+    const v1::RankExited exited = controller_->Wait(Exited(rank)).exited();
+    EXPECT_EQ(exited.code(), 0);
+    EXPECT_EQ(exited.finished().outcome(), v1::Finished::STOPPED);
+    EXPECT_EQ(exited.finished().message(), "pause");
+  }
+  // An order for what does not live is answered by the truth.
+  controller_->Send(ToRanks(stop, 9));
+  EXPECT_TRUE(controller_->Wait(AttemptOver(9)).has_attempt_stopped());
+}
+
+TEST_F(NodeTest, ARunSurvivesItsControllerAndNothingIsLost) {
+  StartController(/*acknowledge=*/false);
+  Script(R"({"steps": 20, "save_every": 10, "actions": [{"step": 5, "do": "wait"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(TrainingOf(1)).has_rank());
+  controller_.reset();
+  Go();
+  // The ranks finish without any controller.
+  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/fake");
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (!FileExists(last) && absl::Now() < deadline) std::this_thread::yield();
+  ASSERT_TRUE(FileExists(last));
+  StartController();
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  int checkpoints = 0, exits = 0, training = 0;
+  bool after_running = false;
+  for (const auto& report : controller_->reports()) {
+    after_running = after_running || report.has_running();
+    if (report.has_hello()) {
+      EXPECT_FALSE(after_running);
+    }
+    exits += report.has_exited();
+    if (!report.has_rank()) continue;
+    checkpoints += report.rank().report().has_checkpoint();
+    training += report.rank().report().has_training();
+  }
+  EXPECT_EQ(checkpoints, 2);
+  EXPECT_EQ(exits, 2);
+  EXPECT_EQ(training, 2);  // was never acknowledged, so it comes again
+  EXPECT_EQ(Steps(), Range(1, 1, 20));
+}
+
+TEST_F(NodeTest, ARankThatCannotBeStartedIsToldSo) {
+  StartNode("/no/such/galley-rank");
+  controller_->Send(Ensure());
+  const v1::RankExited exited = controller_->Wait(Exited(0)).exited();
+  EXPECT_EQ(exited.code(), 127);
+  EXPECT_THAT(exited.log_tail(), HasSubstr("cannot execute /no/such/galley-rank"));
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+}
+
+TEST_F(NodeTest, AFolderThatCannotBeWrittenIsToldSo) {
+  StartNode();
+  v1::NodeOrder order = Ensure();
+  order.mutable_ensure()->set_run_dir("/proc/no");
+  order.mutable_ensure()->set_exporters_json("[]");
+  controller_->Send(order);
+  const v1::RankExited exited = controller_->Wait(Exited(0)).exited();
+  EXPECT_THAT(exited.finished().message(), HasSubstr("/proc/no"));
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+}
+
+TEST_F(NodeTest, TheMetricsAddressIsTold) {
+  exporters_ =
+      R"([{"kind": "jsonl"}, {"kind": "prometheus", "listen": "127.0.0.1:0"}, {"kind": "punched_cards"}])";
+  Script(R"({"steps": 3})");
+  StartNode();
+  controller_->Send(Ensure());
+  const v1::NodeReport report = controller_->Wait([](const v1::NodeReport& r) { return r.has_metrics(); });
+  EXPECT_THAT(report.metrics().address(), ::testing::StartsWith("127.0.0.1:"));
+  EXPECT_EQ(report.metrics().run_id(), "run-1");
+  // An exporter that cannot be had is told and does not stop the run.
+  EXPECT_THAT(controller_->Wait(NoticeOf("metrics")).rank().report().notice().message(),
+              HasSubstr("punched_cards"));
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  EXPECT_EQ(Steps(), Range(1, 1, 3));
+}
+
+TEST_F(NodeTest, ASecondTrainerdOfAStateFolderIsRefused) {
+  StartNode();
+  EventLoop other;
+  NodeOptions options;
+  options.controller = address();
+  options.state_dir = state_dir_;
+  EXPECT_EQ(Node::Create(other, options).status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(NodeTest, AControllerOfAnotherMachineNeedsTls) {
+  EventLoop loop;
+  NodeOptions options;
+  options.controller = "10.0.0.1:7070";
+  options.state_dir = JoinPath(dir_.path(), "other");
+  EXPECT_THAT(std::string(Node::Create(loop, options).status().message()), HasSubstr("TLS"));
+}
+
+TEST(LogTail, IsValidTextOfTheLastLines) {
+  TempDir dir;
+  const std::string path = JoinPath(dir.path(), "log");
+  EXPECT_EQ(LogTail(path), "");
+  ASSERT_TRUE(AtomicWrite(path, "first line\nsecond line\n").ok());
+  EXPECT_EQ(LogTail(path), "first line\nsecond line\n");
+  EXPECT_EQ(LogTail(path, 15), "second line\n");
+  ASSERT_TRUE(
+      AtomicWrite(path, std::string("gr\xc3\xbc\xc3 \xff\xed\xa0\x80 \0 \xe2\x82\xac \xe2\x82", 19)).ok());
+  EXPECT_EQ(LogTail(path), "gr\xc3\xbc? ???? ? \xe2\x82\xac ??");
+}
+
+}  // namespace
+}  // namespace galley::service
