@@ -15,10 +15,6 @@ void Attention::Lay(Extent extent, Arena& kept, Arena& scratch) {
   joint_ = kept.Take(extent.compute, joint);
   attended_ = kept.Take(extent.compute, attended);
   log_sum_ = kept.Take(DType::kF32, {extent.rows, spec_.heads});
-  if (spec_.rope_base) {
-    rope_ = kept.Take(DType::kF32, {spec_.context, spec_.head_dim});
-    if (!kept.measuring()) ops::FillRopeTable(*spec_.rope_base, rope_);
-  }
   djoint_ = scratch.Take(extent.compute, joint);
   dattended_ = scratch.Take(extent.compute, attended);
 }
@@ -31,7 +27,7 @@ void Attention::Forward(Stream& stream, int64_t sequence, View x, View y) {
   const int64_t rows = x.shape[0];
   View joint = joint_.Rows(0, rows), attended = attended_.Rows(0, rows);
   qkv_.Forward(stream, x, joint);
-  if (spec_.rope_base) ops::RopeForward(stream, rope_, spec_.heads + spec_.kv_heads, sequence, joint);
+  if (rotates()) ops::RopeForward(stream, spec_.rope, rotated_heads(), sequence, joint);
   ops::AttentionForward(stream, ShapeOf(sequence), joint, attended, log_sum_.Rows(0, rows));
   out_.Forward(stream, attended, y);
 }
@@ -43,7 +39,7 @@ void Attention::Backward(Stream& stream, int64_t sequence, View x, View dy, View
   out_.Backward(stream, attended, dy, dattended);
   ops::AttentionBackward(stream, ShapeOf(sequence), joint_.Rows(0, rows), attended, log_sum_.Rows(0, rows),
                          dattended, djoint);
-  if (spec_.rope_base) ops::RopeBackward(stream, rope_, spec_.heads + spec_.kv_heads, sequence, djoint);
+  if (rotates()) ops::RopeBackward(stream, spec_.rope, rotated_heads(), sequence, djoint);
   qkv_.Backward(stream, x, djoint, dx);
 }
 

@@ -1,8 +1,6 @@
 // Causal self-attention with its projections: out(attend(rotate(qkv(x)))).
 #pragma once
 
-#include <optional>
-
 #include "runtime/layers/lay.h"
 #include "runtime/layers/linear.h"
 #include "runtime/ops/attention.h"
@@ -13,8 +11,7 @@ struct AttentionSpec {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t context = 0;              // the longest sequence
-  std::optional<double> rope_base;  // absent: no rotation
+  View rope;  // (context, head_dim) f32, ops/rope.h; View{}: no rotation
 };
 
 class Attention {
@@ -31,11 +28,12 @@ class Attention {
 
  private:
   ops::AttentionShape ShapeOf(int64_t sequence) const;
+  bool rotates() const { return spec_.rope.data != nullptr; }
+  int64_t rotated_heads() const { return spec_.heads + spec_.kv_heads; }
 
   AttentionSpec spec_;
   Linear qkv_;
   Linear out_;
-  View rope_;      // (context, head_dim) f32
   View joint_;     // (rows, (heads + 2 kv_heads) * head_dim): q, k, v after the rotation
   View attended_;  // (rows, heads * head_dim)
   View log_sum_;   // (rows, heads) f32

@@ -47,6 +47,7 @@ class Head : public Block {
 };
 
 struct Model {
+  std::vector<Buffer> constants;               // tables that blocks read
   std::vector<std::unique_ptr<Block>> blocks;  // embedding (its x and dx are unused), layers, head
   Head& head() const { return static_cast<Head&>(*blocks.back()); }
 };

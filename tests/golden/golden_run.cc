@@ -22,17 +22,16 @@ std::string Path(const std::string& file) { return std::string(GALLEY_SOURCE_DIR
 // One rank's micro-batches of the documented data.
 class Samples {
  public:
-  Samples(int64_t micro, int64_t context, int64_t vocab)
+  Samples(int64_t micro, int64_t context)
       : micro_(micro),
         context_(context),
-        vocab_(vocab),
         tokens_(static_cast<size_t>(micro * context)),
         labels_(tokens_.size()) {}
 
   train::TokenBatch From(int64_t first) {
     for (int64_t b = 0; b < micro_; ++b) {
       const int64_t s = first + b;
-      auto x = [&](int64_t t) { return static_cast<int32_t>((37 * s + 11 + t * (1 + s % 5)) % vocab_); };
+      auto x = [&](int64_t t) { return static_cast<int32_t>(7 * ((37 * s + 11 + t * (1 + s % 5)) % 40)); };
       for (int64_t t = 0; t < context_; ++t) {
         tokens_[static_cast<size_t>(b * context_ + t)] = x(t);
         labels_[static_cast<size_t>(b * context_ + t)] = x(t + 1);
@@ -43,7 +42,7 @@ class Samples {
   }
 
  private:
-  int64_t micro_, context_, vocab_;
+  int64_t micro_, context_;
   std::vector<int32_t> tokens_, labels_;
 };
 
@@ -74,7 +73,7 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
   comm::Group* group = options.group != nullptr ? options.group : self.get();
   auto stepper = train::Stepper::Create(spec, card, group, options.threads);
   CHECK(stepper.ok()) << stepper.status();
-  Samples samples(spec.batch.micro, spec.model.context, spec.model.vocab);
+  Samples samples(spec.batch.micro, spec.model.context);
 
   std::vector<Step> out;
   out.reserve(kSteps);

@@ -29,8 +29,8 @@ std::vector<Step> LoadGolden(const std::string& name);
 struct Options {
   int threads = 1;
   comm::Group* group = nullptr;  // default: a group of one
-  std::function<void(plan::ModelCard&)> edit_card;
-  std::function<void(int step)> after_step;  // 1-based
+  std::function<void(plan::ModelCard&)> edit_card = {};
+  std::function<void(int step)> after_step = {};  // 1-based
 };
 std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options = {});
 

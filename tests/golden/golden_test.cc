@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/golden/golden_run.h"
@@ -23,7 +24,7 @@ TEST_P(Golden, F32FollowsTheReference) {
     EXPECT_NEAR(run[i].loss, golden_[i].loss, kExact * golden_[i].loss) << "step " << i + 1;
     EXPECT_NEAR(run[i].grad_norm, golden_[i].grad_norm, kExact * golden_[i].grad_norm) << "step " << i + 1;
   }
-  RecordProperty("distance", std::to_string(Distance(run, golden_)));
+  RecordProperty("distance", absl::StrCat(Distance(run, golden_)));
   EXPECT_LE(Distance(run, golden_), kExact);
 }
 

@@ -7,7 +7,7 @@ autograd, AdamW and clipping. Shares nothing with Galley but the definitions bel
 
 Weights: parameter NAME, element i is float32(std * z), z standard normal by Box-Muller from Philox4x32-10 with
 key = seed, stream = XXH3-64(NAME) and counter = i (runtime/base/rng.h); gains are ones, biases zeros.
-Data: sample s is the sequence x[t] = (37 s + 11 + t (1 + s mod 5)) mod vocab for t = 0..context; the inputs are
+Data: sample s is the sequence x[t] = 7 * ((37 s + 11 + t (1 + s mod 5)) mod 40) for t = 0..context; the inputs are
 x[0..context-1], the labels x[1..context].
 Rows of the embedding beyond the vocabulary take no part in the loss, so they are left out here.
 Schedule: sizes and rates as the recipes gpt2.yaml and llama.yaml say; both count in samples consumed before
@@ -28,7 +28,7 @@ SEED = 7
 BATCH = dict(micro=2, start=2, increment=2, over=24, full=8)
 LR = dict(peak=3e-3, min=3e-4, init=2e-4, warmup=40, decay_until=124)
 ADAM = dict(beta1=0.9, beta2=0.95, eps=1e-6, weight_decay=0.1, clip_norm=0.8)
-SHAPE = dict(layers=4, hidden=64, heads=8, context=24, vocab=150, std=0.05)
+SHAPE = dict(layers=4, hidden=64, heads=8, context=24, vocab=300, std=0.05)
 GPT2 = dict(SHAPE, ffn=256, eps=1e-5)
 LLAMA = dict(SHAPE, kv_heads=2, ffn=176, eps=1e-5, rope_base=10000.0)
 
@@ -141,7 +141,7 @@ def llama_logits(c, p, tokens):
 
 def samples(c, first, count):
     s = torch.arange(first, first + count).unsqueeze(1)
-    x = (37 * s + 11 + torch.arange(c["context"] + 1) * (1 + s % 5)) % c["vocab"]
+    x = 7 * ((37 * s + 11 + torch.arange(c["context"] + 1) * (1 + s % 5)) % 40)
     return x[:, :-1], x[:, 1:]
 
 
@@ -191,8 +191,7 @@ def main():
     here = pathlib.Path(__file__).parent
     for name, c, make, logits in (("gpt2", GPT2, gpt2_parameters, gpt2_logits),
                                   ("llama", LLAMA, llama_parameters, llama_logits)):
-        lines = [json.dumps({k: float("%.17g" % v) if isinstance(v, float) else v for k, v in s.items()})
-                 for s in run(c, make(c), logits)]
+        lines = [json.dumps(step) for step in run(c, make(c), logits)]
         (here / f"{name}.json").write_text('{"steps": [\n' + ",\n".join(lines) + "\n]}\n")
 
 

@@ -88,11 +88,8 @@ Model MakeGpt2(const recipe::Model& spec, const ParamTable& params) {
     const layers::Param* gain = next.Next(absl::StrCat(at, ".gain"));
     return layers::Norm(gain, next.Next(absl::StrCat(at, ".bias")), spec.norm_eps);
   };
-  const layers::AttentionSpec attention{.heads = spec.heads,
-                                        .kv_heads = spec.heads,
-                                        .head_dim = spec.hidden / spec.heads,
-                                        .context = spec.context,
-                                        .rope_base = std::nullopt};
+  const layers::AttentionSpec attention{
+      .heads = spec.heads, .kv_heads = spec.heads, .head_dim = spec.hidden / spec.heads, .rope = {}};
   Model model;
   const layers::Param* tokens = next.Next("wte");
   model.blocks.push_back(MakeEmbeddingBlock(layers::Embedding(tokens, next.Next("wpe"))));

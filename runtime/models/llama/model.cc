@@ -7,6 +7,7 @@
 #include "runtime/layers/norm.h"
 #include "runtime/models/ends.h"
 #include "runtime/ops/elementwise.h"
+#include "runtime/ops/rope.h"
 
 namespace galley::models {
 namespace {
@@ -77,12 +78,15 @@ class Layer : public Block {
 Model MakeLlama(const recipe::Model& spec, const ParamTable& params) {
   ParamCursor next(params);
   auto norm = [&](absl::string_view name) { return layers::Norm(next.Next(name), nullptr, spec.norm_eps); };
+  Model model;
+  const Shape table{spec.context, spec.hidden / spec.heads};
+  Buffer& rope = model.constants.emplace_back(table.elements() * SizeOf(DType::kF32));
+  const View rope_table(rope.data(), DType::kF32, table);
+  ops::FillRopeTable(spec.rope_base, rope_table);
   const layers::AttentionSpec attention{.heads = spec.heads,
                                         .kv_heads = spec.kv_heads,
                                         .head_dim = spec.hidden / spec.heads,
-                                        .context = spec.context,
-                                        .rope_base = spec.rope_base};
-  Model model;
+                                        .rope = rope_table};
   const layers::Param* tokens = next.Next("embedding");
   model.blocks.push_back(MakeEmbeddingBlock(layers::Embedding(tokens, nullptr)));
   for (int64_t l = 0; l < spec.layers; ++l) {
