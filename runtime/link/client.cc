@@ -157,7 +157,8 @@ class ClientImpl : public Client {
   absl::Duration FillOut(absl::Duration now) {
     if (std::exchange(ready_due_, false)) out_ += ready_;
     absl::Duration gap = progress_changed_ ? kMinHeartbeatGap : options_.heartbeat;
-    if (now - last_heartbeat_ >= gap) {
+    // Not behind what the socket does not take: it would be old news, and they would pile up.
+    if (now - last_heartbeat_ >= gap && out_.size() < kOutBytes) {
       v1::Report report;
       *report.mutable_heartbeat() = progress_;
       out_ += EncodeFrame(FrameKind::kReport, 0, report.SerializeAsString());
@@ -176,7 +177,7 @@ class ClientImpl : public Client {
       Spool(report);
     }
     while (sent_ < spool_.size() && out_.size() < kOutBytes) out_ += spool_[sent_++].frame;
-    return last_heartbeat_ + gap - now;
+    return out_.size() < kOutBytes ? last_heartbeat_ + gap - now : options_.heartbeat;
   }
 
   // False: the connection is of no more use.

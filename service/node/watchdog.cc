@@ -21,6 +21,7 @@ void Watchdog::Started(int rank, absl::Duration now) {
   Rank& r = ranks_[rank];
   r = Rank();
   r.heard = r.progress = r.phase_began = now;
+  if (!checked_.has_value()) checked_ = now;  // a pause before the first check counts as one too
 }
 
 void Watchdog::Ended(int rank) { ranks_.erase(rank); }

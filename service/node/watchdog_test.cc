@@ -99,6 +99,11 @@ TEST_F(WatchdogTest, OurOwnPauseIsNotTheirs) {
   EXPECT_TRUE(Pass(60, {0, 1}, {}).has_value());
 }
 
+TEST_F(WatchdogTest, APauseRightAfterTheStartIsNotTheirsEither) {
+  now_ += absl::Minutes(20);
+  EXPECT_FALSE(dog_.Check(now_).has_value());
+}
+
 TEST_F(WatchdogTest, ARankThatNeverConnectsIsFoundLater) {
   EXPECT_FALSE(Pass(35, {0, 1}, {}).has_value());
   EXPECT_TRUE(Pass(10, {0, 1}, {}).has_value());
