@@ -47,9 +47,13 @@ struct TokenizeOptions {
   std::function<void(const TokenizeProgress&)> progress;
 };
 
+// Megatron's naming: PREFIX_KEY_document.
+std::string DatasetPrefix(const std::string& prefix, const std::string& json_key);
+
 // Documents keep the order of the input, whatever the number of workers. A bad JSON line fails the whole with
 // file:line; then no output appears. Memory is bounded by workers and by the longest document (1 GiB at
 // most).
+// An input without a document is an error.
 absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const TokenizeOptions& options);
 
 }  // namespace galley::data

@@ -1,0 +1,62 @@
+// bench-tokenizer TOKENIZER FILE [SECONDS]: encodes a text again and again on one thread and prints MB/s.
+//   build/release/bin/bench-tokenizer gpt2:../shared/data/tokenizers/gpt2 text.txt
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "runtime/data/tokenizer.h"
+
+namespace galley {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+absl::Status Run(int argc, char** argv) {
+  if (argc < 3) return absl::InvalidArgumentError("usage: bench-tokenizer bytes|gpt2:DIR FILE [SECONDS]");
+  const double budget = argc > 3 ? std::atof(argv[3]) : 3;
+  ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(argv[1]));
+  const auto load_start = std::chrono::steady_clock::now();
+  ASSIGN_OR_RETURN(const auto tokenizer, data::MakeTokenizer(files));
+  const double load = Seconds(std::chrono::steady_clock::now() - load_start).count();
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(argv[2]));
+  const auto encoder = tokenizer->NewEncoder();
+  std::vector<int32_t> ids;
+  encoder->Encode(text, ids);  // warms caches and sizes the buffer
+  const size_t count = ids.size();
+  std::vector<double> rates;
+  for (double spent = 0; spent < budget || rates.size() < 3;) {
+    ids.clear();
+    const auto start = std::chrono::steady_clock::now();
+    encoder->Encode(text, ids);
+    const double seconds = Seconds(std::chrono::steady_clock::now() - start).count();
+    rates.push_back(static_cast<double>(text.size()) / seconds / 1e6);
+    spent += seconds;
+  }
+  std::sort(rates.begin(), rates.end());
+  std::string decoded;
+  RETURN_IF_ERROR(tokenizer->Decode(ids, decoded));
+  if (decoded != text) return absl::InternalError("decoding does not give the text back");
+  printf(
+      "%s  %s  %.1f MB, %zu tokens (%.2f bytes a token)  median %.1f MB/s [%.1f-%.1f] of %zu passes, one "
+      "thread; "
+      "loaded in %.0f ms\n",
+      argv[1], argv[2], static_cast<double>(text.size()) / 1e6, count,
+      static_cast<double>(text.size()) / static_cast<double>(count), rates[rates.size() / 2], rates.front(),
+      rates.back(), rates.size(), load * 1e3);
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace galley
+
+int main(int argc, char** argv) {
+  const absl::Status status = galley::Run(argc, argv);
+  if (status.ok()) return 0;
+  fprintf(stderr, "bench-tokenizer: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
