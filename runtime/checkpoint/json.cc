@@ -1,0 +1,187 @@
+#include "runtime/checkpoint/json.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+
+namespace galley::checkpoint {
+namespace {
+
+// Receives the parser's events, so that limits hold while the text is read and not after.
+class Builder {
+ public:
+  explicit Builder(JsonLimits limits) : limits_(limits) {}
+
+  Json& root() { return root_; }
+  const std::string& error() const { return error_; }
+
+  bool null() { return Add({}); }
+  bool boolean(bool value) {
+    Json json;
+    json.kind = Json::Kind::kBool;
+    json.boolean = value;
+    return Add(std::move(json));
+  }
+  bool number_integer(int64_t value) {
+    Json json;
+    json.kind = Json::Kind::kInt;
+    json.integer = value;
+    return Add(std::move(json));
+  }
+  bool number_unsigned(uint64_t value) {
+    if (value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+      return number_integer(static_cast<int64_t>(value));
+    }
+    return Number(absl::StrCat(value));
+  }
+  bool number_float(double, const std::string& text) { return Number(text); }
+  bool string(std::string& value) {
+    Json json;
+    json.kind = Json::Kind::kString;
+    json.text = std::move(value);
+    return Add(std::move(json));
+  }
+  bool binary(std::vector<uint8_t>&) { return Fail("binary value"); }
+  bool start_object(size_t) { return Open(Json::Kind::kObject); }
+  bool start_array(size_t) { return Open(Json::Kind::kArray); }
+  bool end_array() {
+    open_.pop_back();
+    return true;
+  }
+  bool key(std::string& name) {
+    open_.back()->members.emplace_back(std::move(name), Json{});
+    return true;
+  }
+  bool end_object() {
+    std::vector<absl::string_view> names;
+    names.reserve(open_.back()->members.size());
+    for (const auto& [name, value] : open_.back()->members) names.push_back(name);
+    std::sort(names.begin(), names.end());
+    auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) return Fail(absl::StrCat("the key ", JsonString(*twice), " comes twice"));
+    open_.pop_back();
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) {
+    return Fail(absl::StrCat("not JSON at byte ", position));
+  }
+
+ private:
+  bool Fail(std::string error) {
+    if (error_.empty()) error_ = std::move(error);
+    return false;
+  }
+  bool Number(std::string text) {
+    Json json;
+    json.kind = Json::Kind::kNumber;
+    json.text = std::move(text);
+    return Add(std::move(json));
+  }
+  Json* Place(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    Json* parent = open_.back();
+    if (parent->kind == Json::Kind::kObject) {
+      parent->members.back().second = std::move(value);
+      return &parent->members.back().second;
+    }
+    parent->items.push_back(std::move(value));
+    return &parent->items.back();
+  }
+  bool Add(Json value) {
+    if (++values_ > limits_.values) return Fail(absl::StrCat("more than ", limits_.values, " values"));
+    Place(std::move(value));
+    return true;
+  }
+  bool Open(Json::Kind kind) {
+    if (static_cast<int>(open_.size()) >= limits_.depth) {
+      return Fail(absl::StrCat("nested deeper than ", limits_.depth));
+    }
+    if (++values_ > limits_.values) return Fail(absl::StrCat("more than ", limits_.values, " values"));
+    Json json;
+    json.kind = kind;
+    // A parent gets no new member while its child is open, so the pointer stays good.
+    open_.push_back(Place(std::move(json)));
+    return true;
+  }
+
+  JsonLimits limits_;
+  Json root_;
+  std::vector<Json*> open_;
+  int64_t values_ = 0;
+  std::string error_;
+};
+
+}  // namespace
+
+const Json* Json::Find(absl::string_view key) const {
+  for (const auto& [name, value] : members) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+std::string Json::Dump() const {
+  switch (kind) {
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return boolean ? "true" : "false";
+    case Kind::kInt:
+      return absl::StrCat(integer);
+    case Kind::kNumber:
+      return text;
+    case Kind::kString:
+      return JsonString(text);
+    case Kind::kArray: {
+      std::string out = "[";
+      for (const Json& item : items) absl::StrAppend(&out, out.size() > 1 ? "," : "", item.Dump());
+      return out + "]";
+    }
+    case Kind::kObject: {
+      std::string out = "{";
+      for (const auto& [name, value] : members) {
+        absl::StrAppend(&out, out.size() > 1 ? "," : "", JsonString(name), ":", value.Dump());
+      }
+      return out + "}";
+    }
+  }
+  return "";
+}
+
+absl::StatusOr<Json> ParseJson(absl::string_view text, JsonLimits limits) {
+  Builder builder(limits);
+  bool ok = false;
+  try {
+    ok = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  } catch (const std::exception& e) {
+    return absl::DataLossError(absl::StrCat("not JSON: ", e.what()));
+  }
+  if (!ok) return absl::DataLossError(builder.error());
+  return std::move(builder.root());
+}
+
+std::string JsonString(absl::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (u < 0x20 || u == 0x7f) {
+      absl::StrAppend(&out, "\\u", absl::Hex(u, absl::kZeroPad4));
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+bool ValidUtf8(absl::string_view text) { return ParseJson(JsonString(text)).ok(); }
+
+}  // namespace galley::checkpoint
