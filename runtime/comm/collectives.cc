@@ -1,0 +1,191 @@
+#include "runtime/comm/collectives.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "runtime/base/status.h"
+
+namespace galley::comm {
+namespace {
+
+constexpr int64_t kLine = 64;
+
+int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+int Modulo(int64_t n, int size) { return static_cast<int>(((n % size) + size) % size); }
+
+}  // namespace
+
+Collectives::Collectives(Messenger* messenger)
+    : messenger_(messenger),
+      rank_(messenger->rank()),
+      size_(messenger->size()),
+      staging_(kWindow * kSegment) {}
+
+absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduction& reduction) {
+  RETURN_IF_ERROR(messenger_->BeginCollective());
+  if (bytes <= kSmall) {
+    RETURN_IF_ERROR(Doubling(data, bytes, reduction));
+  } else {
+    // Chunk c is summed in the order of the ring from rank c + 1 to rank c, then sent around from there.
+    RETURN_IF_ERROR(Around({data, bytes, RoundUp((bytes + size_ - 1) / size_, kLine), rank_, size_ - 1,
+                            2 * (size_ - 1), reduction}));
+  }
+  return messenger_->EndCollective();
+}
+
+absl::Status Collectives::ReduceScatter(std::byte* data, int64_t shard_bytes, const Reduction& reduction) {
+  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(
+      Around({data, size_ * shard_bytes, shard_bytes, rank_ - 1, size_ - 1, size_ - 1, reduction}));
+  return messenger_->EndCollective();
+}
+
+absl::Status Collectives::AllGather(std::byte* data, int64_t shard_bytes) {
+  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(Around({data, size_ * shard_bytes, shard_bytes, rank_, 0, size_ - 1, {}}));
+  return messenger_->EndCollective();
+}
+
+absl::Status Collectives::Around(const Ring& ring) {
+  // Four segments or more a chunk, so that sending, receiving and reducing overlap also in small chunks.
+  const int64_t segment = std::clamp(RoundUp(ring.chunk_bytes / kWindow, kLine), kSmall, kSegment);
+  const int64_t per_chunk = (ring.chunk_bytes + segment - 1) / segment;
+  const int64_t items = ring.steps * per_chunk;
+  const int next = Modulo(rank_ + 1, size_);
+  const int previous = Modulo(rank_ - 1, size_);
+  auto piece = [&](int64_t chunk, int64_t item) -> Piece {
+    const int64_t begin = Modulo(chunk, size_) * ring.chunk_bytes;
+    const int64_t end = std::min(begin + ring.chunk_bytes, ring.bytes);
+    const int64_t at = begin + item % per_chunk * segment;
+    return {ring.data + at, std::max<int64_t>(std::min(segment, end - at), 0)};
+  };
+  auto outgoing = [&](int64_t item) { return piece(ring.first - item / per_chunk, item); };
+  auto incoming = [&](int64_t item) { return piece(ring.first - item / per_chunk - 1, item); };
+  auto reduces = [&](int64_t item) { return item / per_chunk < ring.reducing; };
+  auto staging = [&](int64_t item) { return staging_.data() + item % kWindow * kSegment; };
+
+  std::array<Transfer*, kWindow> in{};
+  std::array<Transfer*, kWindow> out{};
+  int64_t posted = 0, arrived = 0, sent = 0, gone = 0;  // items, in order
+  while (arrived < items || gone < items) {
+    for (; posted < items && posted < arrived + kWindow; ++posted) {
+      const Piece p = incoming(posted);
+      if (p.bytes == 0) continue;
+      in[posted % kWindow] = messenger_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
+    }
+    // What a step sends is what the step before has received.
+    for (; sent < items && sent < gone + kWindow && sent < arrived + per_chunk; ++sent) {
+      const Piece p = outgoing(sent);
+      if (p.bytes > 0) out[sent % kWindow] = messenger_->Send(next, p.data, p.bytes);
+    }
+    bool moved = false;
+    if (arrived < posted && Messenger::Take(in[arrived % kWindow])) {
+      if (const Piece p = incoming(arrived); reduces(arrived) && p.bytes > 0) {
+        ring.reduction.reduce(p.data, staging(arrived), p.data, p.bytes / ring.reduction.element_bytes);
+      }
+      ++arrived;
+      moved = true;
+    }
+    while (gone < sent && Messenger::Take(out[gone % kWindow])) {
+      ++gone;
+      moved = true;
+    }
+    if (!moved) RETURN_IF_ERROR(messenger_->Progress());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Collectives::Doubling(std::byte* data, int64_t bytes, const Reduction& reduction) {
+  if (bytes == 0) return absl::OkStatus();
+  const int64_t count = bytes / reduction.element_bytes;
+  // All but a power of two of the ranks join their neighbour first: of the first 2 * extra ranks the even
+  // ones give their part to the odd ones and get the result from them at the end.
+  const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size_)));
+  const int extra = size_ - power;
+  const bool paired = rank_ < 2 * extra;
+  if (paired && rank_ % 2 == 0) {
+    Transfer* part = messenger_->Send(rank_ + 1, data, bytes);
+    RETURN_IF_ERROR(Wait(part));
+    Transfer* result = messenger_->Recv(rank_ + 1, data, bytes);
+    return Wait(result);
+  }
+  if (paired) {
+    Transfer* part = messenger_->Recv(rank_ - 1, staging_.data(), bytes);
+    RETURN_IF_ERROR(Wait(part));
+    reduction.reduce(data, staging_.data(), data, count);
+  }
+  const int place = paired ? rank_ / 2 : rank_ - extra;
+  for (int distance = 1; distance < power; distance *= 2) {
+    const int other_place = place ^ distance;
+    const int other = other_place < extra ? 2 * other_place + 1 : other_place + extra;
+    RETURN_IF_ERROR(Exchange(other, other, data, staging_.data(), bytes));
+    // The lower one's part comes first on both sides, so that even two NaNs give the same bits.
+    if (other < rank_) {
+      reduction.reduce(data, staging_.data(), data, count);
+    } else {
+      reduction.reduce(data, data, staging_.data(), count);
+    }
+  }
+  if (paired) {
+    Transfer* result = messenger_->Send(rank_ - 1, data, bytes);
+    return Wait(result);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Collectives::Broadcast(std::byte* data, int64_t bytes, int root) {
+  RETURN_IF_ERROR(messenger_->BeginCollective());
+  // Counted from the root, a rank's parent is it without its lowest set bit, and its children are it with one
+  // lower bit set. The farthest child comes first: it has the most ranks below it.
+  const int place = Modulo(rank_ - root, size_);
+  const int below =
+      place == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(size_))) : place & -place;
+  const int parent = Modulo((place & (place - 1)) + root, size_);
+  const int64_t segments = (bytes + kSegment - 1) / kSegment;
+  auto piece = [&](int64_t s) -> Piece {
+    return {data + s * kSegment, std::min(kSegment, bytes - s * kSegment)};
+  };
+  std::array<Transfer*, kWindow> in{};
+  std::array<std::array<Transfer*, 16>, kWindow> out{};  // by child; at most 1024 ranks
+  for (int64_t posted = 0, s = 0; s < segments; ++s) {
+    for (; place != 0 && posted < segments && posted < s + kWindow; ++posted) {
+      in[posted % kWindow] = messenger_->Recv(parent, piece(posted).data, piece(posted).bytes);
+    }
+    RETURN_IF_ERROR(Wait(in[s % kWindow]));
+    for (int bit = below / 2, child = 0; bit > 0; bit /= 2, ++child) {
+      if (place + bit >= size_) continue;
+      Transfer*& slot = out[s % kWindow][child];
+      RETURN_IF_ERROR(Wait(slot));
+      slot = messenger_->Send(Modulo(place + bit + root, size_), piece(s).data, piece(s).bytes);
+    }
+  }
+  for (auto& of_segment : out) {
+    for (Transfer*& slot : of_segment) RETURN_IF_ERROR(Wait(slot));
+  }
+  return messenger_->EndCollective();
+}
+
+absl::Status Collectives::Barrier() {
+  RETURN_IF_ERROR(messenger_->BeginCollective());
+  // After the round of distance d every rank knows that the 2d - 1 ranks before it have come.
+  std::byte nothing{};
+  for (int distance = 1; distance < size_; distance *= 2) {
+    RETURN_IF_ERROR(Exchange(Modulo(rank_ + distance, size_), Modulo(rank_ - distance, size_), &nothing,
+                             staging_.data(), 1));
+  }
+  return messenger_->EndCollective();
+}
+
+absl::Status Collectives::Exchange(int to, int from, const std::byte* out, std::byte* in, int64_t bytes) {
+  Transfer* receive = messenger_->Recv(from, in, bytes);
+  Transfer* send = messenger_->Send(to, out, bytes);
+  RETURN_IF_ERROR(Wait(receive));
+  return Wait(send);
+}
+
+absl::Status Collectives::Wait(Transfer*& transfer) {
+  while (!Messenger::Take(transfer)) RETURN_IF_ERROR(messenger_->Progress());
+  return absl::OkStatus();
+}
+
+}  // namespace galley::comm

@@ -1,0 +1,454 @@
+#include "runtime/comm/messenger.h"
+
+#include <sched.h>
+#include <time.h>
+#include <ucp/api/ucp.h>
+#include <ucs/config/global_opts.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/base/check.h"
+#include "runtime/base/status.h"
+#include "runtime/comm/address.h"
+
+namespace galley::comm {
+namespace {
+
+constexpr int kRanksAtMost = 1024;
+// How a rank waits: it polls for about 0.1 ms, then lets others have the processor between polls, then sleeps
+// between them, since on a node with fewer cores than threads the one we wait for may need ours.
+constexpr int64_t kSpins = 1000;
+constexpr int64_t kYields = 300;
+constexpr timespec kNap{0, 50'000};
+constexpr int64_t kCheckEveryNs = 1'000'000;
+constexpr int64_t kLastWordsNs = 100'000'000;  // for telling the peers of a failure
+constexpr int64_t kLeaveNs = 1'000'000'000;    // for what is still on its way when a group ends
+
+int64_t NowNs() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
+}
+
+// The 64 bits of a tag: 24 of the cookie's hash, 10 of the sender, 2 of the kind, 28 of the collective.
+enum class Kind : uint64_t { kHello = 0, kData = 1, kNotice = 2 };
+
+ucp_tag_t Tag(uint64_t cookie, int sender, Kind kind, uint32_t sequence) {
+  uint64_t hash = cookie * 0x9e3779b97f4a7c15;
+  hash ^= hash >> 32;
+  hash *= 0xd6e8feb86659fd93;
+  return (hash >> 40) << 40 | static_cast<uint64_t>(sender) << 30 | static_cast<uint64_t>(kind) << 28 |
+         (sequence & 0xfffffff);
+}
+
+absl::Status UcxError(absl::string_view what, ucs_status_t status) {
+  return absl::UnavailableError(absl::StrCat(what, ": UCX: ", ucs_status_string(status)));
+}
+
+}  // namespace
+
+struct Messenger::Ucx {
+  ucp_context_h context = nullptr;
+  ucp_worker_h worker = nullptr;
+
+  ~Ucx() {
+    if (worker != nullptr) ucp_worker_destroy(worker);
+    if (context != nullptr) ucp_cleanup(context);
+  }
+
+  static void OnSent(void* request, ucs_status_t status, void* user_data) {
+    Transfer* transfer = static_cast<Transfer*>(user_data);
+    transfer->owner->Completed(transfer, status, transfer->bytes);
+    ucp_request_free(request);
+  }
+
+  static void OnReceived(void* request, ucs_status_t status, const ucp_tag_recv_info_t* info,
+                         void* user_data) {
+    Transfer* transfer = static_cast<Transfer*>(user_data);
+    transfer->owner->Completed(transfer, status, status == UCS_OK ? static_cast<int64_t>(info->length) : 0);
+    ucp_request_free(request);
+  }
+
+  static void OnNotice(void* request, ucs_status_t status, const ucp_tag_recv_info_t*, void* user_data) {
+    Peer* peer = static_cast<Peer*>(user_data);
+    peer->notice_request = nullptr;
+    peer->notice_came = status == UCS_OK;
+    ucp_request_free(request);
+  }
+
+  static void OnLost(void* arg, ucp_ep_h, ucs_status_t) { static_cast<Peer*>(arg)->lost = true; }
+
+  static void Forget(void* request, ucs_status_t, void*) { ucp_request_free(request); }
+};
+
+Messenger::Messenger(const UcxOptions& options) : options_(options), ucx_(std::make_unique<Ucx>()) {}
+
+absl::StatusOr<std::unique_ptr<Messenger>> Messenger::Create(const UcxOptions& options) {
+  std::unique_ptr<Messenger> messenger(new Messenger(options));
+  RETURN_IF_ERROR(messenger->Open());
+  return messenger;
+}
+
+absl::Status Messenger::Open() {
+  // UCX reads its log level while it is loaded, so an environment set by us would come too late.
+  if (getenv("UCX_LOG_LEVEL") == nullptr) ucs_global_opts_set_value("LOG_LEVEL", "error");
+  ucp_config_t* config;
+  ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
+  if (status != UCS_OK) return UcxError("its configuration (UCX_* in the environment)", status);
+  ucp_params_t params{};
+  params.field_mask = UCP_PARAM_FIELD_FEATURES;
+  params.features = UCP_FEATURE_TAG;
+  status = ucp_init(&params, config, &ucx_->context);
+  ucp_config_release(config);
+  if (status != UCS_OK) return UcxError("opening the network", status);
+
+  ucp_worker_params_t worker{};
+  worker.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  worker.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // the step's thread and the gradient reducer's, in turn
+  status = ucp_worker_create(ucx_->context, &worker, &ucx_->worker);
+  if (status != UCS_OK) return UcxError("opening the network", status);
+
+  RETURN_IF_ERROR(liveness_.Listen());
+  PeerAddress address;
+  address.cookie = options_.cookie;
+  address.host = HostIdentity();
+  address.socket = liveness_.name();
+  ucp_address_t* bytes;
+  size_t size;
+  status = ucp_worker_get_address(ucx_->worker, &bytes, &size);
+  if (status != UCS_OK) return UcxError("the address of this rank", status);
+  address.worker.assign(reinterpret_cast<const char*>(bytes), size);
+  ucp_worker_release_address(ucx_->worker, bytes);
+  address_ = EncodeAddress(address);
+  return absl::OkStatus();
+}
+
+Messenger::~Messenger() {
+  if (connected_ && broken_.ok()) {
+    if (abort_requested_) {
+      Progress().IgnoreError();  // breaks, and tells the peers
+    } else {
+      Leave();
+    }
+  }
+  for (Peer& peer : peers_) {
+    if (peer.notice_request != nullptr) ucp_request_cancel(ucx_->worker, peer.notice_request);
+  }
+}
+
+absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addresses) {
+  CHECK(peers_.empty()) << "an endpoint connects once";
+  const int size = static_cast<int>(addresses.size());
+  if (size > kRanksAtMost) {
+    return absl::InvalidArgumentError(absl::StrCat(size, " ranks: at most ", kRanksAtMost, " can connect"));
+  }
+  if (rank < 0 || rank >= size || addresses[static_cast<size_t>(rank)] != address_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", rank, " of ", size, ": its place in the list does not hold its own address"));
+  }
+  rank_ = rank;
+  peers_.resize(addresses.size());
+  transfers_.resize(2 * addresses.size() + 64);
+  absl::Status status = ConnectPeers(addresses);
+  if (status.ok()) status = Greet();
+  connected_ = status.ok();
+  return status.ok() ? status : Break(Annotate(status, "connecting the ranks"), -1);
+}
+
+absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) {
+  ASSIGN_OR_RETURN(const PeerAddress self, DecodeAddress(address_));
+  std::vector<std::string> sockets(addresses.size());
+  for (int r = 0; r < size(); ++r) {
+    if (r == rank_) continue;
+    auto decoded = DecodeAddress(addresses[static_cast<size_t>(r)]);
+    if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat("rank ", r));
+    if (decoded->cookie != options_.cookie) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "rank ", r, " belongs to another attempt of the run; only ranks of one attempt connect"));
+    }
+    const bool same_host = options_.shared_memory && decoded->host == self.host;
+    if (same_host) sockets[static_cast<size_t>(r)] = decoded->socket;
+    Peer& peer = peers_[static_cast<size_t>(r)];
+    ucp_ep_params_t params{};
+    params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE |
+                        UCP_EP_PARAM_FIELD_ERR_HANDLER;
+    params.address = reinterpret_cast<const ucp_address_t*>(decoded->worker.data());
+    // Asked to report a peer's failure, UCX leaves shared memory for TCP; on this host the sockets of
+    // liveness_ report it.
+    params.err_mode = same_host ? UCP_ERR_HANDLING_MODE_NONE : UCP_ERR_HANDLING_MODE_PEER;
+    params.err_handler.cb = Ucx::OnLost;
+    params.err_handler.arg = &peer;
+    ucp_ep_h endpoint;
+    ucs_status_t status = ucp_ep_create(ucx_->worker, &params, &endpoint);
+    if (status != UCS_OK) return UcxError(absl::StrCat("rank ", r, " cannot be reached"), status);
+    peer.endpoint = endpoint;
+  }
+  liveness_.Start(rank_, options_.cookie, std::move(sockets));
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::Greet() {
+  hello_ = {options_.cookie, rank_, size()};
+  for (int r = 0; r < size(); ++r) {
+    if (r == rank_) continue;
+    Peer& peer = peers_[static_cast<size_t>(r)];
+    ListenForNotice(r);
+    peer.hello_in = Recv(r, &peer.hello, sizeof(Hello));
+    peer.hello_out = Send(r, &hello_, sizeof(Hello));
+  }
+  const int64_t deadline =
+      NowNs() + absl::ToInt64Nanoseconds(std::min(options_.connect_timeout, absl::Hours(24 * 365)));
+  for (bool waiting = true; waiting;) {
+    while (ucp_worker_progress(ucx_->worker) != 0) {
+    }
+    RETURN_IF_ERROR(liveness_.Advance());
+    RETURN_IF_ERROR(transfer_error_);
+    waiting = !liveness_.complete();
+    for (int r = 0; r < size(); ++r) {
+      Peer& peer = peers_[static_cast<size_t>(r)];
+      if (peer.lost) return absl::UnavailableError(absl::StrCat("rank ", r, " ended or cannot be reached"));
+      if (peer.notice_came) return absl::UnavailableError(absl::StrCat("rank ", r, " gave up connecting"));
+      // Each is taken, so that none is left over when the other is late.
+      const bool sent = Take(peer.hello_out), received = Take(peer.hello_in);
+      waiting = waiting || !sent || !received;
+      if (r != rank_ && received &&
+          (peer.hello.cookie != options_.cookie || peer.hello.rank != r || peer.hello.size != size())) {
+        return absl::FailedPreconditionError(absl::StrCat("rank ", r, " says it is rank ", peer.hello.rank,
+                                                          " of ", peer.hello.size, ", not of ", size()));
+      }
+    }
+    if (waiting && NowNs() > deadline) return GreetingTimeout();
+    if (waiting) nanosleep(&kNap, nullptr);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::GreetingTimeout() const {
+  std::vector<int> missing;
+  for (int r = 0; r < size(); ++r) {
+    const Peer& peer = peers_[static_cast<size_t>(r)];
+    if (peer.hello_in != nullptr || peer.hello_out != nullptr) missing.push_back(r);
+  }
+  return absl::DeadlineExceededError(absl::StrCat("no word from rank ", absl::StrJoin(missing, ", "),
+                                                  " within ",
+                                                  absl::FormatDuration(options_.connect_timeout)));
+}
+
+Transfer* Messenger::Claim(int peer, int64_t bytes, bool receives) {
+  auto free = std::find_if(transfers_.begin(), transfers_.end(), [](const Transfer& t) { return !t.in_use; });
+  CHECK(free != transfers_.end()) << "more messages in flight than planned";
+  *free = Transfer{this, nullptr, bytes, peer, receives, true, false};
+  return &*free;
+}
+
+bool Messenger::Take(Transfer*& transfer) {
+  if (transfer == nullptr) return true;
+  if (!transfer->done) return false;
+  transfer->in_use = false;
+  transfer = nullptr;
+  return true;
+}
+
+void Messenger::Completed(Transfer* transfer, int ucs_status, int64_t bytes) {
+  const ucs_status_t status = static_cast<ucs_status_t>(ucs_status);
+  transfer->done = true;
+  transfer->request = nullptr;
+  if (status == UCS_ERR_CANCELED || (status == UCS_OK && bytes == transfer->bytes)) return;
+  if (transfer->receives && (status == UCS_OK || status == UCS_ERR_MESSAGE_TRUNCATED)) {
+    if (transfer_error_.ok()) {
+      transfer_error_ = absl::InternalError(
+          absl::StrCat("rank ", transfer->peer, " sent a message of another size than the ", transfer->bytes,
+                       " bytes that rank ", rank_, " expects: the ranks disagree about the collective"));
+    }
+    return;
+  }
+  // A flush (of all peers, counted as our own) tells the same as the failed endpoint itself.
+  if (transfer->peer != rank_) peers_[static_cast<size_t>(transfer->peer)].lost = true;
+}
+
+Transfer* Messenger::Send(int to, const void* data, int64_t bytes) {
+  Transfer* transfer = Claim(to, bytes, false);
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.send = Ucx::OnSent;
+  param.user_data = transfer;
+  ucs_status_ptr_t request = ucp_tag_send_nbx(
+      static_cast<ucp_ep_h>(peers_[static_cast<size_t>(to)].endpoint), data, static_cast<size_t>(bytes),
+      Tag(options_.cookie, rank_, sequence_ == 0 ? Kind::kHello : Kind::kData, sequence_), &param);
+  if (!UCS_PTR_IS_PTR(request)) Completed(transfer, UCS_PTR_STATUS(request), bytes);
+  return transfer;
+}
+
+Transfer* Messenger::Recv(int from, void* data, int64_t bytes) {
+  Transfer* transfer = Claim(from, bytes, true);
+  ucp_tag_recv_info_t info{};
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_RECV_INFO;
+  param.cb.recv = Ucx::OnReceived;
+  param.user_data = transfer;
+  param.recv_info.tag_info = &info;
+  ucs_status_ptr_t request = ucp_tag_recv_nbx(
+      ucx_->worker, data, static_cast<size_t>(bytes),
+      Tag(options_.cookie, from, sequence_ == 0 ? Kind::kHello : Kind::kData, sequence_), ~0ull, &param);
+  if (UCS_PTR_IS_PTR(request)) {
+    transfer->request = request;
+  } else {
+    Completed(transfer, UCS_PTR_STATUS(request), static_cast<int64_t>(info.length));
+  }
+  return transfer;
+}
+
+void Messenger::ListenForNotice(int peer) {
+  Peer& from = peers_[static_cast<size_t>(peer)];
+  ucp_request_param_t param{};
+  param.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
+  param.cb.recv = Ucx::OnNotice;
+  param.user_data = &from;
+  ucs_status_ptr_t request = ucp_tag_recv_nbx(ucx_->worker, &from.notice, sizeof(Notice),
+                                              Tag(options_.cookie, peer, Kind::kNotice, 0), ~0ull, &param);
+  if (UCS_PTR_IS_PTR(request)) from.notice_request = request;
+}
+
+absl::Status Messenger::BeginCollective() {
+  RETURN_IF_ERROR(broken_);
+  // Zero is the greeting's; the tag holds 28 bits of it.
+  if ((++sequence_ & 0xfffffff) == 0) ++sequence_;
+  idle_ = 0;
+  if (abort_requested_.load(std::memory_order_acquire)) return Progress();
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::Progress() {
+  if (abort_requested_.load(std::memory_order_acquire)) {
+    std::unique_lock<std::mutex> lock(abort_mutex_);
+    absl::Status reason = absl::AbortedError(abort_reason_);
+    lock.unlock();
+    return Break(std::move(reason), -1);
+  }
+  if (ucp_worker_progress(ucx_->worker) != 0) {
+    idle_ = 0;
+    if (++busy_ < kSpins) return absl::OkStatus();
+  } else if (++idle_ < kSpins) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+    return absl::OkStatus();
+  }
+  busy_ = 0;
+  if (int64_t now = NowNs(); now >= next_check_ns_) {
+    next_check_ns_ = now + kCheckEveryNs;
+    RETURN_IF_ERROR(CheckPeers());
+  }
+  if (idle_ >= kSpins + kYields) {
+    nanosleep(&kNap, nullptr);
+  } else if (idle_ >= kSpins) {
+    sched_yield();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::CheckPeers() {
+  if (!transfer_error_.ok()) return Break(transfer_error_, -1);
+  for (int r : liveness_.Poll()) peers_[static_cast<size_t>(r)].lost = true;
+  auto troubled = [](const Peer& peer) { return peer.lost || peer.notice_came; };
+  if (std::none_of(peers_.begin(), peers_.end(), troubled)) return absl::OkStatus();
+  Drain();  // what a peer said before it ended is here by now
+  int lost = -1, failed = -1, left = -1;
+  for (int r = size() - 1; r >= 0; --r) {
+    const Peer& peer = peers_[static_cast<size_t>(r)];
+    if (peer.notice_came && peer.notice.kind == Notice::kLeft) {
+      // One that has left after this collective owes us nothing for it.
+      if (peer.notice.sequence < sequence_) left = r;
+    } else if (peer.notice_came) {
+      failed = r;
+    } else if (peer.lost) {
+      lost = r;
+    }
+  }
+  if (lost >= 0) {
+    return Break(absl::UnavailableError(absl::StrCat("rank ", lost, " was lost: its process ended")), lost);
+  }
+  if (failed >= 0) {
+    const int cause = peers_[static_cast<size_t>(failed)].notice.cause;
+    return Break(
+        absl::UnavailableError(
+            cause >= 0 ? absl::StrCat("rank ", cause, " was lost: rank ", failed, " says so")
+                       : absl::StrCat("rank ", failed, " gave up: it was told to stop or has failed")),
+        cause);
+  }
+  if (left >= 0) {
+    return Break(absl::UnavailableError(absl::StrCat("rank ", left, " has left the group")), left);
+  }
+  return absl::OkStatus();
+}
+
+void Messenger::Drain() {
+  for (int i = 0; i < 100'000 && ucp_worker_progress(ucx_->worker) != 0; ++i) {
+  }
+}
+
+absl::Status Messenger::EndCollective() {
+  RETURN_IF_ERROR(transfer_error_.ok() ? absl::OkStatus() : CheckPeers());
+  Transfer* flush = Claim(rank_, 0, false);
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.send = Ucx::OnSent;
+  param.user_data = flush;
+  ucs_status_ptr_t request = ucp_worker_flush_nbx(ucx_->worker, &param);
+  if (!UCS_PTR_IS_PTR(request)) Completed(flush, UCS_PTR_STATUS(request), 0);
+  while (!Take(flush)) RETURN_IF_ERROR(Progress());
+  return absl::OkStatus();
+}
+
+absl::Status Messenger::Break(absl::Status status, int cause) {
+  if (!broken_.ok()) return broken_;
+  broken_ = std::move(status);
+  for (Transfer& t : transfers_) {
+    if (t.in_use && t.receives && t.request != nullptr) ucp_request_cancel(ucx_->worker, t.request);
+  }
+  farewell_ = {Notice::kFailed, cause, sequence_};
+  SayFarewell(kLastWordsNs);
+  return broken_;
+}
+
+void Messenger::Leave() {
+  farewell_ = {Notice::kLeft, -1, sequence_};
+  SayFarewell(kLeaveNs);
+}
+
+void Messenger::SayFarewell(int64_t patience_ns) {
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK;
+  param.cb.send = Ucx::Forget;
+  for (int r = 0; r < size(); ++r) {
+    Peer& peer = peers_[static_cast<size_t>(r)];
+    // What is said to an ended process would wait for ever.
+    if (r == rank_ || peer.endpoint == nullptr || peer.lost) continue;
+    ucp_tag_send_nbx(static_cast<ucp_ep_h>(peer.endpoint), &farewell_, sizeof(farewell_),
+                     Tag(options_.cookie, rank_, Kind::kNotice, 0), &param);
+  }
+  param.op_attr_mask |= UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.send = [](void* request, ucs_status_t, void* done) {
+    *static_cast<bool*>(done) = true;
+    ucp_request_free(request);
+  };
+  param.user_data = &farewell_sent_;
+  farewell_sent_ = !UCS_PTR_IS_PTR(ucp_worker_flush_nbx(ucx_->worker, &param));
+  for (int64_t end = NowNs() + patience_ns; !farewell_sent_ && NowNs() < end;) {
+    ucp_worker_progress(ucx_->worker);
+  }
+}
+
+void Messenger::Abort(const std::string& reason) {
+  std::lock_guard<std::mutex> lock(abort_mutex_);
+  if (abort_requested_) return;
+  abort_reason_ = reason;
+  abort_requested_.store(true, std::memory_order_release);
+}
+
+}  // namespace galley::comm
