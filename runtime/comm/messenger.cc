@@ -285,20 +285,17 @@ Transfer* Messenger::Send(int to, const void* data, int64_t bytes) {
 
 Transfer* Messenger::Recv(int from, void* data, int64_t bytes) {
   Transfer* transfer = Claim(from, bytes, true);
-  ucp_tag_recv_info_t info{};
   ucp_request_param_t param{};
-  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_RECV_INFO;
+  // The callback is called for a message that is already here, too, and then before this call returns.
+  param.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
   param.cb.recv = Ucx::OnReceived;
   param.user_data = transfer;
-  param.recv_info.tag_info = &info;
   ucs_status_ptr_t request = ucp_tag_recv_nbx(
       ucx_->worker, data, static_cast<size_t>(bytes),
       Tag(options_.cookie, from, sequence_ == 0 ? Kind::kHello : Kind::kData, sequence_), ~0ull, &param);
-  if (UCS_PTR_IS_PTR(request)) {
-    transfer->request = request;
-  } else {
-    Completed(transfer, UCS_PTR_STATUS(request), static_cast<int64_t>(info.length));
-  }
+  if (UCS_PTR_IS_ERR(request)) Completed(transfer, UCS_PTR_STATUS(request), 0);
+  if (!transfer->done) transfer->request = request;
   return transfer;
 }
 
@@ -311,7 +308,7 @@ void Messenger::ListenForNotice(int peer) {
   param.user_data = &from;
   ucs_status_ptr_t request = ucp_tag_recv_nbx(ucx_->worker, &from.notice, sizeof(Notice),
                                               Tag(options_.cookie, peer, Kind::kNotice, 0), ~0ull, &param);
-  if (UCS_PTR_IS_PTR(request)) from.notice_request = request;
+  if (UCS_PTR_IS_PTR(request) && !from.notice_came) from.notice_request = request;
 }
 
 absl::Status Messenger::BeginCollective() {
