@@ -70,7 +70,7 @@ void CheckEvaluation(Checker& c, const BatchRamp& ramp, int64_t total_steps) {
 
 void Check(Checker& c) {
   const RecipeSpec& s = c.spec;
-  if (!c.Sound({"batch", "model.context", "train.until"})) return;
+  if (!c.Sound({"batch.global", "batch.rampup", "model.context", "train.until"})) return;
   const BatchRamp ramp(s.batch, s.model.context);
   const int64_t total = ramp.TotalSteps(s.train.until);
   if (total < 1) {
@@ -82,7 +82,10 @@ void Check(Checker& c) {
     c.Error("train.until", "makes more than 1e18 tokens");
     return;
   }
-  if (c.Sound({"schedule.lr"})) CheckLearningRate(c, ramp);
+  if (c.Sound(
+          {"schedule.lr.warmup", "schedule.lr.decay", "schedule.lr.decay_until", "schedule.lr.wsd_decay"})) {
+    CheckLearningRate(c, ramp);
+  }
   if (c.Sound({"checkpoint.every"})) CheckCheckpoints(c, ramp, total);
   if (c.Sound({"evaluation"})) CheckEvaluation(c, ramp, total);
 }

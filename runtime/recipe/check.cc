@@ -31,7 +31,7 @@ void CheckModel(Checker& c) {
     WantMultiple(c, "model.heads", m.heads, "model.kv_heads", m.kv_heads);
   }
   if (c.Sound({"model.hidden", "model.heads", "model.family"}) && m.family == Family::kLlama &&
-      m.hidden / m.heads % 2 != 0) {
+      m.hidden % m.heads == 0 && m.hidden / m.heads % 2 != 0) {
     c.Error("model.hidden",
             absl::StrCat("a head is ", m.hidden / m.heads, " wide; rotary positions need an even width"));
   }
@@ -49,44 +49,45 @@ void CheckModel(Checker& c) {
   }
   for (const auto& [path, value] :
        {std::pair<const char*, int64_t>{"model.kv_heads", m.kv_heads}, {"model.ffn", m.ffn}}) {
-    if (c.Sound({path, "model.heads", "model.family", "parallelism.tensor"}) &&
-        m.heads % std::max<int64_t>(m.kv_heads, 1) == 0) {
+    if (c.Sound({path, "model.heads", "model.family", "parallelism.tensor"})) {
       WantMultiple(c, path, value, "parallelism.tensor", p.tensor);
     }
   }
 }
 
-void CheckRampup(Checker& c, int64_t share) {
-  const Batch& b = c.spec.batch;
-  const Rampup& r = *b.rampup;
-  if (r.start > b.global) {
-    c.Error("batch.rampup.start", absl::StrCat(r.start, " is more than batch.global = ", b.global));
-    return;
+// The ramp must arrive at the full batch. Where it does not, nothing can be computed along it.
+bool CheckRampShape(Checker& c) {
+  const int64_t global = c.spec.batch.global;
+  const Rampup& r = *c.spec.batch.rampup;
+  if (r.start > global) {
+    c.Error("batch.rampup.start", absl::StrCat(r.start, " is more than batch.global = ", global));
+    return false;
   }
-  if ((b.global - r.start) % r.increment != 0) {
+  if ((global - r.start) % r.increment != 0) {
     c.Error("batch.rampup.increment",
-            absl::StrCat(r.increment, " does not divide the way from ", r.start, " to ", b.global));
-    return;
+            absl::StrCat(r.increment, " does not divide the way from ", r.start, " to ", global));
+    return false;
   }
-  if ((b.global - r.start) / r.increment > 100'000) {
+  if ((global - r.start) / r.increment > 100'000) {
     c.Error("batch.rampup.increment", "makes more than 100,000 stages");
+    return false;
   }
-  if (share == 0) return;
-  const std::string what = "batch.micro x parallelism.data";
-  if (r.start % share != 0) {
-    WantMultiple(c, "batch.rampup.start", r.start, what, share);
-  } else if (r.start != b.global) {
-    WantMultiple(c, "batch.rampup.increment", r.increment, what, share);
-  }
+  return true;
 }
 
 void CheckBatch(Checker& c) {
   const Batch& b = c.spec.batch;
-  const bool sound = c.Sound({"batch.micro", "batch.global", "parallelism.data"});
-  const int64_t share = sound ? b.micro * c.spec.parallelism.data : 0;
-  if (sound) WantMultiple(c, "batch.global", b.global, "batch.micro x parallelism.data", share);
-  // Sound() of the whole ramp before its own checks; each of them makes it unsound for those after.
-  if (b.rampup && c.Sound({"batch.global", "batch.rampup"})) CheckRampup(c, share);
+  const bool ramp = b.rampup && c.Sound({"batch.global", "batch.rampup"});
+  const bool arrives = ramp && CheckRampShape(c);
+  if (ramp && !arrives) c.MarkUnsound("batch.rampup");
+  if (!c.Sound({"batch.micro", "batch.global", "parallelism.data"})) return;
+  const int64_t share = b.micro * c.spec.parallelism.data;
+  const std::string what = "batch.micro x parallelism.data";
+  WantMultiple(c, "batch.global", b.global, what, share);
+  if (!arrives) return;
+  WantMultiple(c, "batch.rampup.start", b.rampup->start, what, share);
+  if (b.rampup->start != b.global)
+    WantMultiple(c, "batch.rampup.increment", b.rampup->increment, what, share);
 }
 
 void CheckSchedule(Checker& c) {

@@ -49,30 +49,26 @@ Fault Checker::At(const Place& place, const std::string& path, const std::string
   return fault;
 }
 
-void Checker::Add(Fault fault) {
-  if (fault.severity == Fault::Severity::kError) unsound_.push_back(fault.path);
-  faults_.push_back(std::move(fault));
-}
-
 void Checker::ErrorAt(const Place& place, const std::string& path, const std::string& message) {
-  Add(At(place, path, message));
+  unsound_.push_back(path);
+  faults_.push_back(At(place, path, message));
 }
 
 void Checker::Error(const std::string& path, const std::string& message) {
-  ErrorAt(PlaceOf(path), path, message);
+  faults_.push_back(At(PlaceOf(path), path, message));
 }
 
 void Checker::Warn(const std::string& path, const std::string& message) {
   Fault fault = At(PlaceOf(path), path, message);
   fault.severity = Fault::Severity::kWarning;
-  Add(std::move(fault));
+  faults_.push_back(std::move(fault));
 }
 
 void Checker::NotBuilt(const std::string& path, const std::string& message) {
   Fault fault = At(PlaceOf(path), path, message + " is not built in this version");
   fault.severity = Fault::Severity::kWarning;
   fault.not_built = true;
-  Add(std::move(fault));
+  faults_.push_back(std::move(fault));
 }
 
 }  // namespace galley::recipe

@@ -21,15 +21,19 @@ class Checker {
 
   // The draft: fields that are not sound hold their defaults.
   RecipeSpec spec;
+  // A base could not be read: what is missing may have stood there, and is no fault.
+  bool incomplete = false;
 
   // True when no fault touches any of these fields, what they hold or what holds them.
   bool Sound(std::initializer_list<absl::string_view> paths) const;
 
-  // At the field's value. A field that only its default gives stands where its section does.
+  // What a check across fields finds: at the field's value; a field that only its default gives stands where
+  // its section does. The field stays sound: it is its company that is wrong.
   void Error(const std::string& path, const std::string& message);
   void Warn(const std::string& path, const std::string& message);
   void NotBuilt(const std::string& path, const std::string& message);
 
+  // What is wrong with one field by itself, which makes it unsound.
   void ErrorAt(const Place& place, const std::string& path, const std::string& message);
   void MarkUnsound(const std::string& path) { unsound_.push_back(path); }
   void SetPlace(const std::string& path, const Place& place) { places_[path] = place; }
@@ -40,7 +44,6 @@ class Checker {
 
  private:
   Place PlaceOf(absl::string_view path) const;
-  void Add(Fault fault);
 
   Files files_;
   std::map<std::string, Place> places_;

@@ -81,7 +81,7 @@ std::optional<size_t> ReadChoice(const Node& value, const std::string& path, Che
   }
   checker.ErrorAt(value.place, path,
                   absl::StrCat("expected ", what, ", got '", absl::Utf8SafeCEscape(*text), "'",
-                               DidYouMean(*text, names)));
+                               names.size() > 1 ? DidYouMean(*text, names) : ""));
   return std::nullopt;
 }
 

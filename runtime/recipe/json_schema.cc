@@ -34,7 +34,8 @@ Json LeafSchema(const FieldDoc& doc) {
   return {{"type", {"string", "number"}}};
 }
 
-Json TableSchema(const Table& table, bool top) {
+// strict: with the keys that must be there. A recipe with a base may leave any out.
+Json TableSchema(const Table& table, bool strict) {
   Json properties = Json::object(), required = Json::array();
   for (const auto& field : table.fields()) {
     FieldDoc doc;
@@ -43,10 +44,11 @@ Json TableSchema(const Table& table, bool top) {
     if (field->table() == nullptr) {
       schema = LeafSchema(doc);
     } else if (field->is_list()) {
-      schema = {{"type", "array"}, {"items", TableSchema(*field->table(), false)}};
+      // A list replaces the base's, so its entries are whole.
+      schema = {{"type", "array"}, {"items", TableSchema(*field->table(), true)}};
       if (field->required) schema["minItems"] = 1;
     } else {
-      schema = TableSchema(*field->table(), false);
+      schema = TableSchema(*field->table(), strict);
     }
     schema["description"] =
         field->applies_text.empty() ? field->doc : field->doc + " Only with " + field->applies_text + ".";
@@ -54,21 +56,22 @@ Json TableSchema(const Table& table, bool top) {
     // What only some kinds need cannot be required of all.
     if (field->required && field->applies_text.empty()) required.push_back(field->name);
   }
-  if (top) {
-    properties["base"] = {{"type", "string"},
-                          {"description", "Another recipe that this one is merged over."}};
-    required = Json::array();  // a base may hold them
-  }
   Json schema = {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
-  if (!required.empty() && !top) schema["required"] = required;
+  if (strict && !required.empty()) schema["required"] = required;
   return schema;
 }
 
 }  // namespace
 
 std::string JsonSchema() {
-  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Galley recipe"}};
-  schema.update(TableSchema(RecipeTable(), true));
+  Json over = TableSchema(RecipeTable(), false);
+  over["properties"]["base"] = {{"type", "string"}, {"description", Explain("base")->doc}};
+  const Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                       {"title", "Galley recipe"},
+                       {"if", {{"required", {"base"}}}},
+                       {"then", {{"$ref", "#/$defs/over"}}},
+                       {"else", {{"$ref", "#/$defs/whole"}}},
+                       {"$defs", {{"whole", TableSchema(RecipeTable(), true)}, {"over", over}}}};
   return schema.dump(2) + "\n";
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "runtime/base/file.h"
 #include "runtime/recipe/check.h"
 #include "runtime/recipe/emit.h"
@@ -80,6 +81,7 @@ class Loader {
   LoadResult Finish(const NodePtr& root, const std::string& root_dir, const std::vector<Check>& checks) {
     LoadResult result;
     Checker checker(files_);
+    checker.incomplete = base_failed_;
     for (const RawFault& fault : raw_) checker.ErrorAt(fault.place, fault.path, fault.message);
     if (!fatal_) {
       ReadSection(RecipeTable(), root, "", checker, &checker.spec);
@@ -115,6 +117,7 @@ class Loader {
   NodePtr Base(const Node& value, int file, const ReadText& read) {
     auto fault = [&](const std::string& message) {
       raw_.push_back({value.place, "base", message});
+      base_failed_ = true;
       return nullptr;
     };
     if (value.kind != Node::Kind::kScalar || value.text.empty()) {
@@ -130,7 +133,7 @@ class Loader {
     }
     if (chain_.size() > kMostBases) return fault(absl::StrCat("more than ", kMostBases, " files deep"));
     const auto text = read(*real_path);
-    if (!text.ok()) return fault(std::string(text.status().message()));
+    if (!text.ok()) return fault(absl::StrReplaceAll(text.status().message(), {{*real_path, value.text}}));
     // Faults name it as the user would reach it from the recipe's own name.
     const std::string shown = absl::StartsWith(value.text, "/") || DirName(from.name) == "."
                                   ? value.text
@@ -142,6 +145,7 @@ class Loader {
   std::vector<RawFault> raw_;
   std::vector<std::string> chain_;  // absolute paths from the recipe to its deepest base
   bool fatal_ = false;
+  bool base_failed_ = false;
 };
 
 LoadResult LoadDocument(const std::string& text, const FileInfo& info, const std::string& real_path,

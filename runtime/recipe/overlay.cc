@@ -15,8 +15,8 @@ absl::StatusOr<NodePtr> Put(const NodePtr& node, const std::vector<std::string>&
     size_t index = 0;
     if (!absl::SimpleAtoi(parts[at], &index) || index >= node->items.size()) {
       return absl::InvalidArgumentError(absl::StrCat("'", path, "' has ", node->items.size(),
-                                                     " entries, counted from 0; there is no '", parts[at],
-                                                     "'"));
+                                                     node->items.size() == 1 ? " entry" : " entries",
+                                                     ", counted from 0; there is no '", parts[at], "'"));
     }
     auto copy = std::make_shared<Node>(*node);
     absl::StatusOr<NodePtr> child = Put(node->items[index], parts, at + 1, value, ItemPath(path, index));

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace galley::recipe {
@@ -172,7 +173,9 @@ class Builder : public YAML::EventHandler {
   }
 
   void Tagged(const YAML::Mark& mark, const std::string& tag) {
-    faults_.push_back({At(mark), Path(), absl::StrCat("the tag '", tag, "' is not read; leave it out")});
+    faults_.push_back({At(mark), Path(),
+                       absl::StrCat("the tag '", absl::StrReplaceAll(tag, {{"tag:yaml.org,2002:", "!!"}}),
+                                    "' is not read; leave it out")});
   }
 
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind) {
@@ -189,7 +192,6 @@ class Builder : public YAML::EventHandler {
   }
 
   void Close() {
-    maybe_empty_.reset();
     Frame frame = std::move(frames_.back());
     frames_.pop_back();
     Add(std::move(frame.node), frame.anchor);
@@ -296,7 +298,10 @@ Parsed Parse(absl::string_view text, int file) {
   } catch (const Stop& stop) {
     return Fatal(stop.place, stop.message);
   } catch (const YAML::Exception& e) {
-    return Fatal(lines.At(file, e.mark.line, e.mark.column), absl::StrCat("syntax: ", e.msg));
+    const absl::string_view line = lines.From(e.mark.line, 0);
+    const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != absl::string_view::npos;
+    return Fatal(lines.At(file, e.mark.line, e.mark.column),
+                 absl::StrCat("syntax: ", e.msg, tab ? "; a tab indents this line, YAML wants spaces" : ""));
   } catch (const std::exception& e) {
     return Fatal({file, 1, 1}, absl::StrCat("cannot be read as YAML: ", e.what()));
   }

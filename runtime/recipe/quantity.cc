@@ -89,21 +89,23 @@ bool ParseDecimal(absl::string_view text, Decimal& out) {
   return true;
 }
 
-// False when the decimal is not whole or leaves int64.
-bool ToInteger(Decimal d, int64_t& out) {
+// What is wrong with the decimal as an integer, empty when `out` is set.
+std::string ToInteger(Decimal d, int64_t& out) {
   while (d.exponent < 0 && !d.digits.empty() && d.digits.back() == '0') {
     d.digits.pop_back();
     ++d.exponent;
   }
   if (d.digits.empty()) {
     out = 0;
-    return true;
+    return "";
   }
-  if (d.exponent < 0 || static_cast<int64_t>(d.digits.size()) + d.exponent > 19) return false;
+  if (d.exponent < 0) return "a whole number";
+  constexpr char kTooLarge[] = "a whole number that fits in 64 bits";
+  if (static_cast<int64_t>(d.digits.size()) + d.exponent > 19) return kTooLarge;
   const std::string text =
       (d.negative ? "-" : "") + d.digits + std::string(static_cast<size_t>(d.exponent), '0');
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size();
+  return error == std::errc() && end == text.data() + text.size() ? "" : kTooLarge;
 }
 
 }  // namespace
@@ -112,7 +114,7 @@ absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
   Decimal d;
   int64_t value = 0;
   if (!ParseDecimal(text, d)) return Expected("a whole number", text);
-  if (!ToInteger(d, value)) return Expected("a whole number of at most 19 digits", text);
+  if (const std::string wanted = ToInteger(d, value); !wanted.empty()) return Expected(wanted, text);
   return value;
 }
 
@@ -148,8 +150,8 @@ absl::StatusOr<Amount> ParseAmount(absl::string_view text) {
   }
   Decimal d;
   if (!ParseDecimal(number, d)) return Expected(kWhat, text);
-  if (!ToInteger(d, amount.value)) {
-    return Expected(absl::StrCat("a whole number of ", unit, " of at most 19 digits"), text);
+  if (const std::string wanted = ToInteger(d, amount.value); !wanted.empty()) {
+    return Expected(absl::StrCat(wanted, " of ", unit), text);
   }
   return amount;
 }

@@ -31,7 +31,8 @@ FieldDoc DocOf(const Field& field, const std::string& path) {
   doc.required = field.required;
   doc.applies = field.applies_text;
   field.Describe(doc);
-  if (doc.type == "choice") doc.type = absl::StrCat("one of ", absl::StrJoin(doc.choices, ", "));
+  if (doc.type == "choice")
+    doc.type = absl::StrCat(doc.choices.size() > 1 ? "one of " : "", absl::StrJoin(doc.choices, ", "));
   if (field.table() == nullptr) doc.resume = RuleName(field.resume);
   return doc;
 }
@@ -56,7 +57,15 @@ std::vector<FieldDoc> MakeAll() {
   recipe.doc = "A run: model, data, schedule and where it runs.";
   recipe.children = RecipeTable().Names();
   recipe.required = true;
-  std::vector<FieldDoc> all = {recipe};
+  // Not a field of the spec: resolved before the tables see the tree.
+  FieldDoc base;
+  base.path = "base";
+  base.type = "path";
+  base.json_type = "string";
+  base.doc = "Another recipe that this one is merged over: maps merge, everything else replaces.";
+  base.default_text = "none";
+  recipe.children.push_back(base.path);
+  std::vector<FieldDoc> all = {recipe, base};
   Collect(RecipeTable(), "", all);
   return all;
 }

@@ -46,7 +46,7 @@ void ReadSection(const Table& table, const NodePtr& map, const std::string& path
     }
     // A misspelt required key is one fault, not two.
     if (!here && field->required && field->Applies(section)) {
-      if (meant.count(field->name) > 0) {
+      if (checker.incomplete || meant.count(field->name) > 0) {
         checker.MarkUnsound(child);
       } else {
         checker.ErrorAt(own != nullptr ? *own : map->place, child, "missing");

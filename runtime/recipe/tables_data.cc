@@ -56,7 +56,8 @@ const Table& MetadataTable() {
                         std::all_of(name.begin(), name.end(),
                                     [&](char c) { return word(c) || c == '.' || c == '_' || c == '-'; });
                });
-    d.Leaf("labels", &Metadata::labels, LabelsCodec(), "Free words about the run, for people and lists.");
+    d.Leaf("labels", &Metadata::labels, LabelsCodec(), "Free words about the run, for people and lists.")
+        .Default("none");
   });
   return table;
 }
