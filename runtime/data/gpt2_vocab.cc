@@ -26,7 +26,7 @@ std::string Shown(absl::string_view token) {
 }
 
 absl::Status Bad(absl::string_view name, absl::string_view what) {
-  return absl::InvalidArgumentError(
+  return absl::DataLossError(
       absl::StrCat(name, ": ", what, "; take vocab.json and merges.txt of one GPT-2 style tokenizer"));
 }
 

@@ -24,12 +24,6 @@ namespace {
 
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 
-bool IsJsonl(const std::string& path, TextFormat format) {
-  if (format != TextFormat::kAuto) return format == TextFormat::kJsonl;
-  const absl::string_view name = WithoutCompression(path);
-  return absl::EndsWith(name, ".jsonl") || absl::EndsWith(name, ".ndjson") || absl::EndsWith(name, ".json");
-}
-
 // A chunk on its way through the ring: read, then encoded, then written, in order.
 struct Job {
   enum class Phase { kFree, kRead, kEncoding, kEncoded };
@@ -99,7 +93,8 @@ class Pipeline {
   void ReadAll() {
     int64_t before = 0;
     for (const std::string& path : options_.inputs) {
-      const bool jsonl = IsJsonl(path, options_.format);
+      const bool jsonl =
+          options_.format == TextFormat::kAuto ? IsJsonl(path) : options_.format == TextFormat::kJsonl;
       absl::StatusOr<std::unique_ptr<TextInput>> input = TextInput::Open(path);
       absl::StatusOr<bool> more = input.ok() ? absl::StatusOr<bool>(true) : input.status();
       std::unique_ptr<DocumentReader> reader;
@@ -162,7 +157,7 @@ class Pipeline {
           continue;  // a blank line is no document
         absl::StatusOr<absl::string_view> found = JsonText(text, options_.json_key, storage);
         if (!found.ok()) {
-          return absl::InvalidArgumentError(absl::StrCat(
+          return absl::DataLossError(absl::StrCat(
               *job.path, ":", job.chunk.first_line + static_cast<int64_t>(d), ":", found.status().message(),
               "; every line must be a JSON object with a string under '", options_.json_key, "'"));
         }
@@ -205,6 +200,11 @@ absl::Status CheckOptions(const Tokenizer& tokenizer, const TokenizeOptions& opt
 
 }  // namespace
 
+bool IsJsonl(const std::string& path) {
+  const absl::string_view name = WithoutCompression(path);
+  return absl::EndsWith(name, ".jsonl") || absl::EndsWith(name, ".ndjson") || absl::EndsWith(name, ".json");
+}
+
 double TokenizeProgress::SecondsLeft() const {
   if (input_bytes <= 0) return 0;
   return seconds * static_cast<double>(input_total - input_bytes) / static_cast<double>(input_bytes);
@@ -244,9 +244,9 @@ absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const Toke
     tell(false);
   }
   if (progress.documents == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(options.inputs.front(),
-                                                   options.inputs.size() > 1 ? " and the others" : "",
-                                                   ": no document is in it; name a file that holds text"));
+    return absl::DataLossError(absl::StrCat(options.inputs.front(),
+                                            options.inputs.size() > 1 ? " and the others" : "",
+                                            ": no document is in it; name a file that holds text"));
   }
   RETURN_IF_ERROR(writer->Finish());
   progress.input_bytes = progress.input_total;

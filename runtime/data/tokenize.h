@@ -21,6 +21,7 @@ enum class DocumentUnit {
 
 // kAuto: JSONL when the name (without .gz or .zst) ends in .jsonl, .ndjson or .json, else text.
 enum class TextFormat { kAuto, kJsonl, kText };
+bool IsJsonl(const std::string& path);  // by kAuto's rule
 
 struct TokenizeProgress {
   int64_t documents = 0;

@@ -4,7 +4,8 @@ namespace galley::trainctl {
 namespace {
 
 constexpr const Verb* kVerbs[] = {
-    &kValidateVerb, &kExplainVerb, &kSchemaVerb, &kRenderVerb, &kPlanVerb, &kVersionVerb,
+    &kValidateVerb, &kExplainVerb,      &kSchemaVerb,      &kRenderVerb,
+    &kPlanVerb,     &kDataTokenizeVerb, &kDataInspectVerb, &kVersionVerb,
 };
 
 }  // namespace

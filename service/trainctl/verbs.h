@@ -12,6 +12,8 @@ extern const Verb kExplainVerb;
 extern const Verb kSchemaVerb;
 extern const Verb kRenderVerb;
 extern const Verb kPlanVerb;
+extern const Verb kDataTokenizeVerb;
+extern const Verb kDataInspectVerb;
 extern const Verb kVersionVerb;
 
 absl::Span<const Verb* const> Verbs();

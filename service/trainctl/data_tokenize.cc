@@ -1,0 +1,139 @@
+// trainctl data tokenize: JSONL or plain text to an indexed data set.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "runtime/data/indexed_dataset.h"
+#include "runtime/data/tokenize.h"
+#include "service/trainctl/output.h"
+#include "service/trainctl/verbs.h"
+
+namespace galley::trainctl {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> inputs;
+  std::string tokenizer;
+  std::string output_prefix;
+  std::string json_key = "text";
+  std::string document;
+  bool append_eod = false;
+  int workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+};
+
+std::string Duration(double seconds) {
+  const auto s = static_cast<long long>(seconds + 0.5);
+  if (s < 3600) return absl::StrFormat("%d:%02d", s / 60, s % 60);
+  return absl::StrFormat("%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+}
+
+// One line that is drawn over on a terminal; in a log a line every ten seconds.
+class ProgressBar {
+ public:
+  void operator()(const data::TokenizeProgress& p) {
+    const bool done = p.input_bytes >= p.input_total;
+    if (!terminal_ && p.seconds < next_) return;
+    next_ = p.seconds + 10;
+    constexpr int kWidth = 30;
+    const double share =
+        p.input_total > 0 ? static_cast<double>(p.input_bytes) / static_cast<double>(p.input_total) : 1;
+    const int full = static_cast<int>(share * kWidth);
+    const std::string bar =
+        std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(kWidth - full), '.');
+    const std::string line =
+        absl::StrFormat("[%s] %3.0f%%  %d documents  %.1fM tokens  %.1f MB/s  %s %s", bar, share * 100,
+                        p.documents, static_cast<double>(p.tokens) / 1e6, p.MegabytesPerSecond(),
+                        done ? "took" : "ETA", Duration(done ? p.seconds : p.SecondsLeft()));
+    fprintf(stderr, terminal_ ? "\r%s\033[K%s" : "%s%s", line.c_str(), done || !terminal_ ? "\n" : "");
+  }
+
+ private:
+  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  double next_ = 10;
+};
+
+absl::StatusOr<data::TokenizeOptions> OptionsOf(const Arguments& arguments) {
+  data::TokenizeOptions options;
+  options.inputs = arguments.inputs;
+  options.output = data::DatasetPrefix(arguments.output_prefix, arguments.json_key);
+  options.json_key = arguments.json_key;
+  options.append_eod = arguments.append_eod;
+  options.workers = arguments.workers;
+  if (!arguments.document.empty()) {
+    options.document = arguments.document == "line"   ? data::DocumentUnit::kLine
+                       : arguments.document == "file" ? data::DocumentUnit::kFile
+                                                      : data::DocumentUnit::kParagraph;
+    for (const std::string& input : options.inputs) {
+      if (!data::IsJsonl(input)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(input, ": a line of JSONL is a document; --document is for plain text, leave it out"));
+    }
+  }
+  return options;
+}
+
+absl::Status Run(const Arguments& arguments, const Globals& globals) {
+  ASSIGN_OR_RETURN(data::TokenizeOptions options, OptionsOf(arguments));
+  ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(arguments.tokenizer));
+  ASSIGN_OR_RETURN(const std::unique_ptr<data::Tokenizer> tokenizer, data::MakeTokenizer(files));
+  options.progress = ProgressBar();
+  ASSIGN_OR_RETURN(const data::TokenizeProgress done, data::Tokenize(*tokenizer, options));
+  const std::string type(data::Name(data::TokenTypeFor(tokenizer->vocab())));
+  if (IsJson(globals)) {
+    const nlohmann::ordered_json json = {
+        {"path", options.output},      {"documents", done.documents},
+        {"tokens", done.tokens},       {"token_type", type},
+        {"vocab", tokenizer->vocab()}, {"text_bytes", done.text_bytes},
+        {"seconds", done.seconds},     {"megabytes_per_second", done.MegabytesPerSecond()}};
+    const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+    printf("%s\n", json.dump(globals.output == "json" ? 2 : -1, ' ', false, replace).c_str());
+  } else if (globals.output == "name") {
+    printf("%s\n", options.output.c_str());
+  } else {
+    absl::PrintF(
+        "PATH        %s\nDOCUMENTS   %d\nTOKENS      %d\nTOKEN TYPE  %s\nVOCAB       %d\nTEXT        %.1f "
+        "MB\n"
+        "TIME        %.1f s, %.1f MB/s\n",
+        options.output, done.documents, done.tokens, type, tokenizer->vocab(),
+        static_cast<double>(done.text_bytes) / 1e6, done.seconds, done.MegabytesPerSecond());
+  }
+  return absl::OkStatus();
+}
+
+std::function<int()> Declare(CLI::App& app, const Globals& globals) {
+  const auto arguments = std::make_shared<Arguments>();
+  Arguments& a = *arguments;
+  app.add_option("--input", a.inputs, "Text files, .jsonl or plain, also .gz and .zst; their order is kept")
+      ->required();
+  app.add_option("--tokenizer", a.tokenizer, "bytes, or gpt2:DIR with vocab.json and merges.txt in DIR")
+      ->required();
+  app.add_option("--output-prefix", a.output_prefix, "P writes P_<json-key>_document.bin and .idx")
+      ->required();
+  app.add_option("--json-key", a.json_key, "Key of the text in a line of JSONL")->capture_default_str();
+  app.add_option("--document", a.document, "What a document of plain text is (default: paragraph)")
+      ->check(CLI::IsMember({"line", "paragraph", "file"}));
+  app.add_flag("--append-eod", a.append_eod, "End every document with the end-of-document id");
+  app.add_option("--workers", a.workers, "Threads that tokenize")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  return [arguments, &globals]() -> int {
+    const absl::Status status = Run(*arguments, globals);
+    return status.ok() ? static_cast<int>(kOk) : Fail(status);
+  };
+}
+
+}  // namespace
+
+constinit const Verb kDataTokenizeVerb = {"data tokenize", "Make an indexed data set from text", Declare};
+
+}  // namespace galley::trainctl
