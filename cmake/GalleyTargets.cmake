@@ -60,7 +60,8 @@ function(galley_tests room)
   target_compile_definitions(${room}_test PRIVATE GALLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              GALLEY_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   add_test(NAME ${room} COMMAND ${room}_test)
-  set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT "OMP_NUM_THREADS=2")
+  set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT
+                       "OMP_NUM_THREADS=2;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 endfunction()
 
 function(galley_binary name)
