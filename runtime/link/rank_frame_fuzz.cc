@@ -8,11 +8,11 @@
 #include "runtime/base/check.h"
 #include "runtime/link/frame.h"
 
-namespace link = galley::link;
+namespace gl = galley::link;
 
 namespace {
 
-void Drain(link::FrameReader& reader) {
+void Drain(gl::FrameReader& reader) {
   for (;;) {
     auto frame = reader.Next();
     if (!frame.ok()) {
@@ -35,20 +35,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t piece = 1 + data[0];
 
   // The bytes as a stream.
-  link::FrameReader raw;
+  gl::FrameReader raw;
   for (size_t at = 0; at < input.size(); at += piece) {
     raw.Append(absl::string_view(input).substr(at, piece));
     Drain(raw);
-    CHECK_LE(raw.buffered(), link::kFrameHeader + link::kMaxPayload + piece);
+    CHECK_LE(raw.buffered(), gl::kFrameHeader + gl::kMaxPayload + piece);
   }
 
   // The bytes as the payload of a sound frame, followed by the bytes as a stream.
-  link::FrameReader sound;
-  const std::string stream = link::EncodeFrame(link::FrameKind::kReport, data[1], input) + input;
+  gl::FrameReader sound;
+  const std::string stream = gl::EncodeFrame(gl::FrameKind::kReport, data[1], input) + input;
   for (size_t at = 0; at < stream.size(); at += piece) {
     sound.Append(absl::string_view(stream).substr(at, piece));
-    if (at + piece < link::kFrameHeader + input.size()) continue;
-    if (at < link::kFrameHeader + input.size()) {
+    if (at + piece < gl::kFrameHeader + input.size()) continue;
+    if (at < gl::kFrameHeader + input.size()) {
       auto frame = sound.Next();
       CHECK(frame.ok() && frame->has_value());
       CHECK_EQ((*frame)->payload, input);
