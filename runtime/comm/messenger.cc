@@ -138,6 +138,28 @@ Messenger::~Messenger() {
   for (Peer& peer : peers_) {
     if (peer.notice_request != nullptr) ucp_request_cancel(ucx_->worker, peer.notice_request);
   }
+  if (!broken_.ok()) DropEndpoints();
+}
+
+// UCX does not destroy a worker with messages in flight to an endpoint that reports failures; such endpoints
+// can be closed by force, which ends the messages. Others, those of shared memory, can not and need not.
+void Messenger::DropEndpoints() {
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+  param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+  std::vector<void*> closing;
+  for (Peer& peer : peers_) {
+    if (peer.endpoint == nullptr || !peer.reports_failure) continue;
+    void* request = ucp_ep_close_nbx(static_cast<ucp_ep_h>(peer.endpoint), &param);
+    if (UCS_PTR_IS_PTR(request)) closing.push_back(request);
+  }
+  const int64_t end = NowNs() + kLeaveNs;
+  for (void* request : closing) {
+    while (ucp_request_check_status(request) == UCS_INPROGRESS && NowNs() < end) {
+      ucp_worker_progress(ucx_->worker);
+    }
+    ucp_request_free(request);
+  }
 }
 
 absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addresses) {
@@ -186,6 +208,7 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
     ucs_status_t status = ucp_ep_create(ucx_->worker, &params, &endpoint);
     if (status != UCS_OK) return UcxError(absl::StrCat("rank ", r, " cannot be reached"), status);
     peer.endpoint = endpoint;
+    peer.reports_failure = !same_host;
   }
   liveness_.Start(rank_, options_.cookie, std::move(sockets));
   return absl::OkStatus();

@@ -73,6 +73,7 @@ class Messenger {
   };
   struct Peer {
     void* endpoint = nullptr;
+    bool reports_failure = false;  // UCX tells of its loss
     bool lost = false;
     Notice notice;  // once notice_came
     bool notice_came = false;
@@ -95,6 +96,7 @@ class Messenger {
   absl::Status Break(absl::Status status, int cause);
   void Drain();
   void Leave();
+  void DropEndpoints();
   void SayFarewell(int64_t patience_ns);
 
   const UcxOptions options_;

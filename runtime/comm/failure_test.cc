@@ -1,0 +1,334 @@
+// What happens when ranks die, give up, leave, come late or do not belong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <time.h>
+
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/comm/ranks_for_test.h"
+
+namespace galley::comm {
+namespace {
+
+int64_t NowNs() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
+}
+
+// Waits for `condition`; fails after half a minute.
+template <class F>
+[[nodiscard]] bool Eventually(F condition) {
+  for (int64_t end = NowNs() + 30'000'000'000; !condition();) {
+    if (NowNs() > end) return false;
+    sched_yield();
+  }
+  return true;
+}
+
+struct Observed {
+  std::atomic<int> rounds[8] = {};
+  std::atomic<int64_t> failed_at_ns[8] = {};
+  std::atomic<int64_t> event_at_ns = 0;
+  char message[8][256] = {};
+
+  bool AllPast(int size, int count) const {
+    for (int r = 0; r < size; ++r) {
+      if (rounds[r] < count) return false;
+    }
+    return true;
+  }
+};
+
+enum class Op { kLargeAllReduce, kSmallAllReduce, kBroadcast, kAllGather };
+
+absl::Status Run(Group& group, Op op, std::vector<float>& data) {
+  const auto n = static_cast<int64_t>(data.size()) / group.size();
+  View all(data.data(), DType::kF32, Shape{n * group.size()});
+  switch (op) {
+    case Op::kLargeAllReduce:
+      return group.AllReduceSum(all);
+    case Op::kSmallAllReduce:
+      return group.AllReduceSum(View(data.data(), DType::kF32, Shape{16}));
+    case Op::kBroadcast:
+      return group.Broadcast(all, 0);
+    case Op::kAllGather:
+      return group.AllGather(View(data.data() + n * group.rank(), DType::kF32, Shape{n}), all);
+  }
+  return absl::OkStatus();
+}
+
+// The same collective again and again until it fails; writes down when and how.
+void RunUntilFailure(Group& group, Op op, Observed& observed) {
+  const int rank = group.rank();
+  std::vector<float> data(4'000'000);
+  absl::Status status;
+  while (status.ok()) {
+    status = Run(group, op, data);
+    observed.rounds[rank].fetch_add(1);
+  }
+  observed.failed_at_ns[rank] = NowNs();
+  strncpy(observed.message[rank], status.ToString().c_str(), sizeof(observed.message[rank]) - 1);
+  // A broken group stays broken, at once and with the same words.
+  EXPECT_EQ(Run(group, op, data), status);
+}
+
+struct DeathCase {
+  const char* name;
+  int size;
+  Op op;
+  bool shared_memory;
+};
+
+class DeathTest : public testing::TestWithParam<DeathCase> {};
+INSTANTIATE_TEST_SUITE_P(Kill, DeathTest,
+                         testing::Values(DeathCase{"RingOf2", 2, Op::kLargeAllReduce, true},
+                                         DeathCase{"RingOf5", 5, Op::kLargeAllReduce, true},
+                                         DeathCase{"DoublingOf3", 3, Op::kSmallAllReduce, true},
+                                         DeathCase{"DoublingOf4", 4, Op::kSmallAllReduce, true},
+                                         DeathCase{"BroadcastOf4", 4, Op::kBroadcast, true},
+                                         DeathCase{"GatherOf3", 3, Op::kAllGather, true},
+                                         DeathCase{"NetworkRingOf2", 2, Op::kLargeAllReduce, false},
+                                         DeathCase{"NetworkRingOf4", 4, Op::kLargeAllReduce, false},
+                                         DeathCase{"NetworkDoublingOf3", 3, Op::kSmallAllReduce, false}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(DeathTest, SurvivorsNameTheLostRankWithinASecond) {
+  const auto [name, size, op, shared_memory] = GetParam();
+  const int victim = size / 2;
+  Shared<Observed> observed;
+  UcxOptions options;
+  options.shared_memory = shared_memory;
+  TestRanks ranks(size, [&, op = op, size = size](int rank, const TestLine& line) {
+    auto group = ConnectInTest(line, rank, size, options);
+    RunUntilFailure(*group, op, *observed.operator->());
+    line.Hear();  // holds on to the group, so that the first to fail does not end, too
+  });
+  ranks.PassAddresses();
+  ASSERT_TRUE(Eventually([&, size = size] { return observed->AllPast(size, 3); }));
+  observed->event_at_ns = NowNs();
+  ranks.Kill(victim);
+  for (int r = 0; r < size; ++r) {
+    if (r == victim) continue;
+    ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
+    EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
+    ranks.line(r).Say("end");
+  }
+  for (int r = 0; r < size; ++r) {
+    EXPECT_EQ(ranks.Wait(r), r != victim);
+    if (r != victim) {
+      EXPECT_THAT(std::string(observed->message[r]),
+                  testing::HasSubstr("rank " + std::to_string(victim) + " was lost"))
+          << "rank " << r;
+    }
+  }
+}
+
+TEST(Failure, AbortFromAnotherThreadEndsTheCollectiveHereAndOnAllOtherRanks) {
+  constexpr int kSize = 3;
+  Shared<Observed> observed;
+  TestRanks ranks(kSize, [&](int rank, const TestLine& line) {
+    auto group = ConnectInTest(line, rank, kSize);
+    std::thread link;
+    if (rank == 1) {
+      link = std::thread([&] {
+        EXPECT_TRUE(Eventually([&] { return observed->AllPast(kSize, 3); }));
+        observed->event_at_ns = NowNs();
+        group->Abort("the controller said stop");
+      });
+    }
+    RunUntilFailure(*group, Op::kLargeAllReduce, *observed.operator->());
+    if (link.joinable()) link.join();
+    line.Hear();
+  });
+  ranks.PassAddresses();
+  for (int r = 0; r < kSize; ++r) {
+    ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
+    EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
+    ranks.line(r).Say("end");
+  }
+  ranks.ExpectAllEndWell();
+  EXPECT_STREQ(observed->message[1], "ABORTED: the controller said stop");
+  EXPECT_THAT(observed->message[0], testing::HasSubstr("rank 1 gave up"));
+  EXPECT_THAT(observed->message[2], testing::HasSubstr("rank 1 gave up"));
+}
+
+TEST(Failure, ARankThatWaitsForASleeperCanBeAborted) {
+  Shared<Observed> observed;
+  TestRanks ranks(2, [&](int rank, const TestLine& line) {
+    auto group = ConnectInTest(line, rank, 2);
+    if (rank == 1) {
+      line.Hear();  // alive, but never comes to the barrier
+      return;
+    }
+    std::thread link([&] {
+      EXPECT_TRUE(Eventually([&] { return observed->rounds[0] == 1; }));
+      observed->event_at_ns = NowNs();
+      group->Abort("hang");
+    });
+    observed->rounds[0] = 1;
+    EXPECT_EQ(group->Barrier(), absl::AbortedError("hang"));
+    EXPECT_LT(NowNs() - observed->event_at_ns, 1'000'000'000);
+    link.join();
+  });
+  ranks.PassAddresses();
+  EXPECT_TRUE(ranks.Wait(0));
+  ranks.line(1).Say("end");
+  ranks.ExpectAllEndWell();
+}
+
+TEST(Failure, LeavingAfterTheLastCollectiveHurtsNobodyAndIsToldToThoseWhoWantMore) {
+  for (bool shared_memory : {true, false}) {
+    UcxOptions options;
+    options.shared_memory = shared_memory;
+    RunRanks(
+        3,
+        [](Group& group) -> std::string {
+          std::vector<float> data(100'000, 1.0f);
+          View view(data.data(), DType::kF32, Shape{100'000});
+          EXPECT_TRUE(group.Broadcast(view, 0).ok());  // rank 0 is done with it first
+          if (group.rank() == 0) return "";            // and leaves
+          absl::Status status = group.Barrier();
+          EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status.ToString();
+          EXPECT_THAT(std::string(status.message()), testing::HasSubstr("rank"));
+          return "";
+        },
+        options);
+  }
+}
+
+TEST(Failure, RanksThatDisagreeAboutASizeGetAnError) {
+  RunRanks(2, [](Group& group) -> std::string {
+    std::vector<float> data(1'000'000);
+    const int64_t count = group.rank() == 0 ? 1000 : 2000;
+    absl::Status status = group.AllReduceSum(View(data.data(), DType::kF32, Shape{count}));
+    EXPECT_FALSE(status.ok());
+    return "";
+  });
+}
+
+UcxOptions OfAttempt(uint64_t cookie) {
+  UcxOptions options;
+  options.cookie = cookie;
+  options.connect_timeout = absl::Seconds(20);
+  return options;
+}
+
+TEST(Connecting, AnAddressOfAnotherAttemptIsRefusedByName) {
+  TestRanks ranks(2, [](int rank, const TestLine& line) {
+    auto endpoint = MakeEndpoint(OfAttempt(rank == 0 ? 7 : 8));
+    auto group = endpoint->Connect(rank, TradeAddresses(line, endpoint->address(), 2));
+    ASSERT_EQ(group.status().code(), absl::StatusCode::kFailedPrecondition) << group.status().ToString();
+    EXPECT_THAT(std::string(group.status().message()),
+                testing::HasSubstr("rank " + std::to_string(1 - rank) + " belongs to another attempt"));
+  });
+  ranks.PassAddresses();
+  ranks.ExpectAllEndWell();
+}
+
+// The cookie stands behind the four bytes of the magic.
+std::string WithCookieOf(const std::string& from, std::string address) {
+  return address.replace(4, 8, from, 4, 8);
+}
+
+TEST(Connecting, AnIntruderOfAnotherAttemptStaysOutAndTheRealRankGetsIn) {
+  // Process 2 is a rank 1 of an older attempt that has the addresses of the new one and disguises them.
+  TestRanks ranks(3, [](int process, const TestLine& line) {
+    auto endpoint = MakeEndpoint(OfAttempt(process == 2 ? 6 : 7));
+    std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
+    if (process == 2) {
+      auto group =
+          endpoint->Connect(1, {WithCookieOf(endpoint->address(), addresses[0]), endpoint->address()});
+      EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
+      line.Say("refused");
+      return;
+    }
+    if (process == 1) line.Hear();  // the intruder goes first
+    auto group = endpoint->Connect(process, {addresses[0], addresses[1]});
+    ASSERT_TRUE(group.ok()) << group.status().ToString();
+    int64_t value = process;
+    ASSERT_TRUE((*group)->AllReduceMax(View(&value, DType::kI64, Shape{1})).ok());
+    EXPECT_EQ(value, 1);
+  });
+  ranks.PassAddresses();
+  EXPECT_EQ(ranks.line(2).Hear(), "refused");
+  ranks.line(1).Say("go");
+  ranks.ExpectAllEndWell();
+}
+
+TEST(Connecting, AMissingRankIsNamedWhenTimeIsUp) {
+  for (bool shared_memory : {true, false}) {
+    TestRanks ranks(3, [&](int rank, const TestLine& line) {
+      UcxOptions options;
+      options.shared_memory = shared_memory;
+      options.connect_timeout = absl::Milliseconds(300);
+      auto endpoint = MakeEndpoint(options);
+      std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
+      if (rank != 0) {  // has an address, but never connects
+        line.Hear();
+        return;
+      }
+      auto group = endpoint->Connect(rank, addresses);
+      EXPECT_EQ(group.status().code(), absl::StatusCode::kDeadlineExceeded) << group.status().ToString();
+      EXPECT_THAT(std::string(group.status().message()),
+                  testing::HasSubstr("no word from rank 1, 2 within 300ms"));
+    });
+    ranks.PassAddresses();
+    EXPECT_TRUE(ranks.Wait(0));
+    ranks.line(1).Say("end");
+    ranks.line(2).Say("end");
+    ranks.ExpectAllEndWell();
+  }
+}
+
+TEST(Connecting, APeerThatDiedBeforeIsAnErrorAtOnce) {
+  for (bool shared_memory : {true, false}) {
+    TestRanks ranks(2, [&](int rank, const TestLine& line) {
+      UcxOptions options;
+      options.shared_memory = shared_memory;
+      auto endpoint = MakeEndpoint(options);
+      std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 2);
+      if (rank == 0) return;
+      line.Hear();
+      int64_t start = NowNs();
+      auto group = endpoint->Connect(rank, addresses);
+      EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
+      EXPECT_THAT(std::string(group.status().message()), testing::HasSubstr("rank 0"));
+      EXPECT_LT(NowNs() - start, 2'000'000'000);
+    });
+    ranks.PassAddresses();
+    EXPECT_TRUE(ranks.Wait(0));
+    ranks.line(1).Say("go");
+    ranks.ExpectAllEndWell();
+  }
+}
+
+TEST(Connecting, AGroupOfOneNeedsNobody) {
+  RunRanks(1, [](Group& group) -> std::string {
+    EXPECT_EQ(group.size(), 1);
+    EXPECT_TRUE(group.Barrier().ok());
+    return "";
+  });
+}
+
+TEST(Connecting, NonsenseIsNoAddress) {
+  TestRanks ranks(1, [](int, const TestLine&) {
+    for (const char* nonsense : {"", "GLY1", "HTTP/1.1 400 Bad Request"}) {
+      auto endpoint = MakeEndpoint();
+      auto group = endpoint->Connect(0, {endpoint->address(), nonsense});
+      EXPECT_EQ(group.status().code(), absl::StatusCode::kInvalidArgument) << group.status().ToString();
+    }
+    auto endpoint = MakeEndpoint();
+    EXPECT_EQ(endpoint->Connect(1, {endpoint->address()}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  });
+  ranks.ExpectAllEndWell();
+}
+
+}  // namespace
+}  // namespace galley::comm
