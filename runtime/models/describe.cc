@@ -1,5 +1,7 @@
 #include "runtime/models/describe.h"
 
+#include <algorithm>
+
 #include "runtime/base/check.h"
 #include "runtime/models/gpt2/spec.h"
 #include "runtime/models/llama/spec.h"
@@ -11,16 +13,34 @@ int64_t PaddedVocab(int64_t vocab, int64_t tensor) {
   return (vocab + multiple - 1) / multiple * multiple;
 }
 
-plan::ModelCard Describe(const recipe::RecipeSpec& spec) {
-  const int64_t padded = PaddedVocab(spec.model.vocab, spec.parallelism.tensor);
+namespace {
+
+plan::ModelCard OfFamily(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
   switch (spec.model.family) {
     case recipe::Family::kGpt2:
-      return DescribeGpt2(spec, padded);
+      return DescribeGpt2(spec, padded_vocab);
     case recipe::Family::kLlama:
-      return DescribeLlama(spec, padded);
+      return DescribeLlama(spec, padded_vocab);
   }
   CHECK(false) << "family without a card";
   return {};
+}
+
+// Logits of a chunk of tokens, in f32, and their gradients where those are of another type. The chunk is the
+// cross-entropy op's (runtime/ops/cross_entropy_cpu.cc).
+int64_t ScratchBytes(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
+  constexpr int64_t kChunkBytes = int64_t{64} << 20;
+  const int64_t all = 4 * padded_vocab * spec.model.context * spec.batch.micro;
+  const int64_t logits = std::min(all, std::max(kChunkBytes, 64 * 4 * padded_vocab));
+  return spec.precision.compute == recipe::Compute::kF32 ? logits : logits / 2 * 3;
+}
+
+}  // namespace
+
+plan::ModelCard Describe(const recipe::RecipeSpec& spec) {
+  plan::ModelCard card = OfFamily(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));
+  card.scratch_bytes = ScratchBytes(spec, card.padded_vocab);
+  return card;
 }
 
 }  // namespace galley::models

@@ -57,7 +57,7 @@ Memory MemoryOf(const recipe::RecipeSpec& spec, const ModelCard& card, const Mes
     sample = sample / spec.model.layers +
              static_cast<__int128>(element) * spec.model.context * spec.model.hidden * spec.model.layers;
   }
-  memory.activations = Bounded(sample * spec.batch.micro / mesh.tensor);
+  memory.activations = Bounded(sample * spec.batch.micro / mesh.tensor + card.scratch_bytes);
   memory.snapshot = CheckpointBytes(card) / mesh.world();
   return memory;
 }

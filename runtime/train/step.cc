@@ -22,9 +22,6 @@
 namespace galley::train {
 namespace {
 
-// Large enough that a message is not latency, small enough that several go while the backward pass runs.
-constexpr int64_t kBucketBytes = int64_t{16} << 20;
-
 DType ElementOf(recipe::Compute compute) {
   CHECK(compute == recipe::Compute::kF32 || compute == recipe::Compute::kBF16)
       << "refused before a rank starts";
@@ -68,13 +65,13 @@ class Engine : public Stepper {
     for (auto& block : model_.blocks) block->Lay({.rows = rows_, .compute = compute_}, kept, scratch);
   }
 
-  void Start(Arena kept, Arena scratch) {
+  void Start(Arena kept, Arena scratch, int64_t bucket_bytes) {
     kept_ = std::move(kept);
     scratch_ = std::move(scratch);
     Lay(kept_, scratch_);
     table_.Bind(weights_, master_, grads_);
     models::InitWeights(table_, static_cast<uint64_t>(spec_.train.seed), threads_, master_);
-    reducer_.emplace(group_, grads_, kBucketBytes);
+    reducer_.emplace(group_, grads_, bucket_bytes);
     Restored(0);
   }
 
@@ -204,7 +201,7 @@ class Engine : public Stepper {
 
 absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpec& spec,
                                                          const plan::ModelCard& card, comm::Group* group,
-                                                         int threads) {
+                                                         int threads, int64_t bucket_bytes) {
   auto engine = std::make_unique<Engine>(spec, card, group, threads);
   Arena kept, scratch;
   engine->Lay(kept, scratch);
@@ -214,7 +211,7 @@ absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpe
         absl::StrCat("training needs ", bytes >> 20, " MiB and the machine has ", *available >> 20,
                      " MiB left; lower batch.micro or model.context, or train a smaller model"));
   }
-  engine->Start(Arena(Buffer(kept.peak())), Arena(Buffer(scratch.peak())));
+  engine->Start(Arena(Buffer(kept.peak())), Arena(Buffer(scratch.peak())), bucket_bytes);
   return engine;
 }
 

@@ -43,12 +43,17 @@ struct StepResult {
 
 class Stepper {
  public:
+  // Gradients go to the other ranks in pieces of this size: large enough that a message is not latency, small
+  // enough that several go while the backward pass runs.
+  static constexpr int64_t kBucketBytes = int64_t{16} << 20;
+
   // Weights are initialised from spec.train.seed; moments are zero. `group` must outlive the stepper; its
   // calls all come from one thread at a time. kResourceExhausted when the memory can not be had.
   static absl::StatusOr<std::unique_ptr<Stepper>> Create(const recipe::RecipeSpec& spec,
                                                          const plan::ModelCard& card, comm::Group* group,
-                                                         int threads);
-  // What Create would take, without taking it: the measuring pass.
+                                                         int threads, int64_t bucket_bytes = kBucketBytes);
+  // What Create would take, without taking it: the measuring pass. Ops take scratch of their own beside it,
+  // when a shape first runs (ModelCard::scratch_bytes).
   static int64_t MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card);
   virtual ~Stepper() = default;
 

@@ -12,7 +12,6 @@
 #include "runtime/plan/batch.h"
 #include "runtime/plan/learning_rate.h"
 #include "runtime/recipe/load.h"
-#include "runtime/train/step.h"
 
 namespace galley::golden {
 namespace {
@@ -71,7 +70,7 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
 
   std::unique_ptr<comm::Group> self = comm::MakeSelfGroup();
   comm::Group* group = options.group != nullptr ? options.group : self.get();
-  auto stepper = train::Stepper::Create(spec, card, group, options.threads);
+  auto stepper = train::Stepper::Create(spec, card, group, options.threads, options.bucket_bytes);
   CHECK(stepper.ok()) << stepper.status();
   Samples samples(spec.batch.micro, spec.model.context);
 

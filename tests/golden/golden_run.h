@@ -10,6 +10,7 @@
 #include "runtime/comm/group.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
+#include "runtime/train/step.h"
 
 namespace galley::golden {
 
@@ -29,6 +30,7 @@ std::vector<Step> LoadGolden(const std::string& name);
 struct Options {
   int threads = 1;
   comm::Group* group = nullptr;  // default: a group of one
+  int64_t bucket_bytes = train::Stepper::kBucketBytes;
   std::function<void(plan::ModelCard&)> edit_card = {};
   std::function<void(int step)> after_step = {};  // 1-based
 };

@@ -26,12 +26,14 @@ bool SameBits(const std::vector<Step>& a, const std::vector<Step>& b) {
 
 class Ranks : public testing::TestWithParam<std::string> {
  protected:
-  // No ramp, so that two ranks can share every batch.
+  // No ramp, so that two ranks can share every batch. Buckets so small that each block hands some over.
   Ranks() { spec_.batch.rampup.reset(); }
   std::vector<std::vector<Step>> TrainOn(int ranks) {
     ThreadGroup group(ranks);
     std::vector<std::vector<Step>> runs(static_cast<size_t>(ranks));
-    group.Run([&](comm::Group* g) { runs[static_cast<size_t>(g->rank())] = Train(spec_, {.group = g}); });
+    group.Run([&](comm::Group* g) {
+      runs[static_cast<size_t>(g->rank())] = Train(spec_, {.group = g, .bucket_bytes = 1 << 16});
+    });
     return runs;
   }
   recipe::RecipeSpec spec_ = LoadRecipe(GetParam());
@@ -54,6 +56,11 @@ TEST_P(Ranks, TwoRanksAgreeWithOneAndWithEachOther) {
   std::vector<std::vector<Step>> two = TrainOn(2);
   EXPECT_LE(Distance(two[0], Train(spec_)), kRounding);
   EXPECT_TRUE(SameBits(two[0], two[1]));
+}
+
+TEST_P(Ranks, ATiedHeadIsSummedWhole) {
+  spec_.model.tied_embeddings = true;
+  EXPECT_LE(Distance(TrainOn(2)[0], Train(spec_)), kRounding);
 }
 
 TEST_P(Ranks, FourRanksGiveTheSameBitsTwice) { EXPECT_TRUE(SameBits(TrainOn(4)[3], TrainOn(4)[0])); }

@@ -1,5 +1,6 @@
 #include "runtime/models/gpt2/spec.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -46,15 +47,15 @@ plan::Flops FlopsPerToken(const recipe::Model& m) {
           .head = 6 * hidden * m.vocab};
 }
 
-// What the backward pass needs of each layer, a token: LN1 and LN2 outputs, q, k, v, the attention's result,
-// the residual stream twice (6 h + 2 h), the MLP before and after its activation (2 f), the softmax's
-// row statistics and four norm statistics in f32. Then the final norm, and logits in f32 in chunks the head
-// takes again.
+// What model.cc lays, a token. Kept by each layer: LN1 and LN2 outputs, q, k, v, the attention's result, the
+// residual stream twice (6 h + 2 h), the MLP before and after its activation (2 f), the softmax's row
+// statistics and four norm statistics in f32. Then the first residual stream and two gradients of one (3 h),
+// and what one layer's backward pass uses: two gradients of h, and those of attention or MLP.
 int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
   const recipe::Model& m = spec.model;
   const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
   const int64_t layer = element * (8 * m.hidden + 2 * m.ffn) + 4 * (m.heads + 4);
-  return m.context * (m.layers * layer + element * 3 * m.hidden + 4 * m.vocab);
+  return m.context * (m.layers * layer + element * (5 * m.hidden + std::max(4 * m.hidden, m.ffn)));
 }
 
 }  // namespace

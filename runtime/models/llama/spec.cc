@@ -1,5 +1,6 @@
 #include "runtime/models/llama/spec.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -31,14 +32,16 @@ plan::Flops FlopsPerToken(const recipe::Model& m) {
           .head = 6 * hidden * m.vocab};
 }
 
-// What the backward pass needs of each layer, a token: both norms' outputs, q, k, v, the attention's result,
-// the residual stream twice, gate, up and their product, the softmax's and norms' row statistics in f32.
+// What model.cc lays, a token. Kept by each layer: both norms' outputs, q, k, v, the attention's result, the
+// residual stream twice, gate, up and their product, the softmax's and norms' row statistics in f32. Then the
+// first residual stream and two gradients of one (3 h), and what one layer's backward pass uses: two
+// gradients of h, and those of attention or MLP.
 int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
   const recipe::Model& m = spec.model;
   const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
   const int64_t kv = m.hidden / m.heads * m.kv_heads;
   const int64_t layer = element * (6 * m.hidden + 2 * kv + 3 * m.ffn) + 4 * (m.heads + 2);
-  return m.context * (m.layers * layer + element * 3 * m.hidden + 4 * m.vocab);
+  return m.context * (m.layers * layer + element * (5 * m.hidden + std::max(2 * m.hidden + 2 * kv, m.ffn)));
 }
 
 }  // namespace
