@@ -1,0 +1,177 @@
+#include "runtime/train/loop.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "runtime/train/outcome.h"
+
+namespace galley::train {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+// How long rank 0 waits for the shards of all ranks at the end. A rank that dies meanwhile ends the wait by
+// an Abort.
+constexpr absl::Duration kDrainTimeout = absl::Minutes(30);
+
+// Values of kFailFlag: the worst of any rank ends all.
+enum FailWish : int64_t { kAllWell = 0, kStorageFull = 1, kCannotSave = 2 };
+
+int64_t FailWishOf(const absl::Status& failure) {
+  if (failure.ok()) return kAllWell;
+  return absl::IsResourceExhausted(failure) ? kStorageFull : kCannotSave;
+}
+
+class Loop {
+ public:
+  Loop(const LoopParts& parts, RunState state) : parts_(parts), plan_(parts.plan), state_(std::move(state)) {}
+
+  v1::Finished Run() {
+    while (state_.step < plan_.total_steps) {
+      parts_.client.SetProgress("train", state_.step);
+      auto began = SteadyClock::now();
+      double waited = parts_.batches.WaitedSeconds();
+      std::array<int64_t, kFlagCount> flags = {parts_.orders.stop(), parts_.orders.saves(),
+                                               FailWishOf(parts_.saver.Failure())};
+      v1::StepReport record;
+      auto result = Step(flags, record);
+      if (!result.ok()) return Failed(result.status());
+      if (!result->updated) return NotFinite(*result);
+      record.set_data_seconds(parts_.batches.WaitedSeconds() - waited);
+      if (flags[kFailFlag] != kAllWell) return CannotSave(flags[kFailFlag]);
+      if (absl::Status status = Evaluate(record); !status.ok()) return Failed(status);
+      bool last = state_.step == plan_.total_steps;
+      bool stop = flags[kStopFlag] != kGoOn;
+      if (plan_.checkpoints.IsSaveStep(state_.step) || flags[kStopFlag] == kStopSaved ||
+          flags[kSaveFlag] > saves_done_) {
+        Save(flags[kSaveFlag], record);
+      }
+      Send(record, SecondsSince(began));
+      if (last || stop) return End(stop && !last);
+    }
+    return End(false);  // a run that is already complete
+  }
+
+ private:
+  absl::StatusOr<StepResult> Step(std::span<int64_t> flags, v1::StepReport& record) {
+    int64_t consumed = state_.samples;
+    int64_t global = plan_.batch.GlobalBatchAt(consumed);
+    double lr = plan_.learning_rate.LrAt(consumed);
+    auto next = [this](int64_t) { return parts_.batches.Next(); };
+    ASSIGN_OR_RETURN(
+        StepResult result,
+        parts_.stepper.Run({.micro_batches = plan_.batch.MicroBatchesAt(consumed, plan_.mesh.data),
+                            .lr = lr,
+                            .next = next,
+                            .flags = flags}));
+    if (!result.updated) return result;
+    state_.step += 1;
+    state_.samples += global;
+    state_.optimizer_step = parts_.stepper.optimizer_step();
+    record.set_step(state_.step);
+    record.set_attempt(parts_.attempt);
+    record.set_samples(state_.samples);
+    record.set_tokens(state_.samples * plan_.batch.context());
+    record.set_samples_hash(parts_.batches.SamplesHash(consumed, global));
+    record.set_loss(result.loss);
+    record.set_lr(lr);
+    record.set_grad_norm(result.grad_norm);
+    record.set_global_batch(global);
+    return result;
+  }
+
+  // A fixed prefix of the validation split, dealt to ranks micro-batch by micro-batch.
+  absl::Status Evaluate(v1::StepReport& record) {
+    if (parts_.validation == nullptr || !plan_.evaluation.IsEvaluationStep(state_.step))
+      return absl::OkStatus();
+    int64_t micro = plan_.batch.micro(), ranks = plan_.mesh.data;
+    int64_t batches = plan_.evaluation.samples() / (micro * ranks);
+    for (int64_t m = 0; m < batches; ++m) {
+      parts_.validation->Push({.first_sample = (m * ranks + parts_.rank) * micro, .count = micro});
+    }
+    auto next = [&](int64_t m) -> absl::StatusOr<TokenBatch> {
+      parts_.client.SetProgress("evaluate", state_.step, m);
+      ASSIGN_OR_RETURN(data::Batch batch, parts_.validation->Pop());
+      return TokenBatch{.tokens = batch.tokens, .labels = batch.labels};
+    };
+    ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(batches, next));
+    record.set_validation_loss(loss);
+    return absl::OkStatus();
+  }
+
+  void Save(int64_t save_orders, v1::StepReport& record) {
+    parts_.client.SetProgress("save", state_.step);
+    auto began = SteadyClock::now();
+    saves_done_ = std::max(saves_done_, save_orders);
+    absl::Status status = parts_.saver.Begin(ToManifest(state_, parts_.attempt, parts_.origin),
+                                             parts_.orders.TakeSaveRequests());
+    if (!status.ok()) LogError("snapshot of step ", state_.step, ": ", status.message());
+    record.set_checkpoint_stall_seconds(SecondsSince(began));
+  }
+
+  void Send(v1::StepReport& record, double seconds) {
+    int64_t tokens = record.global_batch() * plan_.batch.context();
+    record.set_step_seconds(seconds);
+    record.set_tokens_per_second(static_cast<double>(tokens) / seconds);
+    if (auto peak = plan_.inventory.PeakFor(plan_.compute); peak.has_value()) {
+      record.set_mfu(plan_.card.flops_per_token.total() * record.tokens_per_second() /
+                     (*peak * static_cast<double>(plan_.mesh.world())));
+    }
+    parts_.client.SetProgress("train", state_.step);
+    if (parts_.rank != 0) return;  // the numbers are the same on every rank
+    v1::Report report;
+    *report.mutable_step() = std::move(record);
+    parts_.client.Send(std::move(report));
+  }
+
+  v1::Finished End(bool stopped) {
+    parts_.client.SetProgress("save", state_.step);
+    absl::Status status = parts_.saver.Drain(kDrainTimeout);
+    if (parts_.orders.aborted()) return Failed(absl::AbortedError(parts_.orders.abort_reason()));
+    if (!status.ok()) return FinishFailed(status, state_.step);
+    if (stopped) return Finish(v1::Finished::STOPPED, state_.step, parts_.orders.stop_reason());
+    return Finish(v1::Finished::COMPLETED, state_.step, "");
+  }
+
+  v1::Finished Failed(const absl::Status& status) {
+    if (parts_.orders.aborted()) {
+      return Finish(v1::Finished::PEER_LOST, state_.step, parts_.orders.abort_reason());
+    }
+    return FinishFailed(status, state_.step);
+  }
+
+  v1::Finished NotFinite(const StepResult& result) {
+    return Finish(
+        v1::Finished::NUMERIC, state_.step + 1,
+        absl::StrCat("step ", state_.step + 1, ": loss ", result.loss, ", gradient norm ", result.grad_norm,
+                     ": not finite, nothing was updated; lower schedule.lr.peak, or resume from an older "
+                     "checkpoint"));
+  }
+
+  v1::Finished CannotSave(int64_t wish) {
+    absl::Status own = parts_.saver.Failure();
+    std::string message = own.ok() ? "another rank can not save; see its log" : std::string(own.message());
+    return Finish(wish == kStorageFull ? v1::Finished::STORAGE_FULL : v1::Finished::INTERNAL, state_.step,
+                  message);
+  }
+
+  const LoopParts& parts_;
+  const plan::Plan& plan_;
+  RunState state_;
+  int64_t saves_done_ = 0;  // Save orders answered
+};
+
+}  // namespace
+
+v1::Finished RunLoop(const LoopParts& parts, RunState state) { return Loop(parts, std::move(state)).Run(); }
+
+}  // namespace galley::train

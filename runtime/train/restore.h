@@ -1,0 +1,28 @@
+// What a checkpoint's manifest says of a run's state, and whether this run may go on from it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "runtime/checkpoint/checkpoint.h"
+#include "runtime/models/prepare.h"
+
+namespace galley::train {
+
+// The state that is not in tensors. Equal states are equal values: no time, host or attempt.
+struct RunState {
+  int64_t step = 0;            // updates done
+  int64_t samples = 0;         // consumed
+  int64_t optimizer_step = 0;  // AdamW's counter
+  std::string recipe_hash;     // recipe::IdentityHash of the fixed fields
+  std::string data_plan;       // data plan as JSON
+};
+
+checkpoint::ManifestInfo ToManifest(const RunState& state, int64_t attempt,
+                                    const std::map<std::string, std::string>& origin);
+// kDataLoss naming the missing or malformed key.
+absl::StatusOr<RunState> FromManifest(const checkpoint::Manifest& manifest, const std::string& path);
+
+}  // namespace galley::train
