@@ -17,29 +17,12 @@ namespace fs = std::filesystem;
 // docs/architecture.md, "The rooms, by floor".
 const std::map<std::string, int>& Floors() {
   static const std::map<std::string, int> floors = {
-      {"service/controller", 7},
-      {"service/node", 7},
-      {"service/trainctl", 7},
-      {"service/run", 6},
-      {"runtime/train", 6},
-      {"runtime/generate", 6},
-      {"runtime/models", 5},
-      {"runtime/layers", 4},
-      {"runtime/optim", 4},
-      {"runtime/checkpoint", 4},
-      {"runtime/parallel", 4},
-      {"launcher", 4},
-      {"runtime/ops", 3},
-      {"runtime/comm", 3},
-      {"runtime/data", 3},
-      {"runtime/plan", 3},
-      {"exporters", 3},
-      {"runtime/tensor", 2},
-      {"runtime/recipe", 2},
-      {"runtime/metrics", 2},
-      {"runtime/link", 2},
-      {"runtime/base", 1},
-      {"proto", 1},
+      {"runtime/rank", 7},    {"service/controller", 7}, {"service/node", 7},       {"service/trainctl", 7},
+      {"service/run", 6},     {"runtime/train", 6},      {"runtime/generate", 6},   {"runtime/models", 5},
+      {"runtime/layers", 4},  {"runtime/optim", 4},      {"runtime/checkpoint", 4}, {"runtime/parallel", 4},
+      {"launcher", 4},        {"runtime/ops", 3},        {"runtime/comm", 3},       {"runtime/data", 3},
+      {"runtime/plan", 3},    {"exporters", 3},          {"runtime/tensor", 2},     {"runtime/recipe", 2},
+      {"runtime/metrics", 2}, {"runtime/link", 2},       {"runtime/base", 1},       {"proto", 1},
   };
   return floors;
 }

@@ -1,9 +1,10 @@
-// The micro-batches of one rank, in order, over the whole run: asks the loader ahead along the batch ramp, so
-// that data for the next steps is read while this one computes.
+// The micro-batches of one rank, asked of the loader ahead of the step loop.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "runtime/data/loader.h"
@@ -12,25 +13,44 @@
 
 namespace galley::train {
 
-class TrainBatches {
+// Where the next micro-batch begins in the order of samples; below 0: there is none.
+using NextSample = std::function<int64_t()>;
+
+class Batches {
  public:
-  // Starts at the micro-batches of step index `first_step`. `plan` must outlive this.
-  TrainBatches(std::unique_ptr<data::Loader> loader, const plan::Plan& plan, int64_t rank,
-               int64_t first_step);
+  // micro-batches of (micro, context). Asks ahead as far as the loader has room.
+  Batches(std::unique_ptr<data::Loader> loader, int64_t micro, int64_t context, NextSample next);
 
   // The next micro-batch; valid until the next call.
   absl::StatusOr<TokenBatch> Next();
+  // Asks for what `next` newly has to give.
+  void AskAhead();
   uint64_t SamplesHash(int64_t first, int64_t count) const { return loader_->SamplesHash(first, count); }
-  double WaitedSeconds() const { return loader_->waited_seconds(); }  // since the start
+  double WaitedSeconds() const { return absl::ToDoubleSeconds(loader_->waited()); }  // since the start
 
  private:
-  void AskAhead();
-
   std::unique_ptr<data::Loader> loader_;
-  const plan::Plan& plan_;
-  const int64_t rank_;
-  int64_t ask_step_;       // index of the step whose micro-batch is asked for next
-  int64_t ask_micro_ = 0;  // in that step
+  const int64_t micro_;
+  const int64_t context_;
+  NextSample next_;
+  std::vector<int32_t> tokens_, labels_;
+};
+
+// This rank's micro-batches from step index `first_step` to the end of the plan, along the batch ramp:
+// micro-batch m of a step takes samples [consumed + (m * ranks + rank) * micro, + micro). `plan` must outlive
+// the result.
+NextSample TrainSamples(const plan::Plan& plan, int64_t rank, int64_t first_step);
+
+// Evaluations one after the other, each over the same prefix of the split, dealt to ranks like training.
+class EvaluationSamples {
+ public:
+  EvaluationSamples(const plan::Plan& plan, int64_t rank);
+  int64_t micro_batches() const { return micro_batches_; }  // of each rank
+  void Begin() { left_ = micro_batches_; }                  // allows one evaluation
+  int64_t Next();
+
+ private:
+  int64_t micro_, ranks_, rank_, micro_batches_, left_ = 0;
 };
 
 }  // namespace galley::train

@@ -89,21 +89,17 @@ class Loop {
     return result;
   }
 
-  // A fixed prefix of the validation split, dealt to ranks micro-batch by micro-batch.
+  // A fixed prefix of the validation split; no training state moves.
   absl::Status Evaluate(v1::StepReport& record) {
     if (parts_.validation == nullptr || !plan_.evaluation.IsEvaluationStep(state_.step))
       return absl::OkStatus();
-    int64_t micro = plan_.batch.micro(), ranks = plan_.mesh.data;
-    int64_t batches = plan_.evaluation.samples() / (micro * ranks);
-    for (int64_t m = 0; m < batches; ++m) {
-      parts_.validation->Push({.first_sample = (m * ranks + parts_.rank) * micro, .count = micro});
-    }
-    auto next = [&](int64_t m) -> absl::StatusOr<TokenBatch> {
+    parts_.evaluation->Begin();
+    parts_.validation->AskAhead();
+    auto next = [this](int64_t m) {
       parts_.client.SetProgress("evaluate", state_.step, m);
-      ASSIGN_OR_RETURN(data::Batch batch, parts_.validation->Pop());
-      return TokenBatch{.tokens = batch.tokens, .labels = batch.labels};
+      return parts_.validation->Next();
     };
-    ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(batches, next));
+    ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(parts_.evaluation->micro_batches(), next));
     record.set_validation_loss(loss);
     return absl::OkStatus();
   }

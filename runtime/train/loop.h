@@ -6,7 +6,6 @@
 #include <string>
 
 #include "galley/v1/rank.pb.h"
-#include "runtime/data/loader.h"
 #include "runtime/link/client.h"
 #include "runtime/plan/plan.h"
 #include "runtime/train/batches.h"
@@ -21,8 +20,9 @@ namespace galley::train {
 struct LoopParts {
   const plan::Plan& plan;
   Stepper& stepper;
-  TrainBatches& batches;
-  data::Loader* validation;  // null when the recipe never evaluates
+  Batches& batches;
+  Batches* validation;            // null when the recipe never evaluates
+  EvaluationSamples* evaluation;  // what `validation` asks; null with it
   Saver& saver;
   Orders& orders;
   link::Client& client;

@@ -79,7 +79,7 @@ absl::StatusOr<RunState> Restore(const std::string& path, const models::Prepared
                      ", but this recipe's batch gives ", prepared.plan.batch.SamplesAfter(state.step),
                      "; a resume may not change batch.global or batch.rampup"));
   }
-  RETURN_IF_ERROR(Annotate(data.CheckResume(state.data_plan), path));
+  RETURN_IF_ERROR(Annotate(data.CheckResume(state.data_plan, state.samples), path));
   RETURN_IF_ERROR(checkpoint::Load(path, stepper.StateItems()));
   stepper.Restored(state.optimizer_step);
   return state;
@@ -125,11 +125,15 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
   auto share = checkpoint::Share(stepper->StateItems(), start.rank(), start.world());
   ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, Saver::Create(options, std::move(share), client));
-  ASSIGN_OR_RETURN(auto train_loader, data.TrainLoader());
-  TrainBatches batches(std::move(train_loader), plan, start.rank(), state.step);
-  std::unique_ptr<data::Loader> validation;
+  int64_t micro = plan.batch.micro(), context = plan.batch.context();
+  ASSIGN_OR_RETURN(auto train_loader, data.MakeLoader(data::Split::kTrain));
+  Batches batches(std::move(train_loader), micro, context, TrainSamples(plan, start.rank(), state.step));
+  EvaluationSamples evaluation(plan, start.rank());
+  std::unique_ptr<Batches> validation;
   if (plan.evaluation.Count() > 0) {
-    ASSIGN_OR_RETURN(validation, data.ValidationLoader());
+    ASSIGN_OR_RETURN(auto loader, data.MakeLoader(data::Split::kValid));
+    validation = std::make_unique<Batches>(std::move(loader), micro, context,
+                                           [&evaluation] { return evaluation.Next(); });
   }
 
   Orders orders(client, {.abort = [&group](const std::string& reason) { group->Abort(reason); },
@@ -142,6 +146,7 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
                   .stepper = *stepper,
                   .batches = batches,
                   .validation = validation.get(),
+                  .evaluation = &evaluation,
                   .saver = *saver,
                   .orders = orders,
                   .client = client,

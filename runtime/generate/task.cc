@@ -1,0 +1,90 @@
+#include "runtime/generate/task.h"
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "galley/v1/rank.pb.h"
+#include "runtime/base/file.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "runtime/checkpoint/checkpoint.h"
+#include "runtime/data/tokenizer.h"
+#include "runtime/generate/generator.h"
+#include "runtime/generate/sample.h"
+#include "runtime/models/prepare.h"
+
+namespace galley::generate {
+namespace {
+
+absl::StatusOr<std::unique_ptr<data::Tokenizer>> MakeTokenizer(const recipe::Tokenizer& spec) {
+  return data::MakeTokenizer({.kind = spec.kind == recipe::TokenizerKind::kBytes ? "bytes" : "gpt2",
+                              .vocab = spec.vocab,
+                              .merges = spec.merges});
+}
+
+void Print(absl::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+absl::Status Run(const v1::Start& start) {
+  const v1::GenerateTask& task = start.generate();
+  Sampling sampling;
+  sampling.temperature = task.temperature();
+  sampling.top_k = task.top_k();
+  sampling.top_p = task.top_p() > 0 ? task.top_p() : 1;
+  sampling.seed = task.seed();
+  RETURN_IF_ERROR(Check(sampling));
+  models::PrepareResult result = models::Prepare({.canonical = start.recipe().canonical(),
+                                                  .root = start.recipe().root(),
+                                                  .origins_json = start.recipe().origins_json()});
+  if (!result.prepared.has_value()) return absl::InvalidArgumentError(recipe::FormatFaults(result.faults));
+  const recipe::RecipeSpec& spec = result.prepared->spec;
+  ASSIGN_OR_RETURN(auto tokenizer, MakeTokenizer(spec.data.tokenizer));
+  auto generator = Generator::Create(spec, result.prepared->plan.card, start.threads());
+  RETURN_IF_ERROR(checkpoint::Load(start.restore_path(), generator->WeightItems()));
+  generator->Loaded();
+
+  std::vector<int32_t> tokens;
+  tokenizer->NewEncoder()->Encode(task.prompt(), tokens);
+  if (tokens.empty()) {
+    if (!tokenizer->eod().has_value()) {
+      return absl::InvalidArgumentError(
+          "--prompt: is empty, and this tokenizer has no separator to start from");
+    }
+    tokens.push_back(*tokenizer->eod());
+  }
+  Print(task.prompt());
+  absl::Status decoded;
+  std::string text;
+  RETURN_IF_ERROR(Continue(*generator, sampling, task.max_tokens(), tokens, [&](int32_t id) {
+    if (id == tokenizer->eod()) return false;
+    text.clear();
+    decoded = tokenizer->Decode({&id, 1}, text);
+    Print(text);
+    return decoded.ok();
+  }));
+  Print("\n");
+  return decoded;
+}
+
+}  // namespace
+
+int RunTask(const std::string& order_file) {
+  absl::Status status;
+  if (auto bytes = ReadFile(order_file, int64_t{16} << 20); !bytes.ok()) {
+    status = bytes.status();
+  } else if (v1::Start start; !start.ParseFromString(*bytes) || !start.has_generate()) {
+    status = absl::InvalidArgumentError(absl::StrCat(order_file, ": is no Start order with a task"));
+  } else {
+    status = Run(start);
+  }
+  if (status.ok()) return 0;
+  LogError(status.message());
+  return 1;
+}
+
+}  // namespace galley::generate
