@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "galley/v1/rank.pb.h"
+#include "runtime/checkpoint/checkpoint.h"
 #include "runtime/link/client.h"
 #include "runtime/plan/plan.h"
 #include "runtime/train/batches.h"
@@ -26,7 +26,7 @@ struct LoopParts {
   Saver& saver;
   Orders& orders;
   link::Client& client;
-  std::map<std::string, std::string> origin;  // for manifests
+  checkpoint::Facts origin;  // for manifests
   int64_t rank = 0;
   int64_t attempt = 1;
 };

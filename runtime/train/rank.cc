@@ -85,14 +85,15 @@ absl::StatusOr<RunState> Restore(const std::string& path, const models::Prepared
   return state;
 }
 
-std::map<std::string, std::string> Origin(const v1::Start& start, const models::Prepared& prepared) {
+checkpoint::Facts Origin(const v1::Start& start, const models::Prepared& prepared) {
   char host[256] = "";
   ::gethostname(host, sizeof(host) - 1);
-  return {{"run", absl::StrCat("\"", start.run_id(), "\"")},
-          {"host", absl::StrCat("\"", host, "\"")},
-          {"plan_hash", absl::StrCat("\"", prepared.plan.hash, "\"")},
-          {"ranks", absl::StrCat(start.world())},
-          {"inventory", plan::InventoryToJson(prepared.plan.inventory)}};
+  return {{"run", checkpoint::Fact(start.run_id())},
+          {"host", checkpoint::Fact(host)},
+          {"attempt_start_unix_ms", checkpoint::Fact(absl::ToUnixMillis(absl::Now()))},
+          {"plan_hash", checkpoint::Fact(prepared.plan.hash)},
+          {"ranks", checkpoint::Fact(int64_t{start.world()})},
+          {"inventory", checkpoint::Fact(plan::InventoryToJson(prepared.plan.inventory))}};
 }
 
 absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
@@ -123,6 +124,9 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   options.attempt = start.attempt();
   options.keep_last = plan.checkpoints.keep_last();
   options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
+  if (start.rank() == 0) {
+    RETURN_IF_ERROR(checkpoint::Claim(options.directory, options.attempt, start.run_id()));
+  }
   auto share = checkpoint::Share(stepper->StateItems(), start.rank(), start.world());
   ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, Saver::Create(options, std::move(share), client));
   int64_t micro = plan.batch.micro(), context = plan.batch.context();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,8 +19,7 @@ struct RunState {
   std::string data_plan;       // data plan as JSON
 };
 
-checkpoint::ManifestInfo ToManifest(const RunState& state, int64_t attempt,
-                                    const std::map<std::string, std::string>& origin);
+checkpoint::ManifestInfo ToManifest(const RunState& state, int64_t attempt, const checkpoint::Facts& origin);
 // kDataLoss naming the missing or malformed key.
 absl::StatusOr<RunState> FromManifest(const checkpoint::Manifest& manifest, const std::string& path);
 

@@ -42,10 +42,8 @@ checkpoint::ShardReport FromProto(const v1::ShardReport& report) {
 absl::StatusOr<std::unique_ptr<Saver>> Saver::Create(const SaverOptions& options,
                                                      std::vector<checkpoint::Item> items,
                                                      link::Client& client) {
-  int64_t bytes = 0;
-  for (const checkpoint::Item& item : items) bytes += item.view.bytes();
-  ASSIGN_OR_RETURN(auto writer,
-                   checkpoint::Writer::Create(options.directory, options.rank, options.world, bytes));
+  ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(options.directory, options.rank, options.world,
+                                                           checkpoint::TotalBytes(items)));
   return std::unique_ptr<Saver>(new Saver(options, std::move(items), client, std::move(writer)));
 }
 
@@ -156,7 +154,7 @@ void Saver::CommitOne(Pending save) {
     client_.Send(std::move(report));
   }
   if (!status.ok()) return;
-  auto removed = checkpoint::ApplyRetention(options_.directory, options_.keep_last, options_.keep_every,
+  auto removed = checkpoint::ApplyRetention(options_.directory, options_.keep_last, options_.is_kept_for_good,
                                             options_.attempt);
   if (!removed.ok()) LogWarning("retention: ", removed.status().message());
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,8 +24,8 @@ struct SaverOptions {
   int rank = 0;
   int world = 1;
   int64_t attempt = 1;
-  int64_t keep_last = 0;   // 0: all
-  int64_t keep_every = 0;  // in steps; 0: none
+  int64_t keep_last = 0;  // 0: all
+  std::function<bool(int64_t step)> is_kept_for_good;
 };
 
 class Saver {
