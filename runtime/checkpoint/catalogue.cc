@@ -73,7 +73,7 @@ absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector
 }
 
 absl::StatusOr<std::vector<std::string>> ApplyRetention(const std::string& directory, int64_t keep_last,
-                                                        int64_t keep_every, int64_t attempt) {
+                                                        const KeepForGood& keep_for_good, int64_t attempt) {
   std::vector<std::string> removed;
   RETURN_IF_ERROR(CheckFence(directory, attempt));
   RETURN_IF_ERROR(RemoveLeftovers(directory, attempt, &removed));
@@ -90,7 +90,7 @@ absl::StatusOr<std::vector<std::string>> ApplyRetention(const std::string& direc
     } else if (sound == 0 || entry.step > oldest_kept) {
       continue;  // a broken one does not count, and stays to be looked at until newer sound ones outnumber it
     }
-    if (keep_every > 0 && entry.step % keep_every == 0 && entry.status.ok()) continue;
+    if (entry.status.ok() && keep_for_good != nullptr && keep_for_good(entry.step)) continue;
     RETURN_IF_ERROR(DeleteCheckpoint(entry.path));
     removed.push_back(entry.path);
   }

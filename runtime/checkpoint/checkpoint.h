@@ -142,11 +142,12 @@ std::vector<Entry> List(const std::string& directory);  // by step; folders in p
 // `skipped` (may be null).
 absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector<std::string>* skipped);
 
+using KeepForGood = std::function<bool(int64_t step)>;
 // Deletes what the policy does not keep: always the newest; the last `keep_last` (0: all); multiples of
-// `keep_every` (0: none); leftovers of attempts older than `attempt`. Broken ones do not count. The
-// manifest goes first. Returns what was removed; kFailedPrecondition when a newer attempt has marked the
-// folder.
+// steps that `keep_for_good` names (may be null); leftovers of attempts older than `attempt`. Broken ones do
+// not count. The manifest goes first. Returns what was removed; kFailedPrecondition when a newer attempt has
+// marked the folder.
 absl::StatusOr<std::vector<std::string>> ApplyRetention(const std::string& directory, int64_t keep_last,
-                                                        int64_t keep_every, int64_t attempt);
+                                                        const KeepForGood& keep_for_good, int64_t attempt);
 
 }  // namespace galley::checkpoint

@@ -101,7 +101,7 @@ TEST(Claim, AnOlderAttemptMayNotCommit) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), HasSubstr("attempt 2 has taken over; attempt 1 may not commit"));
   EXPECT_EQ(SaveAll(dir.path(), late, 2, 200, 1).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(ApplyRetention(dir.path(), 1, 0, 1).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ApplyRetention(dir.path(), 1, nullptr, 1).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Claim(dir.path(), 1, "run-a").code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(Claim(dir.path(), 2, "run-a").ok());  // again: nothing changes
   EXPECT_THAT(Names(dir.path()), ElementsAre("epoch.2", "latest", "step-100"));
@@ -125,7 +125,7 @@ TEST(FindLatest, PrefersTheLatestAttemptOverTheHighestStep) {
   // Attempt 2 went back to step 100.
   ASSERT_TRUE(SaveAll(dir.path(), state, 1, 120, 2).ok());
   EXPECT_EQ(FindLatest(dir.path(), nullptr).value(), StepPath(dir.path(), 120));
-  ASSERT_TRUE(ApplyRetention(dir.path(), 1, 0, 2).ok());
+  ASSERT_TRUE(ApplyRetention(dir.path(), 1, nullptr, 2).ok());
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-120"));
 }
 
@@ -156,14 +156,15 @@ TEST(Retention, KeepsTheLastAndTheMultiplesAndAlwaysTheNewest) {
   TempDir dir;
   TestState state(7);
   for (int64_t step = 10; step <= 80; step += 10) ASSERT_TRUE(SaveAll(dir.path(), state, 1, step).ok());
-  auto removed = ApplyRetention(dir.path(), 2, 40, 1);
+  auto removed = ApplyRetention(
+      dir.path(), 2, [](int64_t step) { return step % 40 == 0; }, 1);
   ASSERT_TRUE(removed.ok()) << removed.status();
   EXPECT_THAT(*removed, testing::UnorderedElementsAre(StepPath(dir.path(), 10), StepPath(dir.path(), 20),
                                                       StepPath(dir.path(), 30), StepPath(dir.path(), 50),
                                                       StepPath(dir.path(), 60)));
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-40", "step-70", "step-80"));
-  EXPECT_TRUE(ApplyRetention(dir.path(), 0, 0, 1)->empty());  // 0: all
-  ASSERT_TRUE(ApplyRetention(dir.path(), 1, 0, 1).ok());
+  EXPECT_TRUE(ApplyRetention(dir.path(), 0, nullptr, 1)->empty());  // 0: all
+  ASSERT_TRUE(ApplyRetention(dir.path(), 1, nullptr, 1).ok());
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-80"));
 }
 
@@ -175,7 +176,7 @@ TEST(Retention, BrokenOnesDoNotCount) {
     std::filesystem::resize_file(JoinPath(StepPath(dir.path(), step), "shard-00000-of-00001.safetensors"),
                                  100);
   }
-  ASSERT_TRUE(ApplyRetention(dir.path(), 1, 0, 1).ok());
+  ASSERT_TRUE(ApplyRetention(dir.path(), 1, nullptr, 1).ok());
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-20", "step-30", "step-40"));
 }
 
@@ -192,7 +193,7 @@ TEST(Retention, ClearsWhatOlderAttemptsLeft) {
   std::filesystem::rename(JoinPath(StepPath(dir.path(), 5), "manifest.json"),
                           JoinPath(StepPath(dir.path(), 5), "manifest.deleted"));
   EXPECT_EQ(List(dir.path()).size(), 1u);
-  ASSERT_TRUE(ApplyRetention(dir.path(), 5, 0, 3).ok());
+  ASSERT_TRUE(ApplyRetention(dir.path(), 5, nullptr, 3).ok());
   EXPECT_THAT(Names(dir.path()), ElementsAre(".step-20.a3", "latest", "notes.txt", "step-10"));
 }
 

@@ -42,7 +42,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   EXPECT_EQ(later.Bytes(), state.Bytes());
 
   // No byte left even for a manifest: the shards fit, the commit fails, nothing is lost.
-  ASSERT_TRUE(ApplyRetention(dir.path(), 1, 0, 1).ok());
+  ASSERT_TRUE(ApplyRetention(dir.path(), 1, nullptr, 1).ok());
   ASSERT_TRUE(DeleteCheckpoint(StepPath(dir.path(), 100)).ok());
   ASSERT_TRUE(SaveAll(dir.path(), state, 1, 100).ok());
   std::vector<float> small(10, 1.0F);
@@ -84,7 +84,10 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
     for (auto& writer : writers) writer->Wait();
     if (!Commit(directory, InfoOf(step, attempt), reports).ok()) ::_exit(5);
     if (::write(out, &step, sizeof(step)) != sizeof(step)) ::_exit(6);
-    if (!ApplyRetention(directory, 2, 5, attempt).ok()) ::_exit(7);
+    if (!ApplyRetention(
+             directory, 2, [](int64_t step) { return step % 5 == 0; }, attempt)
+             .ok())
+      ::_exit(7);
   }
 }
 
