@@ -94,7 +94,7 @@ const Bpe::Pair* Bpe::FindPair(int32_t left, int32_t right) const {
   }
 }
 
-BpeEncoder::BpeEncoder(const Bpe& bpe) : bpe_(bpe), cache_(kCacheSize) {}
+BpeEncoder::BpeEncoder(const Bpe& bpe) : bpe_(bpe) {}
 
 void BpeEncoder::Encode(const char* p, size_t length, const char* end, std::vector<int32_t>& ids) {
   if (length > kKeyBytes) return Merge(p, length, ids);
@@ -108,6 +108,7 @@ void BpeEncoder::Encode(const char* p, size_t length, const char* end, std::vect
       return;
     }
   }
+  if (cache_.empty()) cache_.resize(kCacheSize);
   Cached& cached = cache_[hash % kCacheSize];
   if (cached.low == key.low && cached.high == key.high && cached.length == length) {
     ids.insert(ids.end(), cached.ids.begin(), cached.ids.begin() + cached.count);

@@ -84,7 +84,7 @@ class BpeEncoder {
   void MergeLong(const char* p, size_t length, std::vector<int32_t>& ids);
 
   const Bpe& bpe_;
-  std::vector<Cached> cache_;
+  std::vector<Cached> cache_;  // of fixed size, made at the first piece that is no token
   std::vector<Link> links_;
   std::vector<Candidate> heap_;
 };
