@@ -3,7 +3,7 @@
 #   galley_library(base DEPS absl::strings PRIVATE_DEPS spdlog::spdlog)
 #   galley_tests(base)                 # base_test from every *_test.cc of the folder
 #   galley_binary(galley-rank DEPS train)
-#   galley_fuzz(recipe_fuzz DEPS recipe)
+#   galley_fuzz(recipe_fuzz DEPS recipe SEEDS a.yaml b.yaml)   # seeds: files that ctest's run begins with
 
 set(GALLEY_WARNINGS -Wall -Wextra -Werror -Wno-error=deprecated-declarations)
 # Plans and data orders are the same bytes on every machine: no contraction unless a room asks for it.
@@ -73,7 +73,7 @@ function(galley_binary name)
 endfunction()
 
 function(galley_fuzz name)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;SEEDS" ${ARGN})
   if(NOT GALLEY_FUZZ)
     return()
   endif()
@@ -83,6 +83,11 @@ function(galley_fuzz name)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE ${deps})
+  list(JOIN ARG_SEEDS "," seeds)
+  if(seeds)
+    string(PREPEND seeds "-seed_inputs=")
+  endif()
+  set_target_properties(${name} PROPERTIES GALLEY_SEEDS "${seeds}")
   set_property(GLOBAL APPEND PROPERTY GALLEY_FUZZERS ${name})
 endfunction()
 
