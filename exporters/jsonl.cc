@@ -35,38 +35,6 @@ void Field(std::string& out, const char* key, double value) {
   Field(out, key, absl::string_view(text, static_cast<size_t>(end - text)));
 }
 
-class JsonlSink : public metrics::Sink {
- public:
-  JsonlSink(int fd, std::string path, off_t size, std::pair<int64_t, int64_t> last)
-      : fd_(fd), path_(std::move(path)), size_(size), last_(last) {}
-  ~JsonlSink() override { ::close(fd_); }
-
-  absl::Status Write(const StepRecord& record) override {
-    const std::pair<int64_t, int64_t> at{record.attempt, record.step};
-    if (at <= last_) return absl::OkStatus();
-    const std::string line = absl::StrCat(JsonLine(record), "\n");
-    ssize_t n;
-    do {
-      n = ::write(fd_, line.data(), line.size());
-    } while (n < 0 && errno == EINTR);
-    if (n == static_cast<ssize_t>(line.size())) {
-      size_ += n;
-      last_ = at;
-      return absl::OkStatus();
-    }
-    // A part of a line (a full disk) must not stay in front of the next one.
-    const int error = n < 0 ? errno : ENOSPC;
-    if (n > 0) (void)!::ftruncate(fd_, size_);
-    return Annotate(ErrnoStatus(error, path_), absl::StrCat("step ", record.step, " is not recorded"));
-  }
-
- private:
-  const int fd_;
-  const std::string path_;
-  off_t size_;
-  std::pair<int64_t, int64_t> last_;  // attempt and step of the last line
-};
-
 // The last whole line of the file, and the size of the file up to its newline.
 struct Tail {
   std::string line;
@@ -91,6 +59,75 @@ absl::StatusOr<Tail> ReadTail(int fd, const std::string& path) {
   const size_t begin = before == std::string::npos ? 0 : before + 1;
   return Tail{text.substr(begin, newline - begin), size - static_cast<off_t>(text.size() - newline - 1)};
 }
+
+class JsonlSink : public metrics::Sink {
+ public:
+  explicit JsonlSink(std::string path) : path_(std::move(path)) {}
+  ~JsonlSink() override { Rest(); }
+
+  absl::Status Open() {
+    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd_ < 0) return ErrnoStatus(errno, path_);
+    absl::Status status = TakeOver();
+    if (!status.ok()) Rest();
+    return status;
+  }
+
+  void Rest() override {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+
+  absl::Status Write(const StepRecord& record) override {
+    if (fd_ < 0) RETURN_IF_ERROR(Open());
+    const std::pair<int64_t, int64_t> at{record.attempt, record.step};
+    if (at.first < last_.first) {
+      return absl::FailedPreconditionError(absl::StrCat(path_, ": step ", record.step, " of attempt ",
+                                                        at.first, " comes after attempt ", last_.first,
+                                                        " and is not recorded"));
+    }
+    if (at <= last_) return absl::OkStatus();
+    const std::string line = absl::StrCat(JsonLine(record), "\n");
+    ssize_t n;
+    do {
+      n = ::write(fd_, line.data(), line.size());
+    } while (n < 0 && errno == EINTR);
+    if (n == static_cast<ssize_t>(line.size())) {
+      size_ += n;
+      last_ = at;
+      return absl::OkStatus();
+    }
+    // A part of a line (a full disk) must not stay in front of the next one.
+    const int error = n < 0 ? errno : ENOSPC;
+    if (n > 0) (void)!::ftruncate(fd_, size_);
+    return Annotate(ErrnoStatus(error, path_), absl::StrCat("step ", record.step, " is not recorded"));
+  }
+
+ private:
+  absl::Status TakeOver() {
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      return absl::AlreadyExistsError(
+          absl::StrCat(path_, ": another process writes to it; stop the other trainerd of this run"));
+    }
+    ASSIGN_OR_RETURN(Tail tail, ReadTail(fd_, path_));
+    if (!tail.line.empty()) {
+      const auto json = nlohmann::json::parse(tail.line, nullptr, /*allow_exceptions=*/false);
+      if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() ||
+          !json.contains("attempt") || !json["attempt"].is_number_integer()) {
+        return absl::DataLossError(
+            absl::StrCat(path_, ": its last line is no step of metrics.jsonl; move the file away"));
+      }
+      last_ = {json["attempt"].get<int64_t>(), json["step"].get<int64_t>()};
+    }
+    if (::ftruncate(fd_, tail.size) != 0) return ErrnoStatus(errno, path_);
+    size_ = tail.size;
+    return absl::OkStatus();
+  }
+
+  const std::string path_;
+  int fd_ = -1;  // -1: at rest
+  off_t size_ = 0;
+  std::pair<int64_t, int64_t> last_{0, 0};  // attempt and step of the last line
+};
 
 }  // namespace
 
@@ -118,30 +155,9 @@ std::string JsonLine(const StepRecord& record) {
 }
 
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonl(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return ErrnoStatus(errno, path);
-  auto fail = [&](absl::Status status) {
-    ::close(fd);
-    return status;
-  };
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    return fail(absl::AlreadyExistsError(
-        absl::StrCat(path, ": another process writes to it; stop the other trainerd of this run")));
-  }
-  absl::StatusOr<Tail> tail = ReadTail(fd, path);
-  if (!tail.ok()) return fail(tail.status());
-  if (::ftruncate(fd, tail->size) != 0) return fail(ErrnoStatus(errno, path));
-  std::pair<int64_t, int64_t> last{0, 0};
-  if (!tail->line.empty()) {
-    const auto json = nlohmann::json::parse(tail->line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() ||
-        !json.contains("attempt") || !json["attempt"].is_number_integer()) {
-      return fail(absl::DataLossError(
-          absl::StrCat(path, ": its last line is no step of metrics.jsonl; move the file away")));
-    }
-    last = {json["attempt"].get<int64_t>(), json["step"].get<int64_t>()};
-  }
-  return std::make_unique<JsonlSink>(fd, path, tail->size, last);
+  auto sink = std::make_unique<JsonlSink>(path);
+  RETURN_IF_ERROR(sink->Open());
+  return sink;
 }
 
 }  // namespace galley::exporters

@@ -15,8 +15,8 @@ std::string JsonLine(const metrics::StepRecord& record);
 
 // Appends to `path`, each line by one write. What a killed writer left is put in order first: a last line
 // without its newline is cut off. A record that is in the file already (not after the last line's attempt and
-// step) is skipped, so records may be delivered again. kAlreadyExists when another process writes to the
-// file.
+// step) is skipped, so records may be delivered again; one of a lower attempt than the last line's is an
+// error. kAlreadyExists when another process writes to the file; a sink at rest does not hold it.
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonl(const std::string& path);
 
 }  // namespace galley::exporters

@@ -114,6 +114,21 @@ TEST(Jsonl, AFileOfOneTornLineStartsAnew) {
   EXPECT_THAT(StepsOf(path), ElementsAre("1/1"));
 }
 
+TEST(Jsonl, AtRestAnotherMayWriteAndBothGoOn) {
+  TempDir dir;
+  const std::string path = JoinPath(dir.path(), "metrics.jsonl");
+  auto first = *OpenJsonl(path);
+  ASSERT_TRUE(first->Write(Step(1)).ok());
+  first->Rest();
+  auto second = *OpenJsonl(path);
+  ASSERT_TRUE(second->Write(Step(2, 2)).ok());
+  EXPECT_EQ(first->Write(Step(2)).code(), absl::StatusCode::kAlreadyExists);
+  second->Rest();
+  EXPECT_EQ(first->Write(Step(2)).code(), absl::StatusCode::kFailedPrecondition);  // attempt 1 is history
+  ASSERT_TRUE(first->Write(Step(2, 3)).ok());
+  EXPECT_THAT(StepsOf(path), ElementsAre("1/1", "2/2", "3/2"));
+}
+
 TEST(Jsonl, ForeignFilesAndSecondWritersAreRefused) {
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");

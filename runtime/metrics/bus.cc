@@ -25,10 +25,12 @@ Bus::~Bus() {
 }
 
 void Bus::Push(const StepRecord& record, std::function<void()> written) {
-  Enqueue({record, std::move(written)});
+  Enqueue({record, std::move(written), false});
 }
 
-void Bus::Mark(std::function<void()> reached) { Enqueue({std::nullopt, std::move(reached)}); }
+void Bus::Mark(std::function<void()> reached) { Enqueue({std::nullopt, std::move(reached), false}); }
+
+void Bus::Rest() { Enqueue({std::nullopt, nullptr, true}); }
 
 void Bus::Enqueue(Item item) {
   std::function<void()> oldest;
@@ -79,6 +81,9 @@ void Bus::Loop() {
     if (item.record.has_value()) WriteAll(*item.record);
     if (last) {
       for (auto& sink : sinks_) (void)sink->Flush();
+    }
+    if (item.rest) {
+      for (auto& sink : sinks_) sink->Rest();
     }
     if (item.written) item.written();
     lock.lock();

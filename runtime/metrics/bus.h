@@ -29,6 +29,7 @@ class Bus {
   // `written` (may be null) is called once every sink has seen the record, on the bus's thread, or when the
   // record is dropped, on the pushing one.
   void Push(const StepRecord& record, std::function<void()> written = nullptr);
+  void Rest();  // Sink::Rest of every sink, once all that was pushed before is written
   // `reached` is called on the bus's thread once all that was pushed before is with the sinks or dropped.
   void Mark(std::function<void()> reached);
   void Drain();  // waits until everything pushed so far has been written and flushed
@@ -38,6 +39,7 @@ class Bus {
   struct Item {
     std::optional<StepRecord> record;  // none: a mark
     std::function<void()> written;
+    bool rest = false;
   };
   void Enqueue(Item item);
   void Loop();

@@ -15,6 +15,8 @@ class Sink {
   // never stop training.
   virtual absl::Status Write(const StepRecord& record) = 0;
   virtual absl::Status Flush() { return absl::OkStatus(); }
+  // Nothing comes for now: let go of what others may want to write (a later Write takes it again).
+  virtual void Rest() {}
 };
 
 }  // namespace galley::metrics

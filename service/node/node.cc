@@ -229,6 +229,7 @@ void Node::PassOrder(const v1::RankOrder& order) {
 void Node::Over(const std::string& run_id, int64_t attempt) {
   LogInfo("run ", run_id, " attempt ", attempt, ": no rank lives");
   std::erase_if(sessions_, [&](const auto& session) { return session.second == run_id; });
+  if (Run& run = runs_[run_id]; run.sinks != nullptr) run.sinks->Rest();
   // Not from here: the attempt is still on the stack.
   loop_.Post([this, run_id, alive = alive_] {
     if (!*alive) return;

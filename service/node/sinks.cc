@@ -65,6 +65,7 @@ class Sinks : public RunSinks {
   void CheckpointCommitted(absl::Time at) override {
     if (prometheus_ != nullptr) prometheus_->CheckpointCommitted(at);
   }
+  void Rest() override { bus_->Rest(); }
   void Drain() override { bus_->Drain(); }
   const std::string& metrics_address() const override { return address_; }
 

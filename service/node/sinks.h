@@ -25,6 +25,7 @@ class RunSinks {
   // `reached` is called on another thread once every step pushed before is with every sink.
   virtual void Mark(std::function<void()> reached) = 0;
   virtual void CheckpointCommitted(absl::Time at) = 0;
+  virtual void Rest() = 0;                                 // the attempt is over: files are let go of
   virtual void Drain() = 0;                                // waits until all is written
   virtual const std::string& metrics_address() const = 0;  // of the Prometheus endpoint; empty: none
 };
