@@ -21,7 +21,7 @@ TEST(Checkpoint, LoadsByAnyNumberOfRanks) {
   // 1 -> 3: three ranks load everything, and write what they hold.
   TestState second(8);
   ASSERT_TRUE(Load(StepPath(one.path(), 100), second.items()).ok());
-  EXPECT_EQ(second.Bytes(), state.Bytes());
+  EXPECT_TRUE(second.Bytes() == state.Bytes());
   ASSERT_TRUE(SaveAll(three.path(), second, 3, 100).ok());
 
   // 3 -> 2: two ranks that load only their own slices.
@@ -32,7 +32,7 @@ TEST(Checkpoint, LoadsByAnyNumberOfRanks) {
     for (const Item& item : third.items()) others.push_back(item.name);
     ASSERT_TRUE(Load(StepPath(three.path(), 100), mine, others).ok());
   }
-  EXPECT_EQ(third.Bytes(), state.Bytes());
+  EXPECT_TRUE(third.Bytes() == state.Bytes());
 }
 
 TEST(Checkpoint, EqualStatesAreEqualBytes) {
@@ -90,7 +90,7 @@ TEST(Checkpoint, TheFileHoldsTheSnapshotNotWhatCameAfter) {
   (*writer)->Wait();
   ASSERT_TRUE(Commit(dir.path(), InfoOf(1), reports).ok());
   ASSERT_TRUE(Load(StepPath(dir.path(), 1), state.items()).ok());
-  EXPECT_EQ(state.Bytes(), before);
+  EXPECT_TRUE(state.Bytes() == before);
 }
 
 TEST(Checkpoint, ASecondSaveWhileOneRunsIsRefused) {
@@ -126,7 +126,7 @@ TEST(Checkpoint, WhatDoesNotFitIsListedWhole) {
   const std::string before = state.Bytes();
   const absl::Status status = Load(StepPath(dir.path(), 100), items);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(state.Bytes(), before);
+  EXPECT_TRUE(state.Bytes() == before);
   for (const char* line :
        {"1 tensors missing, 2 of another shape or type, 1 unexpected; use the recipe that wrote it",
         "missing: model.new F32 [1]", "differs: model.bias is F32 [37] there, F32 [38] here",

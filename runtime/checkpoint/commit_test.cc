@@ -20,7 +20,7 @@ TEST(Commit, AStepTakenAgainReplacesTheOldAsAWhole) {
   EXPECT_EQ(Open(StepPath(dir.path(), 100), true)->info.attempt, 2);
   TestState loaded(9);
   ASSERT_TRUE(Load(StepPath(dir.path(), 100), loaded.items()).ok());
-  EXPECT_EQ(loaded.Bytes(), state.Bytes());
+  EXPECT_TRUE(loaded.Bytes() == state.Bytes());
   // Equal bytes saved twice in one attempt are no different.
   ASSERT_TRUE(SaveAll(dir.path(), state, 2, 100, 2).ok());
   EXPECT_TRUE(Open(StepPath(dir.path(), 100), true).ok());

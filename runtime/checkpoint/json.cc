@@ -52,7 +52,7 @@ class Builder {
     return true;
   }
   bool key(std::string& name) {
-    open_.back()->members.emplace_back(std::move(name), Json{});
+    open_.back()->members.push_back({std::move(name), {}});
     return true;
   }
   bool end_object() {
@@ -87,8 +87,8 @@ class Builder {
     }
     Json* parent = open_.back();
     if (parent->kind == Json::Kind::kObject) {
-      parent->members.back().second = std::move(value);
-      return &parent->members.back().second;
+      parent->members.back().value = std::move(value);
+      return &parent->members.back().value;
     }
     parent->items.push_back(std::move(value));
     return &parent->items.back();

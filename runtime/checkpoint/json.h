@@ -4,13 +4,14 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace galley::checkpoint {
+
+struct JsonMember;
 
 struct Json {
   enum class Kind : uint8_t { kNull, kBool, kInt, kNumber, kString, kArray, kObject };
@@ -19,10 +20,15 @@ struct Json {
   int64_t integer = 0;
   std::string text;  // kString: the string; kNumber: as written
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;  // in the order of the text
+  std::vector<JsonMember> members;  // in the order of the text
 
   const Json* Find(absl::string_view key) const;  // null when there is none, or this is no object
   std::string Dump() const;                       // compact
+};
+
+struct JsonMember {
+  std::string name;
+  Json value;
 };
 
 struct JsonLimits {

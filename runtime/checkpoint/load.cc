@@ -19,6 +19,11 @@ std::string Describe(DType dtype, const std::vector<int64_t>& shape) {
   return absl::StrCat(SafetensorsName(dtype), " [", absl::StrJoin(shape, ", "), "]");
 }
 
+bool StartsWithOneOf(absl::string_view name, const std::vector<std::string>& prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& prefix) { return absl::StartsWith(name, prefix); });
+}
+
 // All that does not fit, in one error.
 absl::Status Diff(const std::string& path, const Manifest& manifest, const std::vector<Item>& items,
                   const std::vector<std::string>& ignore) {
@@ -36,10 +41,7 @@ absl::Status Diff(const std::string& path, const Manifest& manifest, const std::
     }
   }
   for (const auto& [name, entry] : manifest.tensors) {
-    const bool ignored = std::any_of(ignore.begin(), ignore.end(), [&](const std::string& prefix) {
-      return absl::StartsWith(name, prefix);
-    });
-    if (!ignored && !asked.contains(name)) {
+    if (!StartsWithOneOf(name, ignore) && !asked.contains(name)) {
       unexpected.push_back(absl::StrCat("  unexpected: ", name, " ", Describe(entry.dtype, entry.shape)));
     }
   }
