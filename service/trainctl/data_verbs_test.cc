@@ -1,0 +1,99 @@
+// The data verbs as a user runs them: output, streams and exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "runtime/base/file.h"
+#include "service/trainctl/verb.h"
+
+namespace galley::trainctl {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+};
+
+class DataVerbs : public testing::Test {
+ protected:
+  Ran Trainctl(const std::string& arguments) const {
+    const std::string out = Path("stdout"), err = Path("stderr");
+    const std::string command =
+        "cd " + dir_.path() + " && " GALLEY_BIN_DIR "/trainctl " + arguments + " >" + out + " 2>" + err;
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(out).value(), ReadFile(err).value()};
+  }
+  std::string Path(const std::string& name) const { return JoinPath(dir_.path(), name); }
+  void Write(const std::string& name, const std::string& text) const {
+    ASSERT_TRUE(AtomicWrite(Path(name), text).ok());
+  }
+  TempDir dir_;
+};
+
+TEST_F(DataVerbs, TokenizeThenInspect) {
+  Write("a.jsonl", "{\"body\":\"one\"}\n{\"body\":\"four\"}\n");
+  const Ran made = Trainctl(
+      "data tokenize --input a.jsonl --json-key body --tokenizer bytes --output-prefix sub/p -o json");
+  ASSERT_EQ(made.code, kOk) << made.err;
+  const Json json = Json::parse(made.out);
+  EXPECT_EQ(json["path"], "sub/p_body_document");
+  EXPECT_EQ(json["documents"], 2);
+  EXPECT_EQ(json["tokens"], 7);
+  EXPECT_EQ(json["token_type"], "u16");
+
+  const Ran table = Trainctl("data inspect sub/p_body_document");
+  EXPECT_EQ(table.code, kOk);
+  EXPECT_THAT(table.out, HasSubstr("TOKENS       7 (3.5 a document)\n"));
+  const Json summary = Json::parse(Trainctl("data inspect sub/p_body_document.bin -o json").out);
+  EXPECT_EQ(summary["sequences"], 2);
+  EXPECT_EQ(summary["bin_bytes"], 14);
+
+  EXPECT_EQ(Trainctl("data inspect sub/p_body_document --document 1").out, "102 111 117 114\n");
+  EXPECT_EQ(Trainctl("data inspect sub/p_body_document --document 1 --tokenizer bytes").out, "four\n");
+  const Json document =
+      Json::parse(Trainctl("data inspect sub/p_body_document --document 1 --tokenizer bytes -o jsonl").out);
+  EXPECT_EQ(document["text"], "four");
+  EXPECT_EQ(document["first_token"], 3);
+}
+
+TEST_F(DataVerbs, TokenizeTextAsATable) {
+  Write("a.txt", "one\n\ntwo\nthree\n");
+  const Ran made = Trainctl("data tokenize --input a.txt --tokenizer bytes --output-prefix p --workers 2");
+  ASSERT_EQ(made.code, kOk) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("PATH        p_text_document\nDOCUMENTS   2\nTOKENS      15\n"));
+  EXPECT_EQ(
+      Trainctl("data tokenize --input a.txt --tokenizer bytes --output-prefix p --document line -o name").out,
+      "p_text_document\n");
+  EXPECT_THAT(Trainctl("data inspect p_text_document").out, HasSubstr("DOCUMENTS    3\n"));
+}
+
+TEST_F(DataVerbs, ExitCodesSayWhatWentWrong) {
+  Write("bad.jsonl", "{\"text\":\"x\"}\n{\"text\":2}\n");
+  Write("a.txt", "x");
+  const std::string to = " --tokenizer bytes --output-prefix p";
+  const Ran bad = Trainctl("data tokenize --input bad.jsonl" + to);
+  EXPECT_EQ(bad.code, kError);
+  EXPECT_THAT(bad.err, HasSubstr("bad.jsonl:2:9: the value of 'text' is no string"));
+  EXPECT_EQ(bad.out, "");
+  EXPECT_FALSE(FileExists(Path("p_text_document.idx")));
+  EXPECT_EQ(Trainctl("data tokenize --input none.txt" + to).code, kNotFound);
+  EXPECT_EQ(Trainctl("data tokenize --input a.txt --append-eod" + to).code, kUsage);
+  EXPECT_EQ(Trainctl("data tokenize --input bad.jsonl --document line" + to).code, kUsage);
+  EXPECT_EQ(Trainctl("data tokenize --input a.txt --tokenizer what --output-prefix p").code, kUsage);
+  EXPECT_EQ(Trainctl("data tokenize --input a.txt --tokenizer gpt2:none --output-prefix p").code, kNotFound);
+  EXPECT_EQ(Trainctl("data inspect none").code, kNotFound);
+  ASSERT_EQ(Trainctl("data tokenize --input a.txt" + to).code, kOk);
+  EXPECT_EQ(Trainctl("data inspect p_text_document --document 1").code, kNotFound);
+  Write("p_text_document.idx", "MMIDIDX");
+  const Ran damaged = Trainctl("data inspect p_text_document");
+  EXPECT_EQ(damaged.code, kError);
+  EXPECT_THAT(damaged.err, HasSubstr("p_text_document.idx: offset 0"));
+}
+
+}  // namespace
+}  // namespace galley::trainctl
