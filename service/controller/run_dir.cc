@@ -44,7 +44,8 @@ absl::Status MakeRunDir(const Run& run, const std::string& plan_json) {
   RETURN_IF_ERROR(MakeDirs(JoinPath(run.run_dir, "logs")));
   RETURN_IF_ERROR(MakeDirs(run.checkpoint_dir));
   RETURN_IF_ERROR(AtomicWrite(JoinPath(run.run_dir, "plan.json"), plan_json));
-  return AtomicWrite(recipe, run.recipe);
+  // For people, and for `trainctl generate`, which has no store to ask.
+  return AtomicWrite(recipe, absl::StrCat("# Paths are relative to ", run.root, "\n", run.recipe));
 }
 
 absl::Status WriteEvents(const Run& run, const std::vector<EventRecord>& events) {

@@ -24,8 +24,12 @@ int Run(const std::string& run, const Globals& globals) {
                     {"path", c.path()}});
   }
   PrintRows(globals,
-            {{"step", "STEP"}, {"samples", "SAMPLES", true}, {"tokens", "TOKENS"}, {"bytes", "BYTES"},
-             {"status", "STATUS"}, {"path", "PATH"}},
+            {{"step", "STEP"},
+             {"samples", "SAMPLES", true},
+             {"tokens", "TOKENS"},
+             {"bytes", "BYTES"},
+             {"status", "STATUS"},
+             {"path", "PATH"}},
             "path", rows);
   return kOk;
 }

@@ -55,8 +55,8 @@ class GrpcClient : public Client {
                                [&](auto* c, auto* reply) { return stub_->Save(c, request, reply); });
   }
   absl::StatusOr<v1::CheckpointsReply> Checkpoints(const std::string& run) override {
-    return Call<v1::CheckpointsReply>(kCallTimeout, false,
-                                      [&](auto* c, auto* reply) { return stub_->Checkpoints(c, Ref(run), reply); });
+    return Call<v1::CheckpointsReply>(
+        kCallTimeout, false, [&](auto* c, auto* reply) { return stub_->Checkpoints(c, Ref(run), reply); });
   }
   absl::StatusOr<v1::NodesReply> Nodes() override {
     return Call<v1::NodesReply>(kCallTimeout, false, [&](auto* c, auto* reply) {
@@ -65,14 +65,16 @@ class GrpcClient : public Client {
   }
   absl::Status Watch(const v1::WatchRequest& request, absl::Duration timeout,
                      const std::function<bool(const v1::WatchReply&)>& take) override {
-    return Stream<v1::WatchReply>(timeout, take, [&](auto* context) { return stub_->Watch(context, request); });
+    return Stream<v1::WatchReply>(timeout, take,
+                                  [&](auto* context) { return stub_->Watch(context, request); });
   }
   absl::Status Events(const v1::EventsRequest& request,
                       const std::function<bool(const v1::EventMessage&)>& take) override {
     return Stream<v1::EventMessage>(absl::InfiniteDuration(), take,
                                     [&](auto* context) { return stub_->Events(context, request); });
   }
-  absl::Status Logs(const v1::LogsRequest& request, const std::function<bool(const v1::LogChunk&)>& take) override {
+  absl::Status Logs(const v1::LogsRequest& request,
+                    const std::function<bool(const v1::LogChunk&)>& take) override {
     return Stream<v1::LogChunk>(absl::InfiniteDuration(), take,
                                 [&](auto* context) { return stub_->Logs(context, request); });
   }
@@ -101,9 +103,9 @@ class GrpcClient : public Client {
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     // The transport's own words name sockets and errno; the controller's are whole sentences.
     if (code == absl::StatusCode::kUnavailable && !absl::StrContains(status.error_message(), "node ")) {
-      return absl::UnavailableError(absl::StrCat("no controller answers at ", address_,
-                                                 "; start one with 'galley-controller' (and 'trainerd'), or use ",
-                                                 "'trainctl train'"));
+      return absl::UnavailableError(
+          absl::StrCat("no controller answers at ", address_,
+                       "; start one with 'galley-controller' (and 'trainerd'), or use ", "'trainctl train'"));
     }
     if (code == absl::StatusCode::kDeadlineExceeded) return absl::DeadlineExceededError("the time is over");
     return absl::Status(code, status.error_message());
@@ -120,7 +122,8 @@ class GrpcClient : public Client {
   }
 
   template <class Message, class Invoke>
-  absl::Status Stream(absl::Duration timeout, const std::function<bool(const Message&)>& take, Invoke invoke) {
+  absl::Status Stream(absl::Duration timeout, const std::function<bool(const Message&)>& take,
+                      Invoke invoke) {
     grpc::ClientContext context;
     Prepare(context, timeout);
     {
@@ -157,8 +160,10 @@ std::string Env(const char* name) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& address, const Credentials& credentials) {
-  if (absl::string_view path = address; absl::ConsumePrefix(&path, "unix:")) RETURN_IF_ERROR(CheckSocketPath(path));
+absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& address,
+                                                     const Credentials& credentials) {
+  if (absl::string_view path = address; absl::ConsumePrefix(&path, "unix:"))
+    RETURN_IF_ERROR(CheckSocketPath(path));
   std::string token;
   if (!credentials.token_file.empty()) {
     ASSIGN_OR_RETURN(std::string text, ReadFile(credentials.token_file));
@@ -174,8 +179,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& address,
   arguments.SetMaxReceiveMessageSize(64 << 20);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  return std::make_unique<GrpcClient>(address, grpc::CreateCustomChannel(address, channel_credentials, arguments),
-                                      std::move(token));
+  return std::make_unique<GrpcClient>(
+      address, grpc::CreateCustomChannel(address, channel_credentials, arguments), std::move(token));
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Open(const Globals& globals) {

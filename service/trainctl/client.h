@@ -24,7 +24,8 @@ class Client {
  public:
   // --controller, GALLEY_CONTROLLER or the user's socket. Does not connect yet.
   static absl::StatusOr<std::unique_ptr<Client>> Open(const Globals& globals);
-  static absl::StatusOr<std::unique_ptr<Client>> Open(const std::string& address, const Credentials& credentials);
+  static absl::StatusOr<std::unique_ptr<Client>> Open(const std::string& address,
+                                                      const Credentials& credentials);
   virtual ~Client() = default;
 
   virtual absl::StatusOr<v1::VersionReply> Version(absl::Duration timeout) = 0;  // waits for the controller
@@ -43,7 +44,8 @@ class Client {
                              const std::function<bool(const v1::WatchReply&)>& take) = 0;
   virtual absl::Status Events(const v1::EventsRequest& request,
                               const std::function<bool(const v1::EventMessage&)>& take) = 0;
-  virtual absl::Status Logs(const v1::LogsRequest& request, const std::function<bool(const v1::LogChunk&)>& take) = 0;
+  virtual absl::Status Logs(const v1::LogsRequest& request,
+                            const std::function<bool(const v1::LogChunk&)>& take) = 0;
 
   // From any thread: every stream that runs now ends with kCancelled.
   virtual void CancelStreams() = 0;

@@ -16,10 +16,9 @@ struct Options {
 };
 
 const std::vector<Column>& Columns() {
-  static const auto& columns = *new std::vector<Column>{{"seq", "SEQ"},         {"time", "TIME"},
-                                                        {"kind", "KIND"},       {"attempt", "ATTEMPT"},
-                                                        {"from", "FROM", true}, {"to", "STATE"},
-                                                        {"message", "MESSAGE"}};
+  static const auto& columns = *new std::vector<Column>{
+      {"seq", "SEQ"},         {"time", "TIME"}, {"kind", "KIND"},      {"attempt", "ATTEMPT"},
+      {"from", "FROM", true}, {"to", "STATE"},  {"message", "MESSAGE"}};
   return columns;
 }
 

@@ -32,7 +32,8 @@ sigset_t EndSignals() {
 }
 
 bool IsStandingStill(const std::string& state) {
-  return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED" || state == "PAUSED" || state == "HELD";
+  return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED" || state == "PAUSED" ||
+         state == "HELD";
 }
 
 // The line that says how far a run is.
@@ -70,7 +71,8 @@ class Progress {
  private:
   void Draw() {
     const int64_t left = run_.total_steps() - step_.step();
-    std::string line = absl::StrFormat("step %d/%d  loss %.4f", step_.step(), run_.total_steps(), step_.loss());
+    std::string line =
+        absl::StrFormat("step %d/%d  loss %.4f", step_.step(), run_.total_steps(), step_.loss());
     if (validation_) absl::StrAppend(&line, absl::StrFormat("  val %.4f", *validation_));
     absl::StrAppend(&line, "  ", Compact(step_.tokens_per_second()), " tok/s");
     if (step_.has_mfu()) absl::StrAppend(&line, absl::StrFormat("  mfu %.1f%%", 100 * step_.mfu()));
@@ -176,20 +178,21 @@ absl::StatusOr<Followed> Follow(Client& client, const std::string& run, const Fo
     request.set_run(run);
     request.set_steps(options.show_steps);
     request.set_since_event(seen);
-    const absl::Status status = client.Watch(request, deadline - absl::Now(), [&](const v1::WatchReply& reply) {
-      std::lock_guard<std::mutex> lock(mutex);
-      failures = 0;
-      if (reply.has_run()) {
-        followed.run = reply.run();
-        progress.OnRun(reply.run());
-      } else if (reply.has_step()) {
-        progress.OnStep(reply.step());
-      } else {
-        seen = std::max(seen, reply.event().seq());
-        if (reply.event().kind() == "noted") progress.Say(reply.event().message());
-      }
-      return !leave;
-    });
+    const absl::Status status =
+        client.Watch(request, deadline - absl::Now(), [&](const v1::WatchReply& reply) {
+          std::lock_guard<std::mutex> lock(mutex);
+          failures = 0;
+          if (reply.has_run()) {
+            followed.run = reply.run();
+            progress.OnRun(reply.run());
+          } else if (reply.has_step()) {
+            progress.OnStep(reply.step());
+          } else {
+            seen = std::max(seen, reply.event().seq());
+            if (reply.event().kind() == "noted") progress.Say(reply.event().message());
+          }
+          return !leave;
+        });
     followed.interrupted = signals.count() > 0;
     if (leave) return followed;
     if (status.ok() && IsStandingStill(followed.run.state())) return followed;
@@ -245,14 +248,20 @@ Row RowOf(const v1::RunSummary& run) {
 }
 
 const std::vector<Column>& RunColumns() {
-  static const auto& columns = *new std::vector<Column>{
-      {"id", "ID"},           {"name", "NAME"},
-      {"state", "STATE"},     {"progress", "STEP"},
-      {"loss", "LOSS"},       {"validation_loss", "VAL LOSS"},
-      {"attempt", "ATTEMPT"}, {"checkpoint_step", "CHECKPOINT"},
-      {"reason", "REASON"},   {"tokens_per_second", "TOK/S", true},
-      {"mfu", "MFU", true},   {"eta_seconds", "ETA S", true},
-      {"run_dir", "RUN DIR", true}, {"updated", "UPDATED", true}};
+  static const auto& columns = *new std::vector<Column>{{"id", "ID"},
+                                                        {"name", "NAME"},
+                                                        {"state", "STATE"},
+                                                        {"progress", "STEP"},
+                                                        {"loss", "LOSS"},
+                                                        {"validation_loss", "VAL LOSS"},
+                                                        {"attempt", "ATTEMPT"},
+                                                        {"checkpoint_step", "CHECKPOINT"},
+                                                        {"reason", "REASON"},
+                                                        {"tokens_per_second", "TOK/S", true},
+                                                        {"mfu", "MFU", true},
+                                                        {"eta_seconds", "ETA S", true},
+                                                        {"run_dir", "RUN DIR", true},
+                                                        {"updated", "UPDATED", true}};
   return columns;
 }
 

@@ -1,5 +1,5 @@
-// trainctl generate: text from a checkpoint. A galley-rank of its own loads it: no controller takes part, so a
-// sample can be had of a run that trains, that is over, or whose daemons are gone.
+// trainctl generate: text from a checkpoint. A galley-rank of its own loads it: no controller takes part, so
+// a sample can be had of a run that trains, that is over, or whose daemons are gone.
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -49,8 +49,8 @@ absl::StatusOr<std::string> RunDirAbove(const std::string& checkpoint) {
   for (std::string dir = DirName(checkpoint); dir.size() > 1; dir = DirName(dir)) {
     if (FileExists(JoinPath(dir, "recipe.yaml"))) return dir;
   }
-  return absl::NotFoundError(
-      absl::StrCat(checkpoint, ": no folder above it holds the run's recipe.yaml; name the run directory instead"));
+  return absl::NotFoundError(absl::StrCat(
+      checkpoint, ": no folder above it holds the run's recipe.yaml; name the run directory instead"));
 }
 
 absl::StatusOr<std::string> RunDirOf(const std::string& what, const Globals& globals) {
@@ -101,8 +101,9 @@ absl::StatusOr<v1::Start> MakeStart(const Options& options, const Globals& globa
   start.set_run_dir(subject.run_dir);
   start.set_world(1);
   start.set_attempt(1);
-  start.set_threads(options.threads > 0 ? options.threads
-                                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  start.set_threads(options.threads > 0
+                        ? options.threads
+                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
   start.mutable_recipe()->set_canonical(text.canonical);
   start.mutable_recipe()->set_root(text.root);
   start.mutable_inventory()->set_json(plan::InventoryToJson(prepared.prepared->plan.inventory));
@@ -146,7 +147,8 @@ absl::StatusOr<int> RunRank(const std::string& order_file, std::string* text) {
   }
   char buffer[4096];
   ssize_t n = 0;
-  while (text != nullptr && (n = read(fds[0], buffer, sizeof buffer)) > 0) text->append(buffer, static_cast<size_t>(n));
+  while (text != nullptr && (n = read(fds[0], buffer, sizeof buffer)) > 0)
+    text->append(buffer, static_cast<size_t>(n));
   close(fds[0]);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -182,9 +184,12 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
       ->type_name("RUN|CHECKPOINT");
   app.add_option("--prompt", options->prompt, "The text to go on from");
   app.add_option("--max-tokens", options->max_tokens, "How many tokens at most")->check(CLI::PositiveNumber);
-  app.add_option("--temperature", options->temperature, "0: always the likeliest token")->check(CLI::NonNegativeNumber);
-  app.add_option("--top-k", options->top_k, "Only among the K likeliest; 0: all")->check(CLI::NonNegativeNumber);
-  app.add_option("--top-p", options->top_p, "Only among those that hold this share; 0: all")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--temperature", options->temperature, "0: always the likeliest token")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--top-k", options->top_k, "Only among the K likeliest; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--top-p", options->top_p, "Only among those that hold this share; 0: all")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", options->seed, "The same seed gives the same text");
   app.add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);
   return [options, &globals] { return Run(*options, globals); };

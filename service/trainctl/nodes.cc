@@ -32,9 +32,16 @@ int Run(const Globals& globals) {
                     {"seen", Ago(node.last_seen_unix_ms())}});
   }
   PrintRows(globals,
-            {{"name", "NAME"}, {"state", "STATE"}, {"cores", "CORES"}, {"isa", "ISA"}, {"runs", "RUNS"},
-             {"seen", "SEEN"}, {"memory_bytes", "MEMORY", true}, {"cpu", "CPU", true},
-             {"peak_flops_f32", "PEAK F32", true}, {"peak_flops_bf16", "PEAK BF16", true},
+            {{"name", "NAME"},
+             {"state", "STATE"},
+             {"cores", "CORES"},
+             {"isa", "ISA"},
+             {"runs", "RUNS"},
+             {"seen", "SEEN"},
+             {"memory_bytes", "MEMORY", true},
+             {"cpu", "CPU", true},
+             {"peak_flops_f32", "PEAK F32", true},
+             {"peak_flops_bf16", "PEAK BF16", true},
              {"version", "VERSION", true}},
             "name", rows);
   return kOk;

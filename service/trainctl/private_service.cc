@@ -38,12 +38,14 @@ absl::StatusOr<std::string> Beside(const std::string& program) {
   const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
   if (n <= 0) return ErrnoStatus(errno, "/proc/self/exe");
   const std::string found = JoinPath(DirName(absl::string_view(path, static_cast<size_t>(n))), program);
-  if (!FileExists(found)) return absl::NotFoundError(absl::StrCat(found, ": missing; it belongs beside trainctl"));
+  if (!FileExists(found))
+    return absl::NotFoundError(absl::StrCat(found, ": missing; it belongs beside trainctl"));
   return found;
 }
 
 // A child in its own session, so that the terminal's signals reach trainctl alone.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& arguments, int stdin_fd, const std::string& log_path) {
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& arguments, int stdin_fd,
+                            const std::string& log_path) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (stdin_fd >= 0) {
@@ -76,7 +78,8 @@ std::string LastLine(const std::string& path) {
   const size_t end = text->find_last_not_of('\n');
   if (end == std::string::npos) return "";
   const size_t begin = text->rfind('\n', end);
-  return text->substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? -1 : begin));
+  return text->substr(begin == std::string::npos ? 0 : begin + 1,
+                      end - (begin == std::string::npos ? -1 : begin));
 }
 
 // One daemon: its child process, and how to start it again.
@@ -113,7 +116,8 @@ class Daemon {
   }
   bool WaitEnd(absl::Duration timeout) {
     struct pollfd fd = {pidfd_, POLLIN, 0};
-    const int ms = timeout == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(timeout));
+    const int ms =
+        timeout == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(timeout));
     while (!Ended()) {
       if (poll(&fd, 1, ms) == 0) return false;
     }
@@ -164,7 +168,8 @@ class Service : public PrivateService {
       keeper_.join();
     }
     controller_.Release();
-    controller_.WaitEnd(absl::InfiniteDuration());  // it ends by itself: at once, or after the ranks' last save
+    controller_.WaitEnd(
+        absl::InfiniteDuration());  // it ends by itself: at once, or after the ranks' last save
     if (!trainerd_.WaitEnd(kEndTimeout)) {
       trainerd_.Terminate();
       trainerd_.WaitEnd(kEndTimeout);
@@ -198,7 +203,8 @@ class Service : public PrivateService {
   // Starts a daemon that died again. Runs survive both: ranks go on while either is away.
   void Keep() {
     while (true) {
-      struct pollfd fds[3] = {{wake_, POLLIN, 0}, {controller_.pidfd(), POLLIN, 0}, {trainerd_.pidfd(), POLLIN, 0}};
+      struct pollfd fds[3] = {
+          {wake_, POLLIN, 0}, {controller_.pidfd(), POLLIN, 0}, {trainerd_.pidfd(), POLLIN, 0}};
       if (poll(fds, 3, -1) < 0) continue;
       if (fds[0].revents != 0) return;
       for (Daemon* daemon : {&controller_, &trainerd_}) {
@@ -224,10 +230,13 @@ absl::StatusOr<PrivateRun> ReadEntry(const std::string& path, const std::string&
   const size_t line = text.find('\n');
   if (line == std::string::npos) return absl::DataLossError(absl::StrCat(path, ": not an entry"));
   const size_t end = text.find('\n', line + 1);
-  return PrivateRun{id, text.substr(line + 1, end == std::string::npos ? end : end - line - 1), text.substr(0, line)};
+  return PrivateRun{id, text.substr(line + 1, end == std::string::npos ? end : end - line - 1),
+                    text.substr(0, line)};
 }
 
-bool IsPrivateRunDir(const std::string& dir) { return FileExists(JoinPath(dir, absl::StrCat(kPrivateState, "/run"))); }
+bool IsPrivateRunDir(const std::string& dir) {
+  return FileExists(JoinPath(dir, absl::StrCat(kPrivateState, "/run")));
+}
 
 absl::StatusOr<std::string> Registry(const Globals& globals) {
   ASSIGN_OR_RETURN(std::string state, StateFolder(globals.state_dir));
@@ -251,14 +260,14 @@ absl::StatusOr<std::unique_ptr<PrivateService>> PrivateService::Start(const std:
   RETURN_IF_ERROR(MakeDirs(state, 0700));
   RETURN_IF_ERROR(MakeDirs(logs));
   ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Open(address, {}));
-  std::vector<std::string> node = {trainerd,  "--controller", address, "--state-dir", JoinPath(state, "node"),
-                                   "--private"};
+  std::vector<std::string> node = {trainerd,      "--controller",          address,
+                                   "--state-dir", JoinPath(state, "node"), "--private"};
   if (const char* rank_binary = getenv("GALLEY_RANK_BINARY"); rank_binary != nullptr) {
     node.insert(node.end(), {"--rank-binary", rank_binary});
   }
   auto service = std::make_unique<Service>(
-      std::vector<std::string>{controller, "--listen", address, "--state-dir", state, "--owned"}, std::move(node), logs,
-      std::move(client));
+      std::vector<std::string>{controller, "--listen", address, "--state-dir", state, "--owned"},
+      std::move(node), logs, std::move(client));
   RETURN_IF_ERROR(service->Start());
   return service;
 }
@@ -276,7 +285,8 @@ absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string
   if (IsPrivateRunDir(as_path)) {
     ASSIGN_OR_RETURN(std::string text, ReadFile(JoinPath(as_path, absl::StrCat(kPrivateState, "/run"))));
     const size_t first = text.find('\n'), second = text.find('\n', first + 1);
-    if (second == std::string::npos) return absl::DataLossError(absl::StrCat(as_path, ": its .service/run is damaged"));
+    if (second == std::string::npos)
+      return absl::DataLossError(absl::StrCat(as_path, ": its .service/run is damaged"));
     PrivateRun run{text.substr(second + 1, text.find('\n', second + 1) - second - 1),
                    text.substr(first + 1, second - first - 1), text.substr(0, first)};
     if (run.run_dir != as_path) {
@@ -306,7 +316,8 @@ absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string
     }
   }
   if (fitting.size() == 1) return fitting.front();
-  if (fitting.size() > 1) return absl::InvalidArgumentError(absl::StrCat(reference, ": several private runs begin so"));
+  if (fitting.size() > 1)
+    return absl::InvalidArgumentError(absl::StrCat(reference, ": several private runs begin so"));
   return absl::NotFoundError(absl::StrCat("no run has the id, name or directory '", reference, "'"));
 }
 

@@ -17,7 +17,8 @@ inline constexpr char kPrivateState[] = ".service";
 class PrivateService {
  public:
   // Returns when the controller answers. kFailedPrecondition when daemons of this run live already.
-  static absl::StatusOr<std::unique_ptr<PrivateService>> Start(const std::string& run_dir, const std::string& run_id);
+  static absl::StatusOr<std::unique_ptr<PrivateService>> Start(const std::string& run_dir,
+                                                               const std::string& run_id);
   // Lets the daemons pause what still runs, and waits for their end.
   virtual ~PrivateService() = default;
   virtual Client& client() = 0;

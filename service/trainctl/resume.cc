@@ -18,10 +18,12 @@ struct Options {
   std::string from_checkpoint;
 };
 
-absl::StatusOr<v1::RunSummary> Ask(Client& client, const std::string& run, const std::string& from_checkpoint) {
+absl::StatusOr<v1::RunSummary> Ask(Client& client, const std::string& run,
+                                   const std::string& from_checkpoint) {
   v1::ResumeRequest request;
   request.set_run(run);
-  if (!from_checkpoint.empty()) request.set_from_checkpoint(AbsolutePath(from_checkpoint).value_or(from_checkpoint));
+  if (!from_checkpoint.empty())
+    request.set_from_checkpoint(AbsolutePath(from_checkpoint).value_or(from_checkpoint));
   return client.Resume(request);
 }
 
@@ -33,7 +35,8 @@ int ResumeOwn(const PrivateRun& run, const Options& options, const Globals& glob
   if (!summary.ok()) return Fail(summary.status());
   // A run whose daemons were killed is still RUNNING in its store and goes on by itself.
   const bool stopped = summary->state() == "PAUSED" || summary->state() == "HELD";
-  const bool over = summary->state() == "SUCCEEDED" || summary->state() == "FAILED" || summary->state() == "CANCELLED";
+  const bool over =
+      summary->state() == "SUCCEEDED" || summary->state() == "FAILED" || summary->state() == "CANCELLED";
   if (stopped || over || !options.from_checkpoint.empty()) {
     summary = Ask(client, run.run_id, options.from_checkpoint);
     if (!summary.ok()) return Fail(summary.status());
@@ -48,9 +51,9 @@ int Run(const Options& options, const Globals& globals) {
     if (own.ok()) {
       absl::StatusOr<RunClient> living = OpenFor(globals, options.run);
       if (living.ok()) {
-        return Fail(absl::FailedPreconditionError(
-            absl::StrCat("run ", own->run_id, " is being trained by another trainctl; follow it with: trainctl watch ",
-                         own->run_id)));
+        return Fail(absl::FailedPreconditionError(absl::StrCat(
+            "run ", own->run_id, " is being trained by another trainctl; follow it with: trainctl watch ",
+            own->run_id)));
       }
       if (!absl::IsUnavailable(living.status())) return Fail(living.status());
       return ResumeOwn(*own, options, globals);
@@ -75,6 +78,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb kResumeVerb = {"resume", "Let a paused or held run go on from its last checkpoint", Declare};
+constinit const Verb kResumeVerb = {"resume", "Let a paused or held run go on from its last checkpoint",
+                                    Declare};
 
 }  // namespace galley::trainctl

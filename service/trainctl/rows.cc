@@ -86,7 +86,8 @@ std::string CellOf(const Row& row, const Column& column) {
 std::string Yaml(const Row& row, absl::string_view first, absl::string_view indent) {
   std::string text;
   for (size_t i = 0; i < row.size(); ++i) {
-    absl::StrAppend(&text, i == 0 ? first : indent, row[i].first, ": ", Dump(ToJson(row[i].second), -1), "\n");
+    absl::StrAppend(&text, i == 0 ? first : indent, row[i].first, ": ", Dump(ToJson(row[i].second), -1),
+                    "\n");
   }
   return text;
 }
@@ -139,7 +140,8 @@ void PrintRows(const Globals& globals, const std::vector<Column>& columns, const
   }
 }
 
-void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key, const Row& row) {
+void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+              const Row& row) {
   if (globals.output == "json") {
     Put(Dump(ToJson(row), 2) + "\n");
   } else if (globals.output == "jsonl") {
@@ -159,7 +161,8 @@ void PrintRow(const Globals& globals, const std::vector<Column>& columns, const 
   }
 }
 
-void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key, const Row& row) {
+void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+                   const Row& row) {
   if (IsJson(globals)) {
     Put(ToJsonLine(row) + "\n");
   } else if (globals.output == "yaml") {

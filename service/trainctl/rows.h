@@ -27,16 +27,18 @@ struct Column {
 void PrintRows(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
                const std::vector<Row>& rows);
 // One row alone: json and yaml without the list around it, table as "heading: value" lines.
-void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key, const Row& row);
+void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+              const Row& row);
 // One row of a stream that goes on: json and jsonl a line, table and wide without headings.
-void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key, const Row& row);
+void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+                   const Row& row);
 
 std::string ToJsonLine(const Row& row);
 
 // "3m ago"; "-" for 0.
 std::string Ago(int64_t unix_ms);
-std::string Rfc3339(int64_t unix_ms);        // UTC, "" for 0
-std::string Compact(double number);          // 15234 -> "15.2k"
-std::string Duration(double seconds);        // "1h02m", "3m20s", "12s"
+std::string Rfc3339(int64_t unix_ms);  // UTC, "" for 0
+std::string Compact(double number);    // 15234 -> "15.2k"
+std::string Duration(double seconds);  // "1h02m", "3m20s", "12s"
 
 }  // namespace galley::trainctl

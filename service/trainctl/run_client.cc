@@ -24,8 +24,9 @@ absl::StatusOr<RunClient> OpenFor(const Globals& globals, const std::string& run
       ASSIGN_OR_RETURN(result.client, Client::Open(address, {}));
       result.run = own->run_id;
       if (!result.client->Version(kPrivateAnswer).ok()) {
-        return absl::UnavailableError(absl::StrCat("run ", own->run_id, " (", own->name, ") in ", own->run_dir,
-                                                   " has no daemons now; go on with: trainctl resume ", own->run_id));
+        return absl::UnavailableError(
+            absl::StrCat("run ", own->run_id, " (", own->name, ") in ", own->run_dir,
+                         " has no daemons now; go on with: trainctl resume ", own->run_id));
       }
       return result;
     }

@@ -14,8 +14,8 @@ struct RunClient {
   std::string run;  // what that controller knows it by
 };
 
-// With --controller or GALLEY_CONTROLLER: that one. Else, when `run` is the directory, id or name of a private
-// run: its own controller; kUnavailable, saying how to go on, when that has ended. Else the user's.
+// With --controller or GALLEY_CONTROLLER: that one. Else, when `run` is the directory, id or name of a
+// private run: its own controller; kUnavailable, saying how to go on, when that has ended. Else the user's.
 absl::StatusOr<RunClient> OpenFor(const Globals& globals, const std::string& run);
 
 void AddRunOption(CLI::App& app, std::string* run);

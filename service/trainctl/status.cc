@@ -53,6 +53,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb kStatusVerb = {"status", "Show one run: how it stands, why, and what comes next", Declare};
+constinit const Verb kStatusVerb = {"status", "Show one run: how it stands, why, and what comes next",
+                                    Declare};
 
 }  // namespace galley::trainctl

@@ -9,35 +9,29 @@
 namespace galley::trainctl {
 
 void AddSubmitOptions(CLI::App& app, SubmitInput* input) {
-  app.add_option("recipe", input->recipe, "The recipe, YAML")->required()->type_name("RECIPE");
-  app.add_option("--set", input->sets, "Change one value: --set batch.micro=2; may be repeated")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--run-dir", input->run_dir, "Where the run lives; default runs/<name>-<id> here")->type_name("DIR");
-  app.add_option("--from-checkpoint", input->from_checkpoint, "Start from the weights and state of a checkpoint")
+  AddRecipeOptions(app, &input->recipe);
+  app.add_option("--run-dir", input->run_dir, "Where the run lives; default runs/<name>-<id> here")
+      ->type_name("DIR");
+  app.add_option("--from-checkpoint", input->from_checkpoint,
+                 "Start from the weights and state of a checkpoint")
       ->type_name("DIR");
 }
 
 int ReadSubmission(const SubmitInput& input, v1::SubmitRequest* request, std::string* name) {
-  if (!FileExists(input.recipe)) {
-    return Fail(absl::NotFoundError(input.recipe + ": no such file"));
-  }
-  const recipe::LoadResult loaded = recipe::LoadFile(input.recipe, input.sets);
-  std::vector<recipe::Fault> faults = loaded.faults;
-  if (loaded.spec) {
-    models::PrepareResult prepared = models::Prepare(loaded.text);
-    // Loading the canonical text again gives the same faults, and those of the plan.
-    faults = prepared.faults;
-    std::erase_if(faults, [](const recipe::Fault& fault) { return fault.not_built; });
-    for (recipe::Fault& fault : recipe::NotBuiltErrors(prepared.faults)) faults.push_back(std::move(fault));
-    recipe::SortFaults(faults);
-  }
+  models::PrepareResult result;
+  const int read = ReadRecipe(input.recipe, &result, /*print_faults=*/false);
+  if (read == kNotFound) return read;
+  // A fault that says "not built" was a warning until now: from here on it refuses the run.
+  std::vector<recipe::Fault> faults = result.faults;
+  std::erase_if(faults, [](const recipe::Fault& fault) { return fault.not_built; });
+  for (recipe::Fault& fault : recipe::NotBuiltErrors(result.faults)) faults.push_back(std::move(fault));
+  recipe::SortFaults(faults);
   fputs(recipe::FormatFaults(faults).c_str(), stderr);
-  if (!loaded.spec || recipe::HasErrors(faults)) return kInvalidRecipe;
-  *name = loaded.spec->metadata.name;
-  request->mutable_recipe()->set_canonical(loaded.text.canonical);
-  request->mutable_recipe()->set_root(loaded.text.root);
-  request->mutable_recipe()->set_origins_json(loaded.text.origins_json);
+  if (!result.prepared || recipe::HasErrors(faults)) return kInvalidRecipe;
+  *name = result.prepared->spec.metadata.name;
+  request->mutable_recipe()->set_canonical(result.text.canonical);
+  request->mutable_recipe()->set_root(result.text.root);
+  request->mutable_recipe()->set_origins_json(result.text.origins_json);
   const absl::StatusOr<std::string> cwd = AbsolutePath(".");
   if (!cwd.ok()) return Fail(cwd.status());
   request->set_cwd(*cwd);

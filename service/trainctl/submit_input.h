@@ -3,17 +3,16 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "galley/v1/controller.pb.h"
 #include "service/trainctl/client.h"
+#include "service/trainctl/recipe_input.h"
 
 namespace galley::trainctl {
 
 struct SubmitInput {
-  std::string recipe;
-  std::vector<std::string> sets;
+  RecipeInput recipe;
   std::string run_dir;
   std::string from_checkpoint;
 };

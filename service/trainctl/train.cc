@@ -20,12 +20,14 @@ int Run(const SubmitInput& input, const Globals& globals) {
   PrivateRun run;
   if (const int code = ReadSubmission(input, &request, &run.name); code != kOk) return code;
   run.run_id = NewPrivateId();
-  if (request.run_dir().empty()) request.set_run_dir(JoinPath(request.cwd(), absl::StrCat("runs/", run.name, "-", run.run_id)));
+  if (request.run_dir().empty())
+    request.set_run_dir(JoinPath(request.cwd(), absl::StrCat("runs/", run.name, "-", run.run_id)));
   run.run_dir = request.run_dir();
   request.set_run_id(run.run_id);
   if (FileExists(JoinPath(run.run_dir, "recipe.yaml"))) {
     return Fail(absl::FailedPreconditionError(absl::StrCat(
-        run.run_dir, ": another run lives here; choose another --run-dir, or go on with: trainctl resume ", run.run_dir)));
+        run.run_dir, ": another run lives here; choose another --run-dir, or go on with: trainctl resume ",
+        run.run_dir)));
   }
   const bool fresh = !FileExists(run.run_dir);
   int code = kOk;

@@ -3,9 +3,29 @@
 namespace galley::trainctl {
 namespace {
 
+// One line each (the empty comments keep it so).
 constexpr const Verb* kVerbs[] = {
-    &kValidateVerb, &kExplainVerb,      &kSchemaVerb,      &kRenderVerb,
-    &kPlanVerb,     &kDataTokenizeVerb, &kDataInspectVerb, &kVersionVerb,
+    &kValidateVerb,      //
+    &kExplainVerb,       //
+    &kSchemaVerb,        //
+    &kRenderVerb,        //
+    &kPlanVerb,          //
+    &kTrainVerb,         //
+    &kSubmitVerb,        //
+    &kListVerb,          //
+    &kStatusVerb,        //
+    &kWatchVerb,         //
+    &kLogsVerb,          //
+    &kEventsVerb,        //
+    &kSaveVerb,          //
+    &kCancelVerb,        //
+    &kResumeVerb,        //
+    &kCheckpointsVerb,   //
+    &kNodesVerb,         //
+    &kGenerateVerb,      //
+    &kDataTokenizeVerb,  //
+    &kDataInspectVerb,   //
+    &kVersionVerb,       //
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb kWatchVerb = {"watch", "Follow a run until it stands still; the exit code says how", Declare};
+constinit const Verb kWatchVerb = {"watch", "Follow a run until it stands still; the exit code says how",
+                                   Declare};
 
 }  // namespace galley::trainctl
