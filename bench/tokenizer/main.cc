@@ -1,5 +1,5 @@
 // bench-tokenizer TOKENIZER FILE [SECONDS]: encodes a text again and again on one thread and prints MB/s.
-//   build/release/bin/bench-tokenizer gpt2:../shared/data/tokenizers/gpt2 text.txt
+//   build/release/bin/bench-tokenizer gpt2:data/gpt2 text.txt
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
