@@ -1,0 +1,26 @@
+// Waits for a folder to change, instead of sleeping.
+#pragma once
+
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace galley::testing {
+
+class FolderWatch {
+ public:
+  explicit FolderWatch(const std::string& dir) : fd_(::inotify_init1(IN_CLOEXEC)) {
+    ::inotify_add_watch(fd_, dir.c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO);
+  }
+  ~FolderWatch() { ::close(fd_); }
+  void Wait() {
+    char buffer[4096];
+    (void)!::read(fd_, buffer, sizeof(buffer));
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace galley::testing
