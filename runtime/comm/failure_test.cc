@@ -154,8 +154,8 @@ TEST(Failure, AbortFromAnotherThreadEndsTheCollectiveHereAndOnAllOtherRanks) {
   }
   ranks.ExpectAllEndWell();
   EXPECT_STREQ(observed->message[1], "ABORTED: the controller said stop");
-  EXPECT_THAT(observed->message[0], testing::HasSubstr("rank 1 gave up"));
-  EXPECT_THAT(observed->message[2], testing::HasSubstr("rank 1 gave up"));
+  EXPECT_THAT(std::string(observed->message[0]), testing::HasSubstr("rank 1 gave up"));
+  EXPECT_THAT(std::string(observed->message[2]), testing::HasSubstr("rank 1 gave up"));
 }
 
 TEST(Failure, ARankThatWaitsForASleeperCanBeAborted) {

@@ -178,7 +178,7 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
   absl::Status status = ConnectPeers(addresses);
   if (status.ok()) status = Greet();
   connected_ = status.ok();
-  return status.ok() ? status : Break(Annotate(status, "connecting the ranks"), -1);
+  return status.ok() ? status : Break(Annotate(status, "connecting the ranks"), Notice::kGaveUp, rank_);
 }
 
 absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) {
@@ -348,7 +348,7 @@ absl::Status Messenger::Progress() {
     std::unique_lock<std::mutex> lock(abort_mutex_);
     absl::Status reason = absl::AbortedError(abort_reason_);
     lock.unlock();
-    return Break(std::move(reason), -1);
+    return Break(std::move(reason), Notice::kGaveUp, rank_);
   }
   if (ucp_worker_progress(ucx_->worker) != 0) {
     idle_ = 0;
@@ -373,36 +373,38 @@ absl::Status Messenger::Progress() {
 }
 
 absl::Status Messenger::CheckPeers() {
-  if (!transfer_error_.ok()) return Break(transfer_error_, -1);
+  if (!transfer_error_.ok()) return Break(transfer_error_, Notice::kGaveUp, rank_);
   for (int r : liveness_.Poll()) peers_[static_cast<size_t>(r)].lost = true;
   auto troubled = [](const Peer& peer) { return peer.lost || peer.notice_came; };
   if (std::none_of(peers_.begin(), peers_.end(), troubled)) return absl::OkStatus();
   Drain();  // what a peer said before it ended is here by now
-  int lost = -1, failed = -1, left = -1;
-  for (int r = size() - 1; r >= 0; --r) {
+  // One that ended without a word comes before what others say of it; a leaver has no part in a failure.
+  int lost = -1, left = -1;
+  const Notice* told = nullptr;
+  for (int r = 0; r < size(); ++r) {
     const Peer& peer = peers_[static_cast<size_t>(r)];
-    if (peer.notice_came && peer.notice.kind == Notice::kLeft) {
-      // One that has left after this collective owes us nothing for it.
-      if (peer.notice.sequence < sequence_) left = r;
-    } else if (peer.notice_came) {
-      failed = r;
-    } else if (peer.lost) {
-      lost = r;
+    if (!peer.notice_came) {
+      if (peer.lost && lost < 0) lost = r;
+    } else if (peer.notice.kind != Notice::kLeft) {
+      if (told == nullptr || peer.notice.kind == Notice::kLost) told = &peer.notice;
+    } else if (peer.notice.sequence < sequence_) {  // else it owes nothing to this collective
+      left = r;
     }
   }
+  if (lost < 0 && told != nullptr && told->kind == Notice::kLost) lost = told->about;
   if (lost >= 0) {
-    return Break(absl::UnavailableError(absl::StrCat("rank ", lost, " was lost: its process ended")), lost);
+    return Break(absl::UnavailableError(absl::StrCat("rank ", lost, " was lost: its process ended")),
+                 Notice::kLost, lost);
   }
-  if (failed >= 0) {
-    const int cause = peers_[static_cast<size_t>(failed)].notice.cause;
-    return Break(
-        absl::UnavailableError(
-            cause >= 0 ? absl::StrCat("rank ", cause, " was lost: rank ", failed, " says so")
-                       : absl::StrCat("rank ", failed, " gave up: it was told to stop or has failed")),
-        cause);
+  if (told != nullptr) {
+    const int about = told->about;
+    return Break(absl::UnavailableError(
+                     absl::StrCat("rank ", about, " gave up: it was told to stop, or has met an error")),
+                 Notice::kGaveUp, about);
   }
   if (left >= 0) {
-    return Break(absl::UnavailableError(absl::StrCat("rank ", left, " has left the group")), left);
+    return Break(absl::UnavailableError(absl::StrCat("rank ", left, " has left the group")), Notice::kGaveUp,
+                 left);
   }
   return absl::OkStatus();
 }
@@ -425,19 +427,19 @@ absl::Status Messenger::EndCollective() {
   return absl::OkStatus();
 }
 
-absl::Status Messenger::Break(absl::Status status, int cause) {
+absl::Status Messenger::Break(absl::Status status, Notice::Kind kind, int about) {
   if (!broken_.ok()) return broken_;
   broken_ = std::move(status);
   for (Transfer& t : transfers_) {
     if (t.in_use && t.receives && t.request != nullptr) ucp_request_cancel(ucx_->worker, t.request);
   }
-  farewell_ = {Notice::kFailed, cause, sequence_};
+  farewell_ = {kind, about, sequence_};
   SayFarewell(kLastWordsNs);
   return broken_;
 }
 
 void Messenger::Leave() {
-  farewell_ = {Notice::kLeft, -1, sequence_};
+  farewell_ = {Notice::kLeft, rank_, sequence_};
   SayFarewell(kLeaveNs);
 }
 

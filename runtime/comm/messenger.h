@@ -59,12 +59,13 @@ class Messenger {
   struct Ucx;  // what UCX keeps for us; defined in messenger.cc
 
  private:
-  // The last words of a rank to each of its peers.
+  // The last words of a rank to each of its peers. The rank that a failure began with is passed on, so that
+  // all name the same one.
   struct Notice {
-    enum Kind : uint32_t { kNone, kLeft, kFailed };
+    enum Kind : uint32_t { kNone, kLeft, kLost, kGaveUp };
     uint32_t kind = kNone;
-    int32_t cause = -1;     // kFailed: the rank it lost; -1: none, it was aborted
-    uint32_t sequence = 0;  // the last collective it took part in
+    int32_t about = -1;     // the rank that left, was lost, or was aborted
+    uint32_t sequence = 0;  // the last collective that the speaker took part in
   };
   struct Hello {
     uint64_t cookie = 0;
@@ -93,7 +94,7 @@ class Messenger {
   void Completed(Transfer* transfer, int ucs_status, int64_t bytes);
   void ListenForNotice(int peer);
   absl::Status CheckPeers();
-  absl::Status Break(absl::Status status, int cause);
+  absl::Status Break(absl::Status status, Notice::Kind kind, int about);
   void Drain();
   void Leave();
   void DropEndpoints();
