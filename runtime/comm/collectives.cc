@@ -65,7 +65,7 @@ absl::Status Collectives::Around(const Ring& ring) {
   auto staging = [&](int64_t item) { return staging_.data() + item % kWindow * kSegment; };
 
   std::array<Transfer*, kWindow> in{};
-  std::array<Transfer*, kWindow> out{};
+  std::array<Transfer*, kOffers> out{};
   int64_t posted = 0, arrived = 0, sent = 0, gone = 0;  // items, in order
   while (arrived < items || gone < items) {
     for (; posted < items && posted < arrived + kWindow; ++posted) {
@@ -74,9 +74,9 @@ absl::Status Collectives::Around(const Ring& ring) {
       in[posted % kWindow] = messenger_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
     }
     // What a step sends is what the step before has received.
-    for (; sent < items && sent < gone + kWindow && sent < arrived + per_chunk; ++sent) {
+    for (; sent < items && sent < gone + kOffers && sent < arrived + per_chunk; ++sent) {
       const Piece p = outgoing(sent);
-      if (p.bytes > 0) out[sent % kWindow] = messenger_->Send(next, p.data, p.bytes);
+      if (p.bytes > 0) out[sent % kOffers] = messenger_->Send(next, p.data, p.bytes);
     }
     bool moved = false;
     if (arrived < posted && Messenger::Take(in[arrived % kWindow])) {
@@ -86,7 +86,7 @@ absl::Status Collectives::Around(const Ring& ring) {
       ++arrived;
       moved = true;
     }
-    while (gone < sent && Messenger::Take(out[gone % kWindow])) {
+    while (gone < sent && Messenger::Take(out[gone % kOffers])) {
       ++gone;
       moved = true;
     }

@@ -33,7 +33,10 @@ class Collectives {
   absl::Status Barrier();
 
  private:
-  static constexpr int kWindow = 4;  // segments on their way at once, each way
+  static constexpr int kWindow = 4;  // segments that are received at once
+  // Segments offered to the next rank at once. Through shared memory it fetches them by itself, so that with
+  // many on offer it goes on while this process waits for a processor.
+  static constexpr int kOffers = 64;
   static constexpr int64_t kSegment = 512 << 10;
   static constexpr int64_t kSmall = 64 << 10;
   static_assert(kSmall <= kSegment);

@@ -117,9 +117,9 @@ TEST_P(DeathTest, SurvivorsNameTheLostRankWithinASecond) {
     if (r == victim) continue;
     ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
     EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
-    ranks.line(r).Say("end");
   }
   for (int r = 0; r < size; ++r) {
+    if (r != victim) ranks.line(r).Say("end");
     EXPECT_EQ(ranks.Wait(r), r != victim);
     if (r != victim) {
       EXPECT_THAT(std::string(observed->message[r]),
@@ -150,8 +150,8 @@ TEST(Failure, AbortFromAnotherThreadEndsTheCollectiveHereAndOnAllOtherRanks) {
   for (int r = 0; r < kSize; ++r) {
     ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
     EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
-    ranks.line(r).Say("end");
   }
+  for (int r = 0; r < kSize; ++r) ranks.line(r).Say("end");
   ranks.ExpectAllEndWell();
   EXPECT_STREQ(observed->message[1], "ABORTED: the controller said stop");
   EXPECT_THAT(std::string(observed->message[0]), testing::HasSubstr("rank 1 gave up"));

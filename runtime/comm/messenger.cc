@@ -1,6 +1,5 @@
 #include "runtime/comm/messenger.h"
 
-#include <sched.h>
 #include <time.h>
 #include <ucp/api/ucp.h>
 #include <ucs/config/global_opts.h>
@@ -19,11 +18,11 @@ namespace galley::comm {
 namespace {
 
 constexpr int kRanksAtMost = 1024;
-// How a rank waits: it polls for about 0.1 ms, then lets others have the processor between polls, then sleeps
-// between them, since on a node with fewer cores than threads the one we wait for may need ours.
+constexpr size_t kTransfersAtMost = 128;  // in one collective
+// How a rank waits: it polls for about 0.1 ms, then naps between polls, since on a node with fewer cores than
+// threads the rank we wait for may need our core. (A yield instead of a nap costs whole time slices there.)
 constexpr int64_t kSpins = 1000;
-constexpr int64_t kYields = 300;
-constexpr timespec kNap{0, 50'000};
+constexpr timespec kNap{0, 20'000};
 constexpr int64_t kCheckEveryNs = 1'000'000;
 constexpr int64_t kLastWordsNs = 100'000'000;  // for telling the peers of a failure
 constexpr int64_t kLeaveNs = 1'000'000'000;    // for what is still on its way when a group ends
@@ -174,7 +173,7 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
   }
   rank_ = rank;
   peers_.resize(addresses.size());
-  transfers_.resize(2 * addresses.size() + 64);
+  transfers_.resize(2 * addresses.size() + kTransfersAtMost);
   absl::Status status = ConnectPeers(addresses);
   if (status.ok()) status = Greet();
   connected_ = status.ok();
@@ -364,11 +363,7 @@ absl::Status Messenger::Progress() {
     next_check_ns_ = now + kCheckEveryNs;
     RETURN_IF_ERROR(CheckPeers());
   }
-  if (idle_ >= kSpins + kYields) {
-    nanosleep(&kNap, nullptr);
-  } else if (idle_ >= kSpins) {
-    sched_yield();
-  }
+  if (idle_ >= kSpins) nanosleep(&kNap, nullptr);
   return absl::OkStatus();
 }
 
