@@ -19,7 +19,8 @@ namespace {
 class Faults {
  public:
   Faults(const std::string& origins_json, std::vector<recipe::Fault>* out) : out_(out) {
-    origins_ = nlohmann::json::parse(origins_json, nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json origins = nlohmann::json::parse(origins_json, nullptr, /*allow_exceptions=*/false);
+    if (origins.is_object()) places_ = origins.value("places", nlohmann::json::object());
   }
 
   void Add(const std::string& path, absl::string_view message) {
@@ -33,7 +34,7 @@ class Faults {
  private:
   void Place(std::string path, recipe::Fault& fault) const {
     while (!path.empty()) {
-      const std::string origin = origins_.is_object() ? origins_.value(path, std::string()) : std::string();
+      const std::string origin = places_.is_object() ? places_.value(path, std::string()) : std::string();
       if (!origin.empty() && origin != "default") {
         const std::vector<std::string> parts = absl::StrSplit(origin, ':');
         const size_t n = parts.size();
@@ -51,7 +52,7 @@ class Faults {
     fault.file = "recipe";
   }
 
-  nlohmann::json origins_;
+  nlohmann::json places_;
   std::vector<recipe::Fault>* out_;
 };
 

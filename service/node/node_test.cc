@@ -49,7 +49,7 @@ TEST_F(NodeTest, AnAttemptRunsToItsEnd) {
   EXPECT_EQ(Steps(), Range(1, 1, 10));
   EXPECT_THAT(Log(1, 0), HasSubstr("run fake attempt 1 rank 0 of 2"));
   EXPECT_THAT(Log(1, 1), HasSubstr("run fake attempt 1 rank 1 of 2"));
-  EXPECT_TRUE(FileExists(JoinPath(run_dir_, "checkpoints/step-10/fake")));
+  EXPECT_TRUE(FileExists(JoinPath(run_dir_, "checkpoints/step-10/manifest.json")));
 
   int training = 0, checkpoints = 0, finished = 0, exits = 0, evaluations = 0;
   uint64_t next = 1;
@@ -246,7 +246,7 @@ TEST_F(NodeTest, ARunSurvivesItsControllerAndNothingIsLost) {
   controller_.reset();
   Go();
   // The ranks finish without any controller.
-  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/fake");
+  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/manifest.json");
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   while (!FileExists(last) && absl::Now() < deadline) std::this_thread::yield();
   ASSERT_TRUE(FileExists(last));

@@ -257,8 +257,8 @@ absl::StatusOr<std::unique_ptr<PrivateService>> PrivateService::Start(const std:
   ASSIGN_OR_RETURN(std::string address, PrivateAddress(run_id));
   const std::string state = JoinPath(run_dir, kPrivateState);
   const std::string logs = JoinPath(run_dir, "logs");
+  RETURN_IF_ERROR(MakeDirs(logs));  // and with it the run directory, open to all; the state below is not
   RETURN_IF_ERROR(MakeDirs(state, 0700));
-  RETURN_IF_ERROR(MakeDirs(logs));
   ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Open(address, {}));
   std::vector<std::string> node = {trainerd,      "--controller",          address,
                                    "--state-dir", JoinPath(state, "node"), "--private"};

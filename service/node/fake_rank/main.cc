@@ -13,7 +13,7 @@
 //   Finished CONFIG. hang: no more progress, heartbeats go on. deaf: ignores Abort and Stop from then on.
 //   wait: until the file <run_dir>/go exists. notice: a Notice "fake".
 //
-// A checkpoint is <checkpoint_dir>/step-N with a file "fake"; it commits when rank 0 has heard of a shard of
+// A checkpoint is <checkpoint_dir>/step-N with one number in it; it commits when rank 0 has heard of a shard of
 // every rank. Loss at step s is 6 / (1 + s) + 1.
 #include <unistd.h>
 
@@ -27,6 +27,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "runtime/checkpoint/checkpoint.h"
 #include "runtime/link/client.h"
 
 namespace galley {
@@ -128,8 +130,8 @@ class FakeRank {
     const std::string base =
         start_.checkpoint_dir().empty() ? JoinPath(flags_.run_dir, "checkpoints") : start_.checkpoint_dir();
     const std::string path = JoinPath(base, absl::StrCat("step-", step_));
-    if (!MakeDirs(path).ok() || !AtomicWrite(JoinPath(path, "fake"), "fake\n").ok()) {
-      Leave(v1::Finished::STORAGE_FULL, "cannot write");
+    if (absl::Status written = WriteCheckpoint(base); !written.ok()) {
+      Leave(v1::Finished::STORAGE_FULL, std::string(written.message()));
       return false;
     }
     v1::Report committed;
@@ -140,6 +142,23 @@ class FakeRank {
     save_ = false;
     client_.Send(committed);
     return true;
+  }
+
+  // A real one, of one small tensor, so that the service finds and verifies it like any other.
+  absl::Status WriteCheckpoint(const std::string& directory) {
+    RETURN_IF_ERROR(MakeDirs(directory));
+    ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(directory, 0, 1, sizeof(float)));
+    float value = static_cast<float>(step_);
+    const checkpoint::Item item{"fake", {1}, 0, View(&value, DType::kF32, {1})};
+    std::vector<checkpoint::ShardReport> shards;
+    RETURN_IF_ERROR(writer->Snapshot(step_, start_.attempt(), {item},
+                                     [&](checkpoint::ShardReport shard) { shards.push_back(shard); }));
+    writer->Wait();
+    checkpoint::ManifestInfo info;
+    info.step = step_;
+    info.attempt = start_.attempt();
+    info.state = {{"samples", checkpoint::Fact(16 * step_)}, {"tokens", checkpoint::Fact(4096 * step_)}};
+    return checkpoint::Commit(directory, info, shards);
   }
 
   // Takes at most one order. False: the rank leaves.
