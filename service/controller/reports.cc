@@ -58,7 +58,7 @@ void AddFinished(const v1::Finished& finished, int32_t rank, int64_t attempt, co
     // The event's step is where it happened, not the last one that went well.
     if (event.failure == Failure::kNumeric) event.step = finished.step();
     event.message =
-        absl::StrCat("rank ", rank, ": ",
+        absl::StrCat("rank ", rank, ", step ", finished.step(), ": ",
                      event.message.empty() ? v1::Finished::Outcome_Name(finished.outcome()) : event.message);
   }
   events->push_back(std::move(event));

@@ -170,10 +170,9 @@ class Service : public PrivateService {
     controller_.Release();
     controller_.WaitEnd(
         absl::InfiniteDuration());  // it ends by itself: at once, or after the ranks' last save
-    if (!trainerd_.WaitEnd(kEndTimeout)) {
-      trainerd_.Terminate();
-      trainerd_.WaitEnd(kEndTimeout);
-    }
+    // No rank is left for it; one that never met the controller would wait for it in vain.
+    trainerd_.Terminate();
+    trainerd_.WaitEnd(kEndTimeout);
     close(wake_);
   }
 

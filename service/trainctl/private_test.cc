@@ -37,8 +37,7 @@ class PrivateTest : public ServiceTest {
   }
   int Sockets() {
     int n = 0;
-    for (const std::string& name :
-         ListDir(JoinPath(home_.path(), absl::StrCat("galley-", geteuid()))).value()) {
+    for (const std::string& name : Names(JoinPath(home_.path(), absl::StrCat("galley-", geteuid())))) {
       n += name.rfind("p-", 0) == 0 ? 1 : 0;
     }
     return n;
@@ -119,7 +118,7 @@ TEST_F(PrivateTest, ARefusedRecipeLeavesNothing) {
   const Ran ran = Trainctl({"train", "tiny.yaml", "--set", "data.train[0].path=nowhere"});
   EXPECT_EQ(ran.code, kInvalidRecipe) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("error: "));
-  EXPECT_TRUE(ListDir(JoinPath(work(), "runs")).value_or(std::vector<std::string>()).empty());
+  EXPECT_THAT(Names(JoinPath(work(), "runs")), testing::IsEmpty());
   EXPECT_EQ(Trainctl({"train", "tiny.yaml", "--set", "precision.compute=fp16"}).code, kInvalidRecipe);
   EXPECT_EQ(Sockets(), 0);
 }

@@ -82,7 +82,7 @@ TEST_F(ServiceTest, TheRunDirectoryTellsTheWholeStory) {
 TEST_F(ServiceTest, ADeadRankIsReplacedFromTheLastCheckpoint) {
   StartService();
   const std::string run = Submit(
-      R"({"steps": 20, "save_every": 5, "actions": [{"attempt": 1, "rank": 1, "step": 8, "do": "kill"}]})");
+      R"({"steps": 20, "save_every": 5, "actions": [{"attempt": 1, "rank": 0, "step": 8, "do": "kill"}]})");
   EXPECT_EQ(Trainctl({"watch", run}).code, kOk);
   EXPECT_EQ(Json({"status", run})["attempt"], 2);
   std::string planned, failed;
@@ -91,7 +91,7 @@ TEST_F(ServiceTest, ADeadRankIsReplacedFromTheLastCheckpoint) {
     if (event["kind"] == "attempt_failed") failed += event["message"];
   }
   EXPECT_THAT(planned, HasSubstr("checkpoints/step-5"));
-  EXPECT_THAT(failed, HasSubstr("rank 1 was killed by signal 9"));
+  EXPECT_THAT(failed, HasSubstr("rank 0 was killed by signal 9"));
 }
 
 TEST_F(ServiceTest, ThreeFailuresWithoutProgressHoldTheRun) {

@@ -80,6 +80,7 @@ class ServiceTest : public testing::Test {
     return ReadFile(JoinPath(home_.path(), name)).value_or("");
   }
 
+  static std::vector<std::string> Names(const std::string& dir);  // in it; none when there is no such folder
   const std::string& work() const { return work_; }
 
   TempDir home_;

@@ -197,6 +197,12 @@ std::vector<nlohmann::json> ServiceTest::Events(const std::string& run) {
   return {events.begin(), events.end()};
 }
 
+std::vector<std::string> ServiceTest::Names(const std::string& dir) {
+  auto names = ListDir(dir);
+  if (!names.ok()) return {};
+  return *std::move(names);
+}
+
 int ServiceTest::Count(const std::string& run, const std::string& kind) {
   int n = 0;
   for (const nlohmann::json& event : Events(run)) n += event.value("kind", "") == kind ? 1 : 0;
