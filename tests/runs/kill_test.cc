@@ -65,7 +65,7 @@ class KillTest : public ::testing::Test {
     bool killed = false;
     {
       FolderWatch watch(when.folder(run_dir));
-      while (!killed && LastStep(run_dir) < 58) {
+      while (!killed && LastStep(run_dir) < 58 && !FileExists(JoinPath(run_dir, "result.json"))) {
         if (!when(run_dir)) {
           watch.Wait();
           continue;
