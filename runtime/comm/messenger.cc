@@ -23,6 +23,7 @@ constexpr size_t kTransfersAtMost = 128;  // in one collective
 // threads the rank we wait for may need our core. (A yield instead of a nap costs whole time slices there.)
 constexpr int64_t kSpins = 1000;
 constexpr timespec kNap{0, 20'000};
+constexpr int64_t kEarlyBytes[2] = {16, 512 << 10};  // of greeting messages that come unexpected
 constexpr int64_t kCheckEveryNs = 1'000'000;
 constexpr int64_t kLastWordsNs = 100'000'000;  // for telling the peers of a failure
 constexpr int64_t kLeaveNs = 1'000'000'000;    // for what is still on its way when a group ends
@@ -173,7 +174,7 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
   }
   rank_ = rank;
   peers_.resize(addresses.size());
-  transfers_.resize(2 * addresses.size() + kTransfersAtMost);
+  transfers_.resize(6 * addresses.size() + kTransfersAtMost);
   absl::Status status = ConnectPeers(addresses);
   if (status.ok()) status = Greet();
   connected_ = status.ok();
@@ -213,31 +214,35 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
   return absl::OkStatus();
 }
 
+// Each rank says hello to each. Before that it sends two messages, a small one and a large one, that the
+// other receives only when it has heard the hello: so they have come unexpected, and UCX has filled the pools
+// for such messages, which else it would do in the first step in which a rank is late.
 absl::Status Messenger::Greet() {
   hello_ = {options_.cookie, rank_, size()};
+  early_.resize(2 * kEarlyBytes[1]);
   for (int r = 0; r < size(); ++r) {
     if (r == rank_) continue;
     Peer& peer = peers_[static_cast<size_t>(r)];
     ListenForNotice(r);
+    sequence_ = 1;
+    for (size_t i = 0; i < 2; ++i) peer.early_out[i] = Send(r, early_.data(), kEarlyBytes[i]);
+    sequence_ = 0;
     peer.hello_in = Recv(r, &peer.hello, sizeof(Hello));
     peer.hello_out = Send(r, &hello_, sizeof(Hello));
   }
   const int64_t deadline =
       NowNs() + absl::ToInt64Nanoseconds(std::min(options_.connect_timeout, absl::Hours(24 * 365)));
   for (bool waiting = true; waiting;) {
-    while (ucp_worker_progress(ucx_->worker) != 0) {
-    }
+    Drain();
     RETURN_IF_ERROR(liveness_.Advance());
     RETURN_IF_ERROR(transfer_error_);
     waiting = !liveness_.complete();
     for (int r = 0; r < size(); ++r) {
-      Peer& peer = peers_[static_cast<size_t>(r)];
+      const Peer& peer = peers_[static_cast<size_t>(r)];
       if (peer.lost) return absl::UnavailableError(absl::StrCat("rank ", r, " ended or cannot be reached"));
       if (peer.notice_came) return absl::UnavailableError(absl::StrCat("rank ", r, " gave up connecting"));
-      // Each is taken, so that none is left over when the other is late.
-      const bool sent = Take(peer.hello_out), received = Take(peer.hello_in);
-      waiting = waiting || !sent || !received;
-      if (r != rank_ && received &&
+      if (r != rank_ && !Greeted(r)) waiting = true;
+      if (peer.greeted &&
           (peer.hello.cookie != options_.cookie || peer.hello.rank != r || peer.hello.size != size())) {
         return absl::FailedPreconditionError(absl::StrCat("rank ", r, " says it is rank ", peer.hello.rank,
                                                           " of ", peer.hello.size, ", not of ", size()));
@@ -246,14 +251,36 @@ absl::Status Messenger::Greet() {
     if (waiting && NowNs() > deadline) return GreetingTimeout();
     if (waiting) nanosleep(&kNap, nullptr);
   }
+  sequence_ = 1;
+  early_ = {};
   return absl::OkStatus();
+}
+
+bool Messenger::Greeted(int rank) {
+  Peer& peer = peers_[static_cast<size_t>(rank)];
+  if (!Take(peer.hello_in)) return false;
+  if (!peer.greeted) {
+    peer.greeted = true;
+    sequence_ = 1;
+    // All write the same bytes, which nobody reads.
+    for (size_t i = 0; i < 2; ++i) {
+      peer.early_in[i] = Recv(rank, early_.data() + kEarlyBytes[1], kEarlyBytes[i]);
+    }
+  }
+  bool done = Take(peer.hello_out);
+  for (size_t i = 0; i < 2; ++i) {
+    // Each is taken, also when another is late.
+    done = Take(peer.early_out[i]) && done;
+    done = Take(peer.early_in[i]) && done;
+  }
+  return done;
 }
 
 absl::Status Messenger::GreetingTimeout() const {
   std::vector<int> missing;
   for (int r = 0; r < size(); ++r) {
     const Peer& peer = peers_[static_cast<size_t>(r)];
-    if (peer.hello_in != nullptr || peer.hello_out != nullptr) missing.push_back(r);
+    if (r != rank_ && (!peer.greeted || peer.early_in[1] != nullptr)) missing.push_back(r);
   }
   return absl::DeadlineExceededError(absl::StrCat("no word from rank ", absl::StrJoin(missing, ", "),
                                                   " within ",
@@ -335,8 +362,8 @@ void Messenger::ListenForNotice(int peer) {
 
 absl::Status Messenger::BeginCollective() {
   RETURN_IF_ERROR(broken_);
-  // Zero is the greeting's; the tag holds 28 bits of it.
-  if ((++sequence_ & 0xfffffff) == 0) ++sequence_;
+  // Zero and one are the greeting's; the tag holds 28 bits of it.
+  if ((++sequence_ & 0xfffffff) == 0) sequence_ += 2;
   idle_ = 0;
   if (abort_requested_.load(std::memory_order_acquire)) return Progress();
   return absl::OkStatus();

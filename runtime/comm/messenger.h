@@ -9,6 +9,7 @@
 // when more messages than ever are in flight).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -82,6 +83,9 @@ class Messenger {
     Hello hello;
     Transfer* hello_out = nullptr;
     Transfer* hello_in = nullptr;
+    bool greeted = false;  // its hello has come
+    std::array<Transfer*, 2> early_out{};
+    std::array<Transfer*, 2> early_in{};
   };
   friend struct Ucx;
 
@@ -89,6 +93,7 @@ class Messenger {
   absl::Status Open();
   absl::Status ConnectPeers(const std::vector<std::string>& addresses);
   absl::Status Greet();
+  bool Greeted(int peer);
   absl::Status GreetingTimeout() const;
   Transfer* Claim(int peer, int64_t bytes, bool receives);
   void Completed(Transfer* transfer, int ucs_status, int64_t bytes);
@@ -106,8 +111,9 @@ class Messenger {
   Liveness liveness_;
   std::vector<Peer> peers_;  // by rank
   std::vector<Transfer> transfers_;
-  Hello hello_;      // ours
-  Notice farewell_;  // ours
+  Hello hello_;              // ours
+  std::vector<char> early_;  // while connecting
+  Notice farewell_;          // ours
   bool farewell_sent_ = false;
   std::unique_ptr<Ucx> ucx_;  // last: the worker goes before what its callbacks write to
 
