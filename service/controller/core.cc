@@ -26,13 +26,24 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir,
 Core::Core(std::unique_ptr<Store> store, const Clock& clock)
     : clock_(clock), store_(std::move(store)), reconciler_(*store_, *this, clock) {}
 
-Core::~Core() {
+void Core::Close() {
+  std::map<std::string, Live> live;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
     wake_timer_.notify_all();
     wake_planner_.notify_all();
+    live.swap(live_);
   }
+  for (auto& [id, known] : live) {
+    for (auto& [request, done] : known.saves) {
+      done(absl::AbortedError("the controller ends; the ranks save all the same"));
+    }
+  }
+}
+
+Core::~Core() {
+  Close();
   if (timer_.joinable()) timer_.join();
   if (planner_.joinable()) planner_.join();
 }
@@ -153,6 +164,11 @@ void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
   if (!refusal.ok()) {
     lock.unlock();
     done(refusal);
+    return;
+  }
+  if (stopping_) {
+    lock.unlock();
+    done(absl::AbortedError("the controller ends"));
     return;
   }
   const std::string id = request.request_id().empty() ? NewRunId() : request.request_id();

@@ -62,6 +62,8 @@ class Core final : private World {
   // For a private controller at its end: pauses what runs, and waits until no rank lives or `patience` is
   // over; then tells the nodes to leave.
   void WindDown(absl::Duration patience);
+  // The wires are about to be cut: answers what is still open, and takes no more reports. Idempotent.
+  void Close();
 
  private:
   struct NodeEntry {

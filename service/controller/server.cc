@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <future>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -204,12 +205,11 @@ class ControllerService : public v1::Controller::CallbackService {
       return stream;
     }
     // The stream outlives the task: OnDone waits for it.
-    auto reading = std::make_shared<std::mutex>();
-    auto lock = std::make_shared<std::unique_lock<std::mutex>>(*reading);
-    stream->set_on_done([reading] { std::lock_guard<std::mutex> wait(*reading); });
-    tasks_.Run([this, stream, run = *std::move(run), request = *request, reading, lock] {
+    auto read = std::make_shared<std::promise<void>>();
+    stream->set_on_done([over = read->get_future().share()] { over.wait(); });
+    tasks_.Run([this, stream, run = *std::move(run), request = *request, read] {
       FollowLogs(*stream, run, request);
-      lock->unlock();
+      read->set_value();
     });
     return stream;
   }
@@ -370,8 +370,12 @@ class NodesService : public v1::Nodes::CallbackService {
 class GrpcServer : public Server {
  public:
   GrpcServer(Core& core, const ListenOptions& options, std::string token)
-      : gate_(std::move(token)), controller_(core, gate_, options.state_dir), nodes_(core, gate_) {}
+      : core_(core),
+        gate_(std::move(token)),
+        controller_(core, gate_, options.state_dir),
+        nodes_(core, gate_) {}
   ~GrpcServer() override {
+    core_.Close();  // gRPC waits for every open call
     if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now()));
     if (const std::string path = UnixPath(address_); !path.empty()) unlink(path.c_str());
   }
@@ -402,6 +406,7 @@ class GrpcServer : public Server {
   }
 
  private:
+  Core& core_;
   Gate gate_;
   ControllerService controller_;
   NodesService nodes_;

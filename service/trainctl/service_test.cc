@@ -181,6 +181,22 @@ TEST_F(ServiceTest, AKilledControllerCostsTheRunNothing) {
   EXPECT_EQ(Count(run, "attempt_failed"), 0);
 }
 
+TEST_F(ServiceTest, AControllerThatIsToldToEndAnswersAndEnds) {
+  StartService();
+  const std::string run =
+      Submit(R"({"steps": 1000000, "step_ms": 5, "actions": [{"step": 1, "do": "wait"}]})");
+  Await(run, {"RUNNING"});
+  Child saving = StartTrainctl({"save", run}, "saving");  // the waiting ranks do not get to it
+  Child following = StartTrainctl({"logs", run, "-f"}, "following");
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (Output("following.out").find("rank 0 of 2") == std::string::npos) ASSERT_LT(absl::Now(), deadline);
+  controller_.Signal(SIGTERM);
+  EXPECT_EQ(controller_.Wait(), 0);
+  EXPECT_NE(saving.Wait(), kOk);
+  EXPECT_NE(following.Wait(), -1);
+  Go(RunDir("0"));
+}
+
 TEST_F(ServiceTest, ASecondControllerIsRefused) {
   StartController();
   const std::string log = JoinPath(home_.path(), "second");
