@@ -55,9 +55,50 @@ struct Messenger::Ucx {
   ucp_context_h context = nullptr;
   ucp_worker_h worker = nullptr;
 
-  ~Ucx() {
+  ~Ucx() { Close(); }
+
+  void Close() {
     if (worker != nullptr) ucp_worker_destroy(worker);
     if (context != nullptr) ucp_cleanup(context);
+    worker = nullptr;
+    context = nullptr;
+  }
+
+  // UCX gives up altogether when one kind of shared memory is there but has no room, as /dev/shm (posix) has
+  // in many containers. System V's needs no file system and is as fast, so it is the first choice.
+  absl::Status Open() {
+    const bool own_level = getenv("UCX_LOG_LEVEL") == nullptr;
+    std::vector<const char*> choices = {"^posix", "^sysv", "^posix,sysv"};
+    if (getenv("UCX_TLS") != nullptr) choices = {nullptr};
+    absl::Status status;
+    for (const char* transports : choices) {
+      // UCX reads its log level while it is loaded, so an environment set by us would come too late.
+      if (own_level) ucs_global_opts_set_value("LOG_LEVEL", transports == choices.back() ? "error" : "fatal");
+      status = OpenWith(transports);
+      if (status.ok()) break;
+      Close();
+    }
+    if (own_level) ucs_global_opts_set_value("LOG_LEVEL", "error");
+    return status;
+  }
+
+  absl::Status OpenWith(const char* transports) {
+    ucp_config_t* config;
+    ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
+    if (status != UCS_OK) return UcxError("its configuration (UCX_* in the environment)", status);
+    if (transports != nullptr) status = ucp_config_modify(config, "TLS", transports);
+    ucp_params_t params{};
+    params.field_mask = UCP_PARAM_FIELD_FEATURES;
+    params.features = UCP_FEATURE_TAG;
+    if (status == UCS_OK) status = ucp_init(&params, config, &context);
+    ucp_config_release(config);
+    if (status != UCS_OK) return UcxError("opening the network", status);
+
+    ucp_worker_params_t mode{};
+    mode.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+    mode.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // the step's thread and the gradient reducer's, in turn
+    status = ucp_worker_create(context, &mode, &worker);
+    return status == UCS_OK ? absl::OkStatus() : UcxError("opening the network", status);
   }
 
   static void OnSent(void* request, ucs_status_t status, void* user_data) {
@@ -94,24 +135,7 @@ absl::StatusOr<std::unique_ptr<Messenger>> Messenger::Create(const UcxOptions& o
 }
 
 absl::Status Messenger::Open() {
-  // UCX reads its log level while it is loaded, so an environment set by us would come too late.
-  if (getenv("UCX_LOG_LEVEL") == nullptr) ucs_global_opts_set_value("LOG_LEVEL", "error");
-  ucp_config_t* config;
-  ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
-  if (status != UCS_OK) return UcxError("its configuration (UCX_* in the environment)", status);
-  ucp_params_t params{};
-  params.field_mask = UCP_PARAM_FIELD_FEATURES;
-  params.features = UCP_FEATURE_TAG;
-  status = ucp_init(&params, config, &ucx_->context);
-  ucp_config_release(config);
-  if (status != UCS_OK) return UcxError("opening the network", status);
-
-  ucp_worker_params_t worker{};
-  worker.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
-  worker.thread_mode = UCS_THREAD_MODE_SERIALIZED;  // the step's thread and the gradient reducer's, in turn
-  status = ucp_worker_create(ucx_->context, &worker, &ucx_->worker);
-  if (status != UCS_OK) return UcxError("opening the network", status);
-
+  RETURN_IF_ERROR(ucx_->Open());
   RETURN_IF_ERROR(liveness_.Listen());
   PeerAddress address;
   address.cookie = options_.cookie;
@@ -119,7 +143,7 @@ absl::Status Messenger::Open() {
   address.socket = liveness_.name();
   ucp_address_t* bytes;
   size_t size;
-  status = ucp_worker_get_address(ucx_->worker, &bytes, &size);
+  ucs_status_t status = ucp_worker_get_address(ucx_->worker, &bytes, &size);
   if (status != UCS_OK) return UcxError("the address of this rank", status);
   address.worker.assign(reinterpret_cast<const char*>(bytes), size);
   ucp_worker_release_address(ucx_->worker, bytes);
