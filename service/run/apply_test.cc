@@ -236,7 +236,7 @@ TEST(Backoff, DoublesToAMinute) {
 // Any order of any events: Apply never leaves the table (it CHECKs), never lowers the attempt, never leaves a
 // final state, and numbers what it stores densely.
 TEST(ApplyAnything, KeepsTheInvariants) {
-  for (uint64_t seed = 0; seed < 500; ++seed) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
     const Philox dice(seed, 0);
     service::Run run;
     run.id = "r";
