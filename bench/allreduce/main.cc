@@ -1,7 +1,7 @@
 // All-reduce between processes on this machine: ours and gloo's ring, in turn in one run, since the machine's
 // speed changes from second to second. Prints the median and the best of each and their ratios.
 //
-//   bench_allreduce [megabytes = 100] [processes = 2] [rounds = 20]
+//   bench-allreduce [megabytes = 100] [processes = 2] [rounds = 20]
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,7 +150,7 @@ int Main(int argc, char** argv) {
   const int size = argc > 2 ? std::atoi(argv[2]) : 2;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 20;
   if (megabytes <= 0 || size < 1 || rounds < 1) {
-    std::fprintf(stderr, "usage: bench_allreduce [megabytes] [processes] [rounds]\n");
+    std::fprintf(stderr, "usage: bench-allreduce [megabytes] [processes] [rounds]\n");
     return 2;
   }
   TempDir dir;

@@ -1,4 +1,4 @@
-// bench_snapshot [ROUNDS [THREADS [FOLDER]]]: how long a step waits for a checkpoint, against one memcpy of
+// bench-snapshot [ROUNDS [THREADS [FOLDER]]]: how long a step waits for a checkpoint, against one memcpy of
 // the same bytes, in turns. Also the background write and a verified load, for the record.
 #include <algorithm>
 #include <chrono>
@@ -58,7 +58,7 @@ absl::Status Run(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 11;
   const int threads = argc > 2 ? std::max(1, std::atoi(argv[2])) : 1;
   TempDir temporary;
-  const std::string folder = argc > 3 ? JoinPath(argv[3], "bench_snapshot") : temporary.path();
+  const std::string folder = argc > 3 ? JoinPath(argv[3], "bench-snapshot") : temporary.path();
 
   Arena measure;
   (void)Lay(measure);
@@ -115,6 +115,6 @@ absl::Status Run(int argc, char** argv) {
 int main(int argc, char** argv) {
   const absl::Status status = galley::Run(argc, argv);
   if (status.ok()) return 0;
-  fprintf(stderr, "bench_snapshot: %s\n", std::string(status.message()).c_str());
+  fprintf(stderr, "bench-snapshot: %s\n", std::string(status.message()).c_str());
   return 1;
 }

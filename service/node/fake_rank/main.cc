@@ -13,8 +13,8 @@
 //   Finished CONFIG. hang: no more progress, heartbeats go on. deaf: ignores Abort and Stop from then on.
 //   wait: until the file <run_dir>/go exists. notice: a Notice "fake".
 //
-// A checkpoint is <checkpoint_dir>/step-N with one number in it; it commits when rank 0 has heard of a shard of
-// every rank. Loss at step s is 6 / (1 + s) + 1.
+// A checkpoint is <checkpoint_dir>/step-N with one number in it; it commits when rank 0 has heard of a shard
+// of every rank. Loss at step s is 6 / (1 + s) + 1.
 #include <unistd.h>
 
 #include <csignal>

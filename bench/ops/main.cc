@@ -1,4 +1,4 @@
-// Every op at GPT-2 124M's sizes, beside oneDNN's matmul: ops_bench [f32|bf16] [seconds] [threads]
+// Every op at GPT-2 124M's sizes, beside oneDNN's matmul: bench-ops [f32|bf16] [seconds] [threads]
 #include <cstdio>
 #include <cstdlib>
 #include <string>
