@@ -57,6 +57,8 @@ class Stepper {
   static int64_t MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card);
   virtual ~Stepper() = default;
 
+  // After an error gradients and, where an update had begun, weights hold a part of a step: the stepper must
+  // not be run again, and its state not be saved.
   virtual absl::StatusOr<StepResult> Run(const StepInput& input) = 0;
   // Mean loss over the tokens of all ranks. Moves no training state.
   virtual absl::StatusOr<double> Evaluate(int64_t micro_batches, NextBatch next) = 0;
