@@ -59,9 +59,10 @@ void AddOps(Slices& slices, Stream& stream, const Memory& k, DType t) {
   // Of a causal product only half of the multiply-adds count.
   double scores = 2.0 * kTokens * kSequence * kDim;
   slices.Add("attention y", scores,
-             [=, &stream] { ops::AttentionForward(stream, shape, k.qkv, k.y, k.logs); });
-  slices.Add("attention d", 2.5 * scores,
-             [=, &stream] { ops::AttentionBackward(stream, shape, k.qkv, k.y, k.logs, k.dy, k.dqkv); });
+             [=, &stream] { ops::AttentionForward(stream, shape, k.qkv, View{}, k.y, k.logs); });
+  slices.Add("attention d", 2.5 * scores, [=, &stream] {
+    ops::AttentionBackward(stream, shape, k.qkv, View{}, k.y, k.logs, k.dy, k.dqkv);
+  });
   slices.Add("head loss+d", 6.0 * kTokens * kDim * kPadded, [=, &stream] {
     ops::CrossEntropyForwardBackward(stream, k.x, k.embedding, k.tokens, kVocab, 1e-3f, k.loss, k.dy,
                                      k.dembedding);
@@ -80,10 +81,11 @@ void AddOps(Slices& slices, Stream& stream, const Memory& k, DType t) {
   slices.Add("gelu d", bytes(12),
              [=, &stream] { ops::GeluBackward(stream, ops::Gelu::kTanh, k.ffn, k.dffn, k.dffn); });
   slices.Add("add", bytes(3), [=, &stream] { ops::Add(stream, k.x, k.y, k.dy); });
-  slices.Add("embedding y", bytes(2),
-             [=, &stream] { ops::EmbeddingForward(stream, k.tokens, k.embedding, View{}, kSequence, k.y); });
+  slices.Add("embedding y", bytes(2), [=, &stream] {
+    ops::EmbeddingForward(stream, k.tokens, k.embedding, View{}, View{}, kSequence, k.y);
+  });
   slices.Add("embedding d", bytes(1), [=, &stream] {
-    ops::EmbeddingBackward(stream, k.tokens, k.dy, kSequence, k.dembedding, View{});
+    ops::EmbeddingBackward(stream, k.tokens, k.dy, View{}, kSequence, k.dembedding, View{});
   });
   slices.Add("grad norm", 4.0 * kParameters, [=, &stream] {
     double sum = 0;

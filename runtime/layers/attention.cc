@@ -23,23 +23,26 @@ ops::AttentionShape Attention::ShapeOf(int64_t sequence) const {
   return {.heads = spec_.heads, .kv_heads = spec_.kv_heads, .head_dim = spec_.head_dim, .sequence = sequence};
 }
 
-void Attention::Forward(Stream& stream, int64_t sequence, View x, View y) {
+void Attention::Forward(Stream& stream, const Places& places, View x, View y) {
   const int64_t rows = x.shape[0];
   View joint = joint_.Rows(0, rows), attended = attended_.Rows(0, rows);
   qkv_.Forward(stream, x, joint);
-  if (rotates()) ops::RopeForward(stream, spec_.rope, rotated_heads(), sequence, joint);
-  ops::AttentionForward(stream, ShapeOf(sequence), joint, attended, log_sum_.Rows(0, rows));
+  if (rotates())
+    ops::RopeForward(stream, spec_.rope, rotated_heads(), places.positions, places.sequence, joint);
+  ops::AttentionForward(stream, ShapeOf(places.sequence), joint, places.starts, attended,
+                        log_sum_.Rows(0, rows));
   out_.Forward(stream, attended, y);
 }
 
-void Attention::Backward(Stream& stream, int64_t sequence, View x, View dy, View dx) {
+void Attention::Backward(Stream& stream, const Places& places, View x, View dy, View dx) {
   const int64_t rows = x.shape[0];
   View attended = attended_.Rows(0, rows), dattended = dattended_.Rows(0, rows);
   View djoint = djoint_.Rows(0, rows);
   out_.Backward(stream, attended, dy, dattended);
-  ops::AttentionBackward(stream, ShapeOf(sequence), joint_.Rows(0, rows), attended, log_sum_.Rows(0, rows),
-                         dattended, djoint);
-  if (rotates()) ops::RopeBackward(stream, spec_.rope, rotated_heads(), sequence, djoint);
+  ops::AttentionBackward(stream, ShapeOf(places.sequence), joint_.Rows(0, rows), places.starts, attended,
+                         log_sum_.Rows(0, rows), dattended, djoint);
+  if (rotates())
+    ops::RopeBackward(stream, spec_.rope, rotated_heads(), places.positions, places.sequence, djoint);
   qkv_.Backward(stream, x, djoint, dx);
 }
 

@@ -21,10 +21,10 @@ class Attention {
 
   void Lay(Extent extent, Arena& kept, Arena& scratch);
 
-  // x, y: (rows, hidden); samples of `sequence` rows each.
-  void Forward(Stream& stream, int64_t sequence, View x, View y);
+  // x, y: (rows, hidden), the batch's rows.
+  void Forward(Stream& stream, const Places& places, View x, View y);
   // REQUIRES: the last Forward was of this x. Writes dx, adds to the parameters' gradients.
-  void Backward(Stream& stream, int64_t sequence, View x, View dy, View dx);
+  void Backward(Stream& stream, const Places& places, View x, View dy, View dx);
 
  private:
   ops::AttentionShape ShapeOf(int64_t sequence) const;

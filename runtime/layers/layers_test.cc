@@ -136,16 +136,18 @@ TEST_F(LayerTest, AttentionWithGroupedQueriesAndRotation) {
   Linear qkv = MakeLinear(8 * 6, kHidden, false);
   Attention layer(spec, qkv, MakeLinear(kHidden, 4 * 6, false));
   Lay(layer);
-  ExpectDerivative([&](View x, View y) { layer.Forward(stream_, kSequence, x, y); },
-                   [&](View x, View dy, View dx) { layer.Backward(stream_, kSequence, x, dy, dx); });
+  ExpectDerivative(
+      [&](View x, View y) { layer.Forward(stream_, {.sequence = kSequence}, x, y); },
+      [&](View x, View dy, View dx) { layer.Backward(stream_, {.sequence = kSequence}, x, dy, dx); });
 }
 
 TEST_F(LayerTest, AttentionWithBiasesAndWithoutRotation) {
   Linear qkv = MakeLinear(9 * 8, kHidden, true);
   Attention layer({.heads = 3, .kv_heads = 3, .head_dim = 8, .rope = {}}, qkv, MakeLinear(kHidden, 24, true));
   Lay(layer);
-  ExpectDerivative([&](View x, View y) { layer.Forward(stream_, kSequence, x, y); },
-                   [&](View x, View dy, View dx) { layer.Backward(stream_, kSequence, x, dy, dx); });
+  ExpectDerivative(
+      [&](View x, View y) { layer.Forward(stream_, {.sequence = kSequence}, x, y); },
+      [&](View x, View dy, View dx) { layer.Backward(stream_, {.sequence = kSequence}, x, dy, dx); });
 }
 
 TEST_F(LayerTest, GeluMlps) {
@@ -179,8 +181,9 @@ TEST_F(EndsTest, EmbeddingAddsPositionsOfEachSample) {
   const Param* table = MakeParam({11, kHidden}, 1);
   Embedding layer(table, MakeParam({kSequence, kHidden}, 1));
   const View tokens(ids_.data(), DType::kI32, {kBatch, kSequence});
-  ExpectDerivative([&](View, View y) { layer.Forward(stream_, tokens, y); },
-                   [&](View, View dy, View) { layer.Backward(stream_, tokens, dy); });
+  ExpectDerivative(
+      [&](View, View y) { layer.Forward(stream_, {.sequence = tokens.shape[1]}, tokens, y); },
+      [&](View, View dy, View) { layer.Backward(stream_, {.sequence = tokens.shape[1]}, tokens, dy); });
 }
 
 TEST_F(EndsTest, LossLeavesThePaddingOutAndItsLogitsAgree) {

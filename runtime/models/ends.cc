@@ -15,10 +15,10 @@ class EmbeddingBlock : public Block {
   int first_param() const override { return 0; }
   void Lay(layers::Extent, Arena&, Arena&) override {}
   void Forward(Stream& stream, const Batch& batch, View, View y) override {
-    embedding_.Forward(stream, batch.tokens, y);
+    embedding_.Forward(stream, batch.places(), batch.tokens, y);
   }
   void Backward(Stream& stream, const Batch& batch, View, View dy, View) override {
-    embedding_.Backward(stream, batch.tokens, dy);
+    embedding_.Backward(stream, batch.places(), batch.tokens, dy);
   }
 
  private:

@@ -16,11 +16,20 @@ namespace galley::models {
 
 // One micro-batch. It may be smaller than what the model was laid for.
 struct Batch {
-  View tokens;           // (batch, sequence) i32, in [0, vocab)
-  View labels;           // (batch, sequence) i32, the token to predict at each place; empty for logits only
+  View tokens;  // (batch, sequence) i32, in [0, vocab)
+  View labels;  // (batch, sequence) i32, the token to predict at each place, or -1 for none; empty for logits
+                // only
+  View starts =
+      {};  // (batch, sequence) i32: where in the sample each place's document begins; View{}: no borders
+  View positions = {};   // (batch, sequence) i32, for position embeddings; View{}: the place in the sample
   bool backward = true;  // Backward follows Forward
   float grad_scale = 1;  // the backward pass differentiates grad_scale * (sum of the losses of all places)
-  View loss;             // (2) f64: the sum of losses in nats and the number of places are added to it
+  View loss;             // (2) f64: the sum of losses in nats and the number of places with a label are added
+
+  layers::Places places() const {
+    const auto flat = [](View v) { return v.data == nullptr ? v : v.Reshape({v.elements()}); };
+    return {.sequence = tokens.shape[1], .starts = flat(starts), .positions = flat(positions)};
+  }
 };
 
 // Residual streams x, y: (batch * sequence, hidden) of the compute type.

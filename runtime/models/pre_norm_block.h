@@ -48,7 +48,7 @@ class PreNormBlock : public Block {
     View normed1 = normed1_.Rows(0, rows), normed2 = normed2_.Rows(0, rows), mid = mid_.Rows(0, rows);
     View branch = branch_.Rows(0, rows);
     norm1_.Forward(stream, x, normed1);
-    attention_.Forward(stream, batch.tokens.shape[1], normed1, branch);
+    attention_.Forward(stream, batch.places(), normed1, branch);
     ops::Add(stream, x, branch, mid);
     norm2_.Forward(stream, mid, normed2);
     mlp_.Forward(stream, normed2, branch);
@@ -60,7 +60,7 @@ class PreNormBlock : public Block {
     View dmid = dmid_.Rows(0, rows), dbranch = branch_.Rows(0, rows);
     mlp_.Backward(stream, normed2_.Rows(0, rows), dy, dbranch);
     norm2_.Backward(stream, mid_.Rows(0, rows), dbranch, dy, dmid);
-    attention_.Backward(stream, batch.tokens.shape[1], normed1_.Rows(0, rows), dmid, dbranch);
+    attention_.Backward(stream, batch.places(), normed1_.Rows(0, rows), dmid, dbranch);
     norm1_.Backward(stream, x, dbranch, dmid, dx);
   }
 

@@ -3,6 +3,9 @@
 //
 // A row is a token; sample b owns rows [b * sequence, (b + 1) * sequence). Query head h reads key/value
 // head h / (heads / kv_heads).
+//
+// starts: (rows) i32: at which row of its sample each row's document begins; what lies before is not seen.
+// Along a sample it never falls, and it is at most the row's own place. View{}: a sample is one document.
 #pragma once
 
 #include "runtime/tensor/stream.h"
@@ -19,12 +22,14 @@ struct AttentionShape {
 // qkv: (rows, (heads + 2 kv_heads) * head_dim), columns [q heads | k heads | v heads].
 // y: (rows, heads * head_dim).  log_sum: (rows, heads) f32, the logarithm of each softmax's denominator.
 // y and log_sum are written.
-void AttentionForward(CpuStream&, const AttentionShape&, View qkv, View y, View log_sum);
-void AttentionForward(Stream&, const AttentionShape&, View qkv, View y, View log_sum);
+void AttentionForward(CpuStream&, const AttentionShape&, View qkv, View starts, View y, View log_sum);
+void AttentionForward(Stream&, const AttentionShape&, View qkv, View starts, View y, View log_sum);
 
 // dqkv, shaped as qkv, is written. dqkv must not be qkv.
-// REQUIRES: y and log_sum are what AttentionForward left for this qkv.
-void AttentionBackward(CpuStream&, const AttentionShape&, View qkv, View y, View log_sum, View dy, View dqkv);
-void AttentionBackward(Stream&, const AttentionShape&, View qkv, View y, View log_sum, View dy, View dqkv);
+// REQUIRES: y and log_sum are what AttentionForward left for this qkv and these starts.
+void AttentionBackward(CpuStream&, const AttentionShape&, View qkv, View starts, View y, View log_sum,
+                       View dy, View dqkv);
+void AttentionBackward(Stream&, const AttentionShape&, View qkv, View starts, View y, View log_sum, View dy,
+                       View dqkv);
 
 }  // namespace galley::ops

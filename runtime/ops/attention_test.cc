@@ -1,11 +1,16 @@
 #include "runtime/ops/attention.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/ops/op_test.h"
 
 namespace galley::ops {
 namespace {
+
+int64_t First(const AttentionShape& s, int64_t b, int64_t t, const Doubles& starts) {
+  return starts.empty() ? 0 : static_cast<int64_t>(starts[static_cast<size_t>(b * s.sequence + t)]);
+}
 
 struct Result {
   Doubles y, log_sum, weights;  // weights: (sample, head, row, column)
@@ -31,7 +36,8 @@ struct At {
   }
 };
 
-Result Reference(const AttentionShape& s, int64_t samples, const Doubles& x) {
+// starts: of every row, as the op's; empty: none.
+Result Reference(const AttentionShape& s, int64_t samples, const Doubles& x, const Doubles& starts = {}) {
   At at{s};
   Result out{Doubles(static_cast<size_t>(samples * s.sequence * s.heads * s.head_dim)), {}, {}};
   out.log_sum.resize(static_cast<size_t>(samples * s.sequence * s.heads));
@@ -39,9 +45,10 @@ Result Reference(const AttentionShape& s, int64_t samples, const Doubles& x) {
   for (int64_t b = 0; b < samples; ++b) {
     for (int64_t h = 0; h < s.heads; ++h) {
       for (int64_t t = 0; t < s.sequence; ++t) {
-        Doubles scores;
+        const int64_t first = First(s, b, t, starts);
+        Doubles scores(static_cast<size_t>(first), -std::numeric_limits<double>::infinity());
         double total = 0;
-        for (int64_t u = 0; u <= t; ++u) {
+        for (int64_t u = first; u <= t; ++u) {
           double score = 0;
           for (int64_t i = 0; i < s.head_dim; ++i) score += x[at.q(b, t, h, i)] * x[at.k(b, u, h, i)];
           scores.push_back(score / std::sqrt(static_cast<double>(s.head_dim)));
@@ -64,9 +71,10 @@ Result Reference(const AttentionShape& s, int64_t samples, const Doubles& x) {
   return out;
 }
 
-Doubles ReferenceBackward(const AttentionShape& s, int64_t samples, const Doubles& x, const Doubles& dy) {
+Doubles ReferenceBackward(const AttentionShape& s, int64_t samples, const Doubles& x, const Doubles& dy,
+                          const Doubles& starts = {}) {
   At at{s};
-  Result f = Reference(s, samples, x);
+  Result f = Reference(s, samples, x, starts);
   Doubles dx(x.size());
   double scale = 1 / std::sqrt(static_cast<double>(s.head_dim));
   for (int64_t b = 0; b < samples; ++b) {
@@ -119,11 +127,45 @@ TEST_P(AttentionTest, AgreesWithDoubleAndItsDerivative) {
     }
     Tensor qkv(dtype(), rows, cols, x, 3), y(dtype(), rows, out, 1), logs(DType::kF32, rows, s.heads);
     Tensor tdy(dtype(), rows, out, dy, 1), dqkv(dtype(), rows, cols, 3);
-    AttentionForward(stream_, s, qkv.view(), y.view(), logs.view());
+    AttentionForward(stream_, s, qkv.view(), View{}, y.view(), logs.view());
     ExpectClose(y.Get(), want.y, tolerance(), "y");
     ExpectClose(logs.Get(), want.log_sum, exact(), "log_sum");
-    AttentionBackward(stream_, s, qkv.view(), y.view(), logs.view(), tdy.view(), dqkv.view());
+    AttentionBackward(stream_, s, qkv.view(), View{}, y.view(), logs.view(), tdy.view(), dqkv.view());
     // The softmax gradient subtracts dy . y, and bf16 has rounded that y.
+    ExpectClose(dqkv.Get(), dx, dtype() == DType::kF32 ? loose() : 3e-2, "dqkv");
+  }
+}
+
+// Documents that begin in the middle of a tile, at its border, one row long, and one over several tiles.
+TEST_P(AttentionTest, SeesNothingBeforeItsDocument) {
+  const AttentionShape shapes[] = {{2, 1, 10, 9}, {2, 2, 16, 65}, {4, 2, 24, 200}};
+  for (const AttentionShape& s : shapes) {
+    const int64_t samples = 2, rows = samples * s.sequence, cols = (s.heads + 2 * s.kv_heads) * s.head_dim;
+    const int64_t out = s.heads * s.head_dim;
+    Doubles starts;
+    for (int64_t b = 0; b < samples; ++b) {
+      int64_t first = 0;
+      for (int64_t t = 0; t < s.sequence; ++t) {
+        for (int64_t border :
+             b == 0 ? std::vector<int64_t>{1, 5, 64, 130} : std::vector<int64_t>{7, 8, 60, 199}) {
+          if (t == border) first = t;
+        }
+        starts.push_back(static_cast<double>(first));
+      }
+    }
+    Doubles x = Random(rows * cols, 1), dy = Random(rows * out, 2);
+    Result want = Reference(s, samples, x, starts);
+    Doubles dx = ReferenceBackward(s, samples, x, dy, starts);
+    if (s.sequence <= 9) {
+      ExpectDerivative([&](const Doubles& v) { return Reference(s, samples, v, starts).y; }, x, dy, dx,
+                       "dqkv");
+    }
+    Tensor qkv(dtype(), rows, cols, x), y(dtype(), rows, out), logs(DType::kF32, rows, s.heads);
+    Tensor tdy(dtype(), rows, out, dy), dqkv(dtype(), rows, cols), first(DType::kI32, 1, rows, starts);
+    AttentionForward(stream_, s, qkv.view(), first.vector(), y.view(), logs.view());
+    ExpectClose(y.Get(), want.y, tolerance(), "y");
+    ExpectClose(logs.Get(), want.log_sum, exact(), "log_sum");
+    AttentionBackward(stream_, s, qkv.view(), first.vector(), y.view(), logs.view(), tdy.view(), dqkv.view());
     ExpectClose(dqkv.Get(), dx, dtype() == DType::kF32 ? loose() : 3e-2, "dqkv");
   }
 }
@@ -134,7 +176,7 @@ TEST_P(AttentionTest, LargeScoresStayFinite) {
   int64_t cols = 4 * 16;
   Doubles x = Random(70 * cols, 1, 20.0);
   Tensor qkv(dtype(), 70, cols, x), y(dtype(), 70, 32), logs(DType::kF32, 70, 2);
-  AttentionForward(stream_, s, qkv.view(), y.view(), logs.view());
+  AttentionForward(stream_, s, qkv.view(), View{}, y.view(), logs.view());
   ExpectClose(y.Get(), Reference(s, 1, x).y, dtype() == DType::kF32 ? 1e-3 : 1e-2, "y");
 }
 
@@ -144,11 +186,11 @@ TEST_P(AttentionTest, IsCausal) {
   int64_t cols = 6 * 16;
   Doubles x = Random(90 * cols, 1);
   Tensor qkv(dtype(), 90, cols, x), y(dtype(), 90, 32), logs(DType::kF32, 90, 2);
-  AttentionForward(stream_, s, qkv.view(), y.view(), logs.view());
+  AttentionForward(stream_, s, qkv.view(), View{}, y.view(), logs.view());
   Doubles before = y.Get();
   for (size_t i = static_cast<size_t>(50 * cols); i < x.size(); ++i) x[i] = -3 * x[i];
   qkv.Set(x);
-  AttentionForward(stream_, s, qkv.view(), y.view(), logs.view());
+  AttentionForward(stream_, s, qkv.view(), View{}, y.view(), logs.view());
   Doubles after = y.Get();
   for (size_t i = 0; i < 50 * 32; ++i) ASSERT_EQ(before[i], after[i]) << i;
 }
@@ -161,8 +203,8 @@ TEST_P(AttentionTest, EqualRunsGiveEqualBits) {
   for (int threads : {1, 2, 3, 2}) {
     Stream stream{CpuStream(threads)};
     Tensor y(dtype(), rows, 198), logs(DType::kF32, rows, 6), dqkv(dtype(), rows, cols);
-    AttentionForward(stream, s, qkv.view(), y.view(), logs.view());
-    AttentionBackward(stream, s, qkv.view(), y.view(), logs.view(), dy.view(), dqkv.view());
+    AttentionForward(stream, s, qkv.view(), View{}, y.view(), logs.view());
+    AttentionBackward(stream, s, qkv.view(), View{}, y.view(), logs.view(), dy.view(), dqkv.view());
     std::string bits = y.Bits() + logs.Bits() + dqkv.Bits();
     if (first.empty()) first = bits;
     EXPECT_TRUE(bits == first) << threads << " threads";

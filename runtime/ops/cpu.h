@@ -32,6 +32,13 @@ struct Rows {
   GALLEY_INLINE T* operator[](int64_t r) const { return data + r * stride; }
 };
 
+// The places of rows in a table of `positions` rows; null for View{}.
+inline const int32_t* CheckedPlaces(const View& places, int64_t positions) {
+  if (places.data == nullptr) return nullptr;
+  for (int32_t place : places.Span<int32_t>()) CHECK(place >= 0 && place < positions) << place;
+  return places.As<int32_t>();
+}
+
 // Calls f(part, begin, end) for `parts` equal shares of [0, n), in multiples of `grain`, each on a thread of
 // its own. The shares depend on n, grain and parts only.
 template <class F>

@@ -44,30 +44,52 @@ TEST_P(EmbeddingTest, AgreesWithDoubleAndItsDerivative) {
 
     Tensor tokens(DType::kI32, 1, kRows, Tokens()), t(dtype(), kVocab, dim, table);
     Tensor p(dtype(), kContext, dim, positions), y(dtype(), kRows, dim, 3), tdy(dtype(), kRows, dim, dy, 3);
-    EmbeddingForward(stream_, tokens.vector(), t.view(), p.view(), kSequence, y.view());
+    EmbeddingForward(stream_, tokens.vector(), t.view(), p.view(), View{}, kSequence, y.view());
     ExpectClose(y.Get(), Reference(table, positions, dim), tolerance(), "y");
-    EmbeddingForward(stream_, tokens.vector(), t.view(), View{}, kSequence, y.view());
+    EmbeddingForward(stream_, tokens.vector(), t.view(), View{}, View{}, kSequence, y.view());
     EXPECT_EQ(y.Get(), Reference(table, {}, dim));
 
     Tensor dt(DType::kF32, kVocab, dim), dp(DType::kF32, kContext, dim), only(DType::kF32, kVocab, dim);
-    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), kSequence, dt.view(), dp.view());
+    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), View{}, kSequence, dt.view(), dp.view());
     ExpectClose(dt.Get(), dtable, exact(), "dtable");
     ExpectClose(dp.Get(), dpositions, exact(), "dpositions");
-    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), kSequence, only.view(), View{});
+    EmbeddingBackward(stream_, tokens.vector(), tdy.view(), View{}, kSequence, only.view(), View{});
     EXPECT_TRUE(only.Bits() == dt.Bits());
 
     // One order of summation whatever the thread count.
     Stream three{CpuStream(3)};
     Tensor other(DType::kF32, kVocab, dim);
-    EmbeddingBackward(three, tokens.vector(), tdy.view(), kSequence, other.view(), View{});
+    EmbeddingBackward(three, tokens.vector(), tdy.view(), View{}, kSequence, other.view(), View{});
     EXPECT_TRUE(other.Bits() == dt.Bits());
   }
+}
+
+// Positions of its own for every row: rows of the table that the places name.
+TEST_P(EmbeddingTest, GivenPlaces) {
+  constexpr int64_t kDim = 37;
+  const Doubles at = {0, 1, 2, 3, 0, 1, 0, 0, 5, 4, 1, 2};
+  Doubles table = Random(kVocab * kDim, 1), positions = Random(kContext * kDim, 2),
+          dy = Random(kRows * kDim, 3);
+  Doubles want = Reference(table, {}, kDim), dpositions(positions.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    const size_t place = static_cast<size_t>(at[i / kDim]) * kDim + i % kDim;
+    want[i] += positions[place];
+    dpositions[place] += dy[i];
+  }
+  Tensor tokens(DType::kI32, 1, kRows, Tokens()), places(DType::kI32, 1, kRows, at);
+  Tensor t(dtype(), kVocab, kDim, table), p(dtype(), kContext, kDim, positions), y(dtype(), kRows, kDim);
+  EmbeddingForward(stream_, tokens.vector(), t.view(), p.view(), places.vector(), kSequence, y.view());
+  ExpectClose(y.Get(), want, tolerance(), "y");
+  Tensor tdy(dtype(), kRows, kDim, dy), dt(DType::kF32, kVocab, kDim), dp(DType::kF32, kContext, kDim);
+  EmbeddingBackward(stream_, tokens.vector(), tdy.view(), places.vector(), kSequence, dt.view(), dp.view());
+  ExpectClose(dp.Get(), dpositions, dtype() == DType::kF32 ? exact() : 2e-2, "dpositions");
 }
 
 TEST(EmbeddingDeathTest, TokenOutsideTheTable) {
   Stream stream{CpuStream(1)};
   Tensor tokens(DType::kI32, 1, 1, Doubles({4})), table(DType::kF32, 4, 2), y(DType::kF32, 1, 2);
-  EXPECT_DEATH(EmbeddingForward(stream, tokens.vector(), table.view(), View{}, 1, y.view()), "CHECK failed");
+  EXPECT_DEATH(EmbeddingForward(stream, tokens.vector(), table.view(), View{}, View{}, 1, y.view()),
+               "CHECK failed");
 }
 
 INSTANTIATE_OPS(EmbeddingTest);

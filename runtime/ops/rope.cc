@@ -7,10 +7,11 @@
 namespace galley::ops {
 namespace {
 
-void CheckRope(const View& table, int64_t heads, int64_t sequence, const View& x) {
+void CheckRope(const View& table, int64_t heads, const View& places, int64_t sequence, const View& x) {
   CheckDense(table, DType::kF32, {table.shape[0], table.shape[1]});
   CHECK_EQ(table.shape[1] % 2, 0);
   CHECK_LE(sequence, table.shape[0]);
+  if (!Absent(places)) CheckDense(places, DType::kI32, {x.shape[0]});
   CheckMatrix(x, x.dtype, x.shape[0], x.shape[1]);
   CHECK_LE(heads * table.shape[1], x.shape[1]);
 }
@@ -33,14 +34,14 @@ void FillRopeTable(double base, View table) {
   }
 }
 
-void RopeForward(Stream& stream, View table, int64_t heads, int64_t sequence, View x) {
-  CheckRope(table, heads, sequence, x);
-  std::visit([&](auto& s) { RopeForward(s, table, heads, sequence, x); }, stream);
+void RopeForward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View x) {
+  CheckRope(table, heads, places, sequence, x);
+  std::visit([&](auto& s) { RopeForward(s, table, heads, places, sequence, x); }, stream);
 }
 
-void RopeBackward(Stream& stream, View table, int64_t heads, int64_t sequence, View dx) {
-  CheckRope(table, heads, sequence, dx);
-  std::visit([&](auto& s) { RopeBackward(s, table, heads, sequence, dx); }, stream);
+void RopeBackward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View dx) {
+  CheckRope(table, heads, places, sequence, dx);
+  std::visit([&](auto& s) { RopeBackward(s, table, heads, places, sequence, dx); }, stream);
 }
 
 }  // namespace galley::ops

@@ -11,14 +11,15 @@ namespace galley::ops {
 void FillRopeTable(double base, View table);
 
 // Turns, in place, the first `heads` heads of each row of x: (rows, cols), cols >= heads * head_dim. In a
-// fused [q | k | v] buffer that is query heads + key heads. Row r stands at position r % sequence;
-// sequence <= positions of the table.
-void RopeForward(CpuStream&, View table, int64_t heads, int64_t sequence, View x);
-void RopeForward(Stream&, View table, int64_t heads, int64_t sequence, View x);
+// fused [q | k | v] buffer that is query heads + key heads. Row r stands at position places[r],
+// (rows) i32, or with places View{} at r % sequence; sequence, and every place + 1, <= positions of the
+// table.
+void RopeForward(CpuStream&, View table, int64_t heads, View places, int64_t sequence, View x);
+void RopeForward(Stream&, View table, int64_t heads, View places, int64_t sequence, View x);
 
 // The inverse rotation, in place: dx holds the gradient of the turned values before and of the values
 // before the turn after.
-void RopeBackward(CpuStream&, View table, int64_t heads, int64_t sequence, View dx);
-void RopeBackward(Stream&, View table, int64_t heads, int64_t sequence, View dx);
+void RopeBackward(CpuStream&, View table, int64_t heads, View places, int64_t sequence, View dx);
+void RopeBackward(Stream&, View table, int64_t heads, View places, int64_t sequence, View dx);
 
 }  // namespace galley::ops

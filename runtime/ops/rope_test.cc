@@ -32,10 +32,40 @@ TEST_P(RopeTest, AgreesWithDoubleAndItsDerivative) {
   Doubles x = Random(kRows * kCols, 1), dy = Random(kRows * kCols, 2);
   ExpectDerivative([](const Doubles& v) { return Reference(v); }, x, dy, Reference(dy, -1), "dx");
   Tensor t(dtype(), kRows, kCols, x, 1), d(dtype(), kRows, kCols, dy, 1);
-  RopeForward(stream_, table.view(), kHeads, kSequence, t.view());
+  RopeForward(stream_, table.view(), kHeads, View{}, kSequence, t.view());
   ExpectClose(t.Get(), Reference(x), tolerance(), "y");
-  RopeBackward(stream_, table.view(), kHeads, kSequence, d.view());
+  RopeBackward(stream_, table.view(), kHeads, View{}, kSequence, d.view());
   ExpectClose(d.Get(), Reference(dy, -1), tolerance(), "dx");
+}
+
+// Positions of its own for every row turn it as the row of that place in a sample.
+TEST_P(RopeTest, GivenPlaces) {
+  Tensor table(DType::kF32, kSequence + 3, kHeadDim),
+      places(DType::kI32, 1, kRows, Doubles({0, 1, 2, 0, 1, 7, 6, 0, 0, 1}));
+  FillRopeTable(kBase, table.view());
+  const Doubles row = Random(kCols, 1);
+  Doubles same;
+  for (int64_t r = 0; r < kRows; ++r) same.insert(same.end(), row.begin(), row.end());
+  Tensor t(dtype(), kRows, kCols, same),
+      whole(dtype(), 8, kCols, Doubles(same.begin(), same.begin() + 8 * kCols));
+  RopeForward(stream_, table.view(), kHeads, places.vector(), kSequence, t.view());
+  RopeForward(stream_, table.view(), kHeads, View{}, 8, whole.view());
+  const Doubles got = t.Get(), want = whole.Get();
+  const Doubles at = places.Get();
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t c = 0; c < kCols; ++c) {
+      EXPECT_EQ(got[static_cast<size_t>(r * kCols + c)],
+                want[static_cast<size_t>(static_cast<int64_t>(at[static_cast<size_t>(r)]) * kCols + c)]);
+    }
+  }
+  RopeBackward(stream_, table.view(), kHeads, places.vector(), kSequence, t.view());
+  ExpectClose(t.Get(), same, dtype() == DType::kF32 ? tolerance() : 2e-2, "back");
+}
+
+TEST(RopeDeathTest, PlaceOutsideTheTable) {
+  Stream stream{CpuStream(1)};
+  Tensor table(DType::kF32, 4, 2), places(DType::kI32, 1, 1, Doubles({4})), x(DType::kF32, 1, 2);
+  EXPECT_DEATH(RopeForward(stream, table.view(), 1, places.vector(), 1, x.view()), "CHECK failed");
 }
 
 INSTANTIATE_OPS(RopeTest);

@@ -38,11 +38,11 @@ class Block {
   }
 
   void Step() {
-    EmbeddingForward(s_, tokens_, embedding_, positions_, kSequence, x_);
+    EmbeddingForward(s_, tokens_, embedding_, positions_, View{}, kSequence, x_);
     RmsNormForward(s_, x_, gain_, 1e-5f, y_, scale_);
     MatmulForward(s_, y_, w_qkv_, View{}, qkv_);
-    RopeForward(s_, table_, kHeads + kKvHeads, kSequence, qkv_);
-    AttentionForward(s_, shape_, qkv_, y_, logs_);
+    RopeForward(s_, table_, kHeads + kKvHeads, View{}, kSequence, qkv_);
+    AttentionForward(s_, shape_, qkv_, View{}, y_, logs_);
     Add(s_, x_, y_, x_);
     LayerNormForward(s_, x_, gain_, gain_, 1e-5f, y_, mean_, scale_);
     MatmulForward(s_, y_, w_up_, bias_, up_);
@@ -57,11 +57,11 @@ class Block {
     SwigluBackward(s_, up_, half_, up_);
     MatmulBackwardWeight(s_, y_, up_, dw_up_, dbias_);
     LayerNormBackward(s_, x_, gain_, mean_, scale_, dy_, dy_, dy_, dgain_, dgain_);
-    AttentionBackward(s_, shape_, qkv_, y_, logs_, dy_, dqkv_);
-    RopeBackward(s_, table_, kHeads + kKvHeads, kSequence, dqkv_);
+    AttentionBackward(s_, shape_, qkv_, View{}, y_, logs_, dy_, dqkv_);
+    RopeBackward(s_, table_, kHeads + kKvHeads, View{}, kSequence, dqkv_);
     MatmulBackwardInput(s_, dqkv_, w_qkv_, dy_);
     RmsNormBackward(s_, x_, gain_, scale_, dy_, View{}, dy_, dgain_);
-    EmbeddingBackward(s_, tokens_, dy_, kSequence, dembedding_, dpositions_);
+    EmbeddingBackward(s_, tokens_, dy_, View{}, kSequence, dembedding_, dpositions_);
     double sum = 0;
     AddSumOfSquares(s_, dembedding_, View(&sum, DType::kF64, {1}));
     Scale(s_, 0.5f, dembedding_);
