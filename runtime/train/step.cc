@@ -92,12 +92,17 @@ class Engine : public Stepper {
       RETURN_IF_ERROR(group_->AllReduceMax(
           View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
     }
+    ASSIGN_OR_RETURN(const double loss, MeanLoss());
+    // Gradients were divided by all places of the step, before anyone could know how many have a label. 1
+    // when all have.
+    const double labelled = static_cast<double>(tokens) / loss_.As<double>()[1];
     // Every rank holds the same sums now, so each comes to the same norm and the same decision by itself.
-    StepResult result{.loss = MeanLoss(), .grad_norm = optim::Norm(stream_, grads_)};
+    StepResult result{.loss = loss, .grad_norm = labelled * optim::Norm(stream_, grads_)};
     result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
     if (result.updated) {
       const double clip = optim::ClipCoefficient(result.grad_norm, spec_.optimizer.clip_norm);
-      optimizer_.Step(stream_, input.lr, clip, grads_, master_, compute_ == DType::kF32 ? View{} : weights_);
+      optimizer_.Step(stream_, input.lr, clip * labelled, grads_, master_,
+                      compute_ == DType::kF32 ? View{} : weights_);
     }
     return result;
   }
@@ -135,8 +140,14 @@ class Engine : public Stepper {
   int64_t optimizer_step() const override { return optimizer_.steps(); }
 
  private:
-  double MeanLoss() const {
+  absl::StatusOr<double> MeanLoss() const {
     const double* loss = loss_.As<double>();
+    if (loss[1] == 0) {
+      return absl::FailedPreconditionError(
+          "no place of the step has a token to predict: masks leave nothing of these samples; check "
+          "data.mask and the "
+          "documents");
+    }
     return loss[0] / loss[1];
   }
 
@@ -144,16 +155,22 @@ class Engine : public Stepper {
     ASSIGN_OR_RETURN(TokenBatch given, next(m));
     const Shape shape{spec_.batch.micro, spec_.model.context};
     CHECK(given.tokens.shape == shape && given.labels.shape == shape) << given.tokens.shape.ToString();
+    for (View v : {given.starts, given.positions}) CHECK(v.data == nullptr || v.shape == shape);
     for (View v : {given.tokens, given.labels}) {
+      const int32_t least = v.data == given.labels.data ? -1 : 0;
       for (int32_t id : v.Span<int32_t>()) {
-        if (id < 0 || id >= spec_.model.vocab) {
+        if (id < least || id >= spec_.model.vocab) {
           return absl::InvalidArgumentError(absl::StrCat("token id ", id, " in micro-batch ", m,
                                                          ": the model's vocabulary has ", spec_.model.vocab,
                                                          "; tokenize the data anew or raise model.vocab"));
         }
       }
     }
-    return models::Batch{.tokens = given.tokens, .labels = given.labels, .loss = loss_};
+    return models::Batch{.tokens = given.tokens,
+                         .labels = given.labels,
+                         .starts = given.starts,
+                         .positions = given.positions,
+                         .loss = loss_};
   }
 
   void Forward(const models::Batch& batch) {

@@ -156,6 +156,71 @@ TEST_P(StepperTest, AnErrorOfTheDataIsPassedOn) {
             absl::DataLossError("a.bin: short"));
 }
 
+// Two documents in one sample, kept apart by starts and positions, train as the same documents in samples of
+// their own whose rest has no label: the same mean, norm and weights.
+TEST_P(StepperTest, DocumentsKeptApartTrainAsIfAlone) {
+  for (recipe::Family family : {recipe::Family::kLlama, recipe::Family::kGpt2}) {
+    spec_ = Spec(GetParam());
+    spec_.model.family = family;
+    if (family == recipe::Family::kGpt2) spec_.model.activation = recipe::Activation::kGeluTanh;
+    card_ = models::Describe(spec_);
+    // Places 0..4 and 5..11 are documents, the last label of each is in the other and does not count.
+    const Shape shape{2, 12};
+    std::vector<int32_t> starts(24), positions(24), packed(24), packed_labels(24);
+    std::vector<int32_t> alone[2], alone_labels[2];
+    for (int b = 0; b < 2; ++b) {
+      alone[b].assign(24, 0);
+      alone_labels[b].assign(24, -1);
+      for (int t = 0; t < 12; ++t) {
+        const int at = b * 12 + t, first = t < 5 ? 0 : 5, end = t < 5 ? 5 : 12;
+        starts[at] = first;
+        positions[at] = t - first;
+        packed[at] = (at * 11 + 3) % 40;
+        packed_labels[at] = t + 1 == end ? -1 : ((at + 1) * 11 + 3) % 40;
+        const int row = first == 0 ? 0 : 1;
+        alone[b][row * 12 + t - first] = packed[at];
+        alone_labels[b][row * 12 + t - first] = packed_labels[at];
+      }
+    }
+    auto view = [&](std::vector<int32_t>& v) { return View(v.data(), DType::kI32, shape); };
+    auto one = Make(), two = Make();
+    for (int step = 0; step < 3; ++step) {
+      auto together =
+          one->Run({.micro_batches = 1, .lr = 1e-2, .next = [&](int64_t) -> absl::StatusOr<TokenBatch> {
+                      return TokenBatch{view(packed), view(packed_labels), view(starts), view(positions)};
+                    }});
+      auto apart =
+          two->Run({.micro_batches = 2, .lr = 1e-2, .next = [&](int64_t m) -> absl::StatusOr<TokenBatch> {
+                      return TokenBatch{view(alone[m]), view(alone_labels[m])};
+                    }});
+      ASSERT_TRUE(together.ok() && apart.ok()) << together.status() << apart.status();
+      const double tolerance = GetParam() == recipe::Compute::kF32 ? 1e-5 : 3e-2;
+      EXPECT_NEAR(together->loss / apart->loss, 1, tolerance) << step;
+      EXPECT_NEAR(together->grad_norm / apart->grad_norm, 1, 3 * tolerance) << step;
+    }
+    // The documents do matter: without borders the loss is another.
+    auto blind = one->Evaluate(1, [&](int64_t) -> absl::StatusOr<TokenBatch> {
+      return TokenBatch{view(packed), view(packed_labels)};
+    });
+    auto seeing = one->Evaluate(1, [&](int64_t) -> absl::StatusOr<TokenBatch> {
+      return TokenBatch{view(packed), view(packed_labels), view(starts), view(positions)};
+    });
+    ASSERT_TRUE(blind.ok() && seeing.ok());
+    EXPECT_GT(std::abs(*blind / *seeing - 1), 1e-3);
+  }
+}
+
+TEST_P(StepperTest, AStepWithoutAnyLabelIsAnError) {
+  auto stepper = Make();
+  auto next = [&](int64_t m) -> absl::StatusOr<TokenBatch> {
+    TokenBatch batch = Tokens(0, m);
+    labels_.assign(labels_.size(), -1);
+    return batch;
+  };
+  auto result = stepper->Run({.micro_batches = 1, .lr = 1e-2, .next = next});
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_P(StepperTest, StateHoldsEveryParameterThreeTimes) {
   auto items = Make()->StateItems();
   ASSERT_EQ(items.size(), 3 * card_.params.size());
