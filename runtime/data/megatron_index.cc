@@ -1,0 +1,178 @@
+#include "runtime/data/megatron_index.h"
+
+#include <numeric>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+#include "runtime/base/status.h"
+#include "runtime/data/numpy_random.h"
+
+namespace galley::data {
+namespace {
+
+constexpr int64_t kMaxSamples = (int64_t{1} << 32) - 3;  // Megatron's u32 shuffle index
+constexpr int64_t kMaxDocuments = int64_t{1} << 34;      // positions: 64 GiB of document index
+constexpr int64_t kMaxTokens = int64_t{1} << 60;         // of all epochs
+constexpr double kSeparateBelow = 0.80;                  // of the last epoch's samples
+constexpr int64_t kAhead = 16;                           // documents fetched before they are looked at
+
+// Calls work(begin, end) on `threads` equal parts of [0, n), cut at multiples of `grain`.
+template <class Work>
+void InParallel(int64_t n, int64_t grain, int threads, Work work) {
+  const int64_t grains = (n + grain - 1) / grain;
+  const int64_t count = std::clamp<int64_t>(threads, 1, std::max<int64_t>(grains / 1024, 1));
+  const auto cut = [&](int64_t i) { return std::min(n, grains * i / count * grain); };
+  std::vector<std::thread> pool;
+  for (int64_t i = 1; i < count; ++i) pool.emplace_back([&, i] { work(cut(i), cut(i + 1)); });
+  work(cut(0), cut(1));
+  for (std::thread& thread : pool) thread.join();
+}
+
+}  // namespace
+
+absl::StatusOr<MegatronEpochs> PlanEpochs(int64_t tokens, std::optional<int64_t> samples, int64_t length) {
+  CHECK(length > 0 && samples.value_or(0) >= 0 && tokens >= 0) << tokens << " " << length;
+  if (tokens == 0) return absl::FailedPreconditionError("no token to read");
+  if (samples.has_value() && *samples > (kMaxTokens - 1) / length) {
+    return absl::ResourceExhaustedError(absl::StrCat(*samples, " samples of ", length, " tokens"));
+  }
+  MegatronEpochs plan{.epochs = 1};
+  if (samples.has_value()) {
+    plan.epochs = std::max<int64_t>(1, (*samples * length + 1 + tokens - 1) / tokens);
+  }
+  if (plan.epochs > kMaxTokens / tokens) {
+    return absl::ResourceExhaustedError(absl::StrCat(plan.epochs, " epochs of ", tokens, " tokens"));
+  }
+  plan.samples = (plan.epochs * tokens - 1) / length;
+  plan.before_last = plan.samples;
+  if (plan.samples > kMaxSamples) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(plan.samples, " samples of one source, at most ", kMaxSamples, " are taken"));
+  }
+  if (plan.epochs == 1) return plan;
+  const int64_t before = ((plan.epochs - 1) * tokens - 1) / length;
+  const int64_t an_epoch = (tokens - 1) / length;
+  // Truncated as a float, as Megatron has it.
+  plan.separate_last =
+      *samples - before < static_cast<int64_t>(kSeparateBelow * static_cast<double>(an_epoch));
+  if (plan.separate_last) plan.before_last = before;
+  return plan;
+}
+
+absl::StatusOr<int64_t> SumLengths(const SequenceLengths& lengths, Range sequences) {
+  int64_t sum = 0;
+  int32_t least = 0;
+  for (int64_t s = sequences.begin; s < sequences.end; ++s) {
+    const int32_t length = lengths[s];
+    sum += length;
+    least = std::min(least, length);
+  }
+  if (least >= 0) return sum;
+  int64_t bad = sequences.begin;
+  while (lengths[bad] >= 0) ++bad;
+  return absl::DataLossError(absl::StrCat("the length of sequence ", bad, " is ", lengths[bad]));
+}
+
+absl::StatusOr<MegatronIndex> MegatronIndex::Build(const SequenceLengths& lengths, Range documents,
+                                                   const MegatronEpochs& epochs, int64_t length,
+                                                   uint32_t seed, int threads) {
+  CHECK(epochs.epochs > 0 && documents.begin >= 0 && documents.end <= lengths.size());
+  if (lengths.size() > INT32_MAX) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        lengths.size(), " sequences; order: megatron counts them in 32 bits: use order: galley"));
+  }
+  const int64_t count = documents.size();
+  if (epochs.epochs > kMaxDocuments / std::max<int64_t>(count, 1)) {
+    return absl::ResourceExhaustedError(absl::StrCat(epochs.epochs, " epochs of ", count,
+                                                     " sequences make too long an index: use order: galley"));
+  }
+  MegatronIndex index;
+  index.length_ = length;
+  index.lengths_ = lengths;
+  index.document_index_.resize(static_cast<size_t>(count * epochs.epochs));
+  for (int64_t e = 0; e < epochs.epochs; ++e) {
+    const auto at = index.document_index_.begin() + e * count;
+    std::iota(at, at + count, static_cast<int32_t>(documents.begin));
+  }
+  // One generator for both shuffles, in this order.
+  NumpyRandom random(seed);
+  const std::span all = std::span(index.document_index_);
+  const auto together =
+      static_cast<size_t>(count * (epochs.separate_last ? epochs.epochs - 1 : epochs.epochs));
+  random.Shuffle(all.first(together));
+  random.Shuffle(all.subspan(together));
+  std::thread marker([&] { index.Mark(threads); });
+  index.shuffle_.resize(static_cast<size_t>(epochs.samples));
+  std::iota(index.shuffle_.begin(), index.shuffle_.end(), 0U);
+  const std::span samples = std::span(index.shuffle_);
+  random.Shuffle(samples.first(static_cast<size_t>(epochs.before_last)));
+  random.Shuffle(samples.subspan(static_cast<size_t>(epochs.before_last)));
+  marker.join();
+  if ((index.marks_.back() - 1) / length != epochs.samples) {
+    return absl::DataLossError(absl::StrCat("the sequences hold ", index.marks_.back(), " tokens in ",
+                                            epochs.epochs, " epochs, not those of the data plan"));
+  }
+  return index;
+}
+
+void MegatronIndex::Mark(int threads) {
+  marks_.assign(static_cast<size_t>((positions() + kMark - 1) / kMark + 1), 0);
+  InParallel(positions(), kMark, threads, [this](int64_t begin, int64_t end) {
+    for (int64_t from = begin; from < end; from += kMark) {
+      int64_t sum = 0;
+      for (int64_t p = from; p < std::min(end, from + kMark); ++p) {
+        if (p + kMark < end)
+          __builtin_prefetch(lengths_.Address(document_index_[static_cast<size_t>(p + kMark)]));
+        sum += LengthAt(p);
+      }
+      marks_[static_cast<size_t>(from / kMark + 1)] = sum;
+    }
+  });
+  std::partial_sum(marks_.begin(), marks_.end(), marks_.begin());
+}
+
+MegatronIndex::Place MegatronIndex::Find(int64_t token) const {
+  // The last mark at or below the token; documents without tokens may give several marks one value.
+  const auto mark = std::upper_bound(marks_.begin(), marks_.end(), token) - marks_.begin() - 1;
+  Place place{mark * kMark, token - marks_[static_cast<size_t>(mark)]};
+  while (place.position < positions()) {
+    const int64_t length = LengthAt(place.position);
+    if (place.offset < length) break;
+    place.offset -= length;
+    ++place.position;
+  }
+  return place;
+}
+
+template <class Row>
+std::vector<Row> MegatronIndex::SampleIndex(int threads) const {
+  std::vector<Row> rows(2 * (shuffle_.size() + 1));
+  InParallel(samples() + 1, 1, threads, [&](int64_t begin, int64_t end) {
+    Place place = Find(begin * length_);
+    for (int64_t row = begin; row < end; ++row) {
+      rows[static_cast<size_t>(2 * row)] = static_cast<Row>(place.position);
+      rows[static_cast<size_t>(2 * row + 1)] = static_cast<Row>(place.offset);
+      if (row + 1 == end) break;
+      place.offset += length_;
+      for (int64_t length = LengthAt(place.position); place.offset >= length;
+           length = LengthAt(place.position)) {
+        place.offset -= length;
+        ++place.position;
+        const int64_t ahead = place.position + kAhead;
+        if (ahead < positions()) {
+          __builtin_prefetch(lengths_.Address(document_index_[static_cast<size_t>(ahead)]));
+        }
+      }
+    }
+  });
+  // The first row is the first document, even one without tokens.
+  rows[0] = 0;
+  rows[1] = 0;
+  return rows;
+}
+
+template std::vector<int32_t> MegatronIndex::SampleIndex(int) const;
+template std::vector<int64_t> MegatronIndex::SampleIndex(int) const;
+
+}  // namespace galley::data
