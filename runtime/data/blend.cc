@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
-#include "runtime/data/order.h"
+#include "runtime/data/galley_order.h"
 
 namespace galley::data {
 

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 #include "runtime/data/dataset_info.h"
-#include "runtime/data/order.h"
+#include "runtime/data/galley_order.h"
+#include "runtime/data/megatron_blend.h"
+#include "runtime/data/megatron_index.h"
 
 namespace galley::data {
 namespace {
@@ -22,7 +25,58 @@ absl::Status EmptySplit(const PlannedSource& source, Split split, int64_t length
       split == Split::kValid ? ", or turn the evaluation off" : ""));
 }
 
-absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::vector<double>& split) {
+// Megatron counts lengths and never looks where a sequence ends.
+absl::Status StreamByLengths(const IndexedDataset& dataset, PlannedSource& source) {
+  const SequenceLengths lengths(dataset.length_bytes());
+  int64_t end = 0;
+  for (size_t i = 0; i < source.sequences.size(); ++i) {
+    const absl::StatusOr<int64_t> tokens = SumLengths(lengths, source.sequences[i]);
+    if (!tokens.ok()) {
+      return Annotate(tokens.status(), absl::StrCat(dataset.idx_path(), ": make the data set again"));
+    }
+    source.stream[i] = {end, end + *tokens};
+    end += *tokens;
+  }
+  if (end <= dataset.tokens()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(dataset.idx_path(), ": the sequences hold ", end,
+                                          " tokens and the .bin file ", dataset.tokens(),
+                                          "; make the data set again"));
+}
+
+// Epochs of every source for what is asked of a split.
+absl::Status PlanMegatronSplit(const DataConfig& config, Split split, DataPlan& plan) {
+  const auto index = static_cast<size_t>(split);
+  std::vector<int64_t> asked = {plan.samples[index]};
+  if (plan.blended) {
+    std::vector<double> weights;
+    for (const SourceConfig& source : config.train) weights.push_back(source.weight);
+    const auto surplus = plan.version == kMegatron010 ? MegatronSurplus::kCore010 : MegatronSurplus::kCore014;
+    asked = CountBlend(weights, plan.samples[index], surplus).asked;
+  }
+  for (size_t s = 0; s < plan.sources.size(); ++s) {
+    PlannedSource& source = plan.sources[s];
+    if (source.stream[index].size() == 0) return EmptySplit(source, split, plan.sequence_length);
+    const absl::StatusOr<MegatronEpochs> epochs =
+        PlanEpochs(source.stream[index].size(), asked[s], plan.sequence_length);
+    if (!epochs.ok()) return Annotate(epochs.status(), absl::StrCat(source.path, ": use order: galley"));
+    source.epochs[index] = *epochs;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMegatron(const DataConfig& config) {
+  if (config.order != kMegatron014 && config.order != kMegatron010) {
+    return absl::InvalidArgumentError(absl::StrCat("data.order: ", config.order, " is not known"));
+  }
+  if (config.seed < 0 || config.seed > UINT32_MAX) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data.seed: ", config.seed, " is none of numpy's; with order: megatron give 0 to ", UINT32_MAX));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::vector<double>& split,
+                                         bool megatron) {
   ASSIGN_OR_RETURN(const IndexedDataset dataset, IndexedDataset::Open(config.path));
   if (dataset.type() == TokenType::kF32 || dataset.type() == TokenType::kF64) {
     return absl::InvalidArgumentError(absl::StrCat(dataset.idx_path(), ": offset 17: the items are ",
@@ -38,6 +92,10 @@ absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::
   ASSIGN_OR_RETURN(const uint64_t fingerprint, dataset.Fingerprint());
   source.fingerprint = Hex(fingerprint);
   ASSIGN_OR_RETURN(source.sequences, SplitRanges(split, dataset.sequences()));
+  if (megatron) {
+    RETURN_IF_ERROR(StreamByLengths(dataset, source));
+    return source;
+  }
   for (size_t i = 0; i < source.sequences.size(); ++i) {
     ASSIGN_OR_RETURN(source.stream[i].begin, dataset.TokenBegin(source.sequences[i].begin));
     ASSIGN_OR_RETURN(source.stream[i].end, dataset.TokenBegin(source.sequences[i].end));
@@ -58,7 +116,9 @@ absl::string_view Name(Split split) {
 }
 
 int64_t DataPlan::Windows(int64_t source, Split split) const {
-  const int64_t tokens = sources[static_cast<size_t>(source)].stream[static_cast<size_t>(split)].size();
+  const PlannedSource& planned = sources[static_cast<size_t>(source)];
+  if (megatron()) return planned.epochs[static_cast<size_t>(split)].samples;
+  const int64_t tokens = planned.stream[static_cast<size_t>(split)].size();
   return tokens > sequence_length ? (tokens - 1) / sequence_length : 0;
 }
 
@@ -111,61 +171,37 @@ absl::StatusOr<DataPlan> BuildDataPlan(const DataConfig& config) {
         absl::StrCat("data: a sequence length of ", config.sequence_length, " is none; give at least 1"));
   }
   DataPlan plan;
+  plan.version = config.order;
   plan.seed = config.seed;
   plan.sequence_length = config.sequence_length;
   plan.vocab = config.vocab;
+  if (plan.megatron()) RETURN_IF_ERROR(CheckMegatron(config));
   std::vector<double> weights;
   for (const SourceConfig& source : config.train) weights.push_back(source.weight);
   ASSIGN_OR_RETURN(const std::vector<int64_t> shares, SharesOf(weights));
-  plan.period = 0;
-  for (size_t s = 0; s < config.train.size(); ++s) {
-    ASSIGN_OR_RETURN(PlannedSource source, PlanSource(config.train[s], config.split));
-    source.share = shares[s];
-    plan.period += shares[s];
-    plan.sources.push_back(std::move(source));
-    for (const Split split : {Split::kTrain, Split::kValid}) {
-      const bool needed = split == Split::kTrain || config.needs_valid;
-      if (needed && plan.Windows(static_cast<int64_t>(s), split) == 0) {
-        return EmptySplit(plan.sources.back(), split, plan.sequence_length);
-      }
+  for (const SourceConfig& source : config.train) {
+    ASSIGN_OR_RETURN(PlannedSource planned, PlanSource(source, config.split, plan.megatron()));
+    plan.sources.push_back(std::move(planned));
+  }
+  if (plan.megatron()) {
+    plan.samples = {config.train_samples, config.valid_samples, 0};
+    plan.blended = plan.sources.size() > 1 || config.blend_one_source;
+  } else {
+    plan.period = std::accumulate(shares.begin(), shares.end(), int64_t{0});
+    for (size_t s = 0; s < shares.size(); ++s) plan.sources[s].share = shares[s];
+  }
+  for (const Split split : {Split::kTrain, Split::kValid}) {
+    if (split == Split::kValid && !config.needs_valid) continue;
+    if (plan.megatron()) {
+      RETURN_IF_ERROR(PlanMegatronSplit(config, split, plan));
+      continue;
+    }
+    for (size_t s = 0; s < plan.sources.size(); ++s) {
+      if (plan.Windows(static_cast<int64_t>(s), split) > 0) continue;
+      return EmptySplit(plan.sources[s], split, plan.sequence_length);
     }
   }
   return plan;
-}
-
-absl::Status CheckResume(const DataPlan& saved, const DataPlan& now, int64_t consumed) {
-  if (consumed == 0 || Hash(saved) == Hash(now)) return absl::OkStatus();
-  std::vector<std::string> changes;
-  const auto differ = [&changes](absl::string_view what, const auto& was, const auto& is) {
-    if (was != is) changes.push_back(absl::StrCat(what, " was ", was, " and is ", is));
-  };
-  differ("the order's version", saved.version, now.version);
-  differ("data.seed", saved.seed, now.seed);
-  differ("the sequence length", saved.sequence_length, now.sequence_length);
-  differ("the blend's period", saved.period, now.period);
-  differ("the number of sources", saved.sources.size(), now.sources.size());
-  for (size_t s = 0; s < std::min(saved.sources.size(), now.sources.size()); ++s) {
-    const PlannedSource& was = saved.sources[s];
-    const PlannedSource& is = now.sources[s];
-    if (was.fingerprint != is.fingerprint) {
-      changes.push_back(absl::StrCat("source ", s, " was ", was.path, " (", was.tokens,
-                                     " tokens, fingerprint ", was.fingerprint, ") and is ", is.path, " (",
-                                     is.tokens, " tokens, fingerprint ", is.fingerprint, ")"));
-      continue;
-    }
-    if (was.share * now.period != is.share * saved.period) {
-      differ(absl::StrCat("the weight of source ", s, " (", is.path, ")"),
-             absl::StrCat(was.weight, " (share ", was.share, "/", saved.period, ")"),
-             absl::StrCat(is.weight, " (share ", is.share, "/", now.period, ")"));
-    }
-    differ(absl::StrCat("the training split of source ", s, " (", is.path, ")"),
-           absl::StrCat("tokens ", was.stream[0].begin, " to ", was.stream[0].end),
-           absl::StrCat("tokens ", is.stream[0].begin, " to ", is.stream[0].end));
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat("data plan: after ", consumed,
-                   " samples a change would reorder what was seen: ", absl::StrJoin(changes, "; "),
-                   "; put the recipe's data section and its files back as they were, or start a new run"));
 }
 
 }  // namespace galley::data

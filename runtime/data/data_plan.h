@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "runtime/data/indexed_dataset.h"
+#include "runtime/data/megatron_epochs.h"
 
 namespace galley::data {
 
@@ -20,6 +21,8 @@ absl::string_view Name(Split split);
 
 // The version of the order's rules; written in plan and manifest. Rules: docs/formats/data-order.md.
 inline constexpr absl::string_view kOrderVersion = "galley-order-v1";
+inline constexpr absl::string_view kMegatron014 = "megatron-core-0.14";
+inline constexpr absl::string_view kMegatron010 = "megatron-core-0.10";
 
 inline constexpr int64_t kMaxSources = 4096;
 
@@ -36,16 +39,23 @@ struct DataConfig {
   int64_t sequence_length = 0;  // T; a sample holds T + 1 tokens
   int64_t vocab = 0;            // ids are in [0, vocab)
   bool needs_valid = false;     // evaluation asks for it: then an empty valid split is an error
+  std::string order{kOrderVersion};
+  // Of Megatron's orders, which depend on how many samples are asked for: in the whole run, and in all of its
+  // evaluations. A blend of one source asks for more than the source alone.
+  int64_t train_samples = 0;
+  int64_t valid_samples = 0;
+  bool blend_one_source = false;
 };
 
 struct PlannedSource {
   std::string path;         // where it lay when the plan was made; not in the hash
   std::string fingerprint;  // 16 hex digits, IndexedDataset::Fingerprint
   double weight = 1;        // as the recipe has it
-  int64_t share = 1;        // of DataPlan::period
+  int64_t share = 1;        // of DataPlan::period; galley's order
   int64_t tokens = 0;
-  std::array<Range, 3> sequences;  // of train, valid, test
-  std::array<Range, 3> stream;     // the same as tokens of the stream
+  std::array<Range, 3> sequences;        // of train, valid, test
+  std::array<Range, 3> stream;           // the same as tokens of the stream
+  std::array<MegatronEpochs, 3> epochs;  // Megatron's orders
 };
 
 struct DataPlan {
@@ -53,10 +63,15 @@ struct DataPlan {
   int64_t seed = 0;
   int64_t sequence_length = 0;
   int64_t vocab = 0;
-  int64_t period = 1;  // the shares' sum: the blend repeats after so many samples
+  int64_t period = 1;  // the shares' sum: galley's blend repeats after so many samples
+  // Megatron's orders: samples asked of each split, and whether they come from a blend.
+  std::array<int64_t, 3> samples = {};
+  bool blended = false;
   std::vector<PlannedSource> sources;
 
-  // Samples in one pass over a source's split: windows of T + 1 tokens that share one token with the next.
+  bool megatron() const { return version != kOrderVersion; }
+  // Samples in one pass over a source's split: windows of T + 1 tokens that share one token with the next. In
+  // Megatron's orders: the samples of all epochs.
   int64_t Windows(int64_t source, Split split) const;
   int64_t Windows(Split split) const;  // of all sources
 };

@@ -60,6 +60,31 @@ class Fields {
     }
     for (size_t i = 0; i < 3; ++i) ranges[i] = {ends[i], ends[i + 1]};
   }
+  // Lists of numbers or truth values, one of each split.
+  template <class T>
+  void Read(const char* name, std::array<T, 3>& values) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_array() || member->size() != 3) return Fail(absl::StrCat(name, " is no list of three"));
+    for (size_t i = 0; i < 3; ++i) {
+      const Json& item = (*member)[i];
+      if constexpr (std::is_same_v<T, bool>) {
+        if (!item.is_boolean()) return Fail(absl::StrCat(name, "[", i, "] is not true or false"));
+        values[i] = item.get<bool>();
+      } else {
+        if (!item.is_number_unsigned() || item.get<uint64_t>() > kMaxTokens) {
+          return Fail(absl::StrCat(name, "[", i, "] is no count"));
+        }
+        values[i] = item.get<int64_t>();
+      }
+    }
+  }
+  void Read(const char* name, bool& value) {
+    const Json* member = Find(name);
+    if (member == nullptr) return;
+    if (!member->is_boolean()) return Fail(absl::StrCat(name, " is not true or false"));
+    value = member->get<bool>();
+  }
   absl::Status status() const { return status_; }
 
  private:
@@ -82,19 +107,39 @@ Json Ends(const std::array<Range, 3>& ranges) {
   return {ranges[0].begin, ranges[0].end, ranges[1].end, ranges[2].end};
 }
 
-absl::StatusOr<PlannedSource> ParseSource(const Json& object) {
+// What the order's version adds to a source.
+absl::Status ParseEpochs(const Json& object, const DataPlan& plan, PlannedSource& source) {
+  std::array<int64_t, 3> epochs{};
+  std::array<bool, 3> separate{};
+  Fields fields(object);
+  fields.Read("epochs", epochs);
+  fields.Read("separate_last", separate);
+  RETURN_IF_ERROR(fields.status());
+  for (size_t i = 0; i < epochs.size(); ++i) {
+    if (epochs[i] == 0) continue;
+    if (epochs[i] == 1 && separate[i]) return Bad("the only epoch stands by itself");
+    absl::StatusOr<MegatronEpochs> planned =
+        EpochsOf(source.stream[i].size(), epochs[i], separate[i], plan.sequence_length);
+    if (!planned.ok()) return Bad(planned.status().message());
+    source.epochs[i] = *planned;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PlannedSource> ParseSource(const Json& object, const DataPlan& plan) {
   if (!object.is_object()) return Bad("a source is no object");
   PlannedSource source;
   Fields fields(object);
   fields.Read("path", source.path);
   fields.Read("fingerprint", source.fingerprint);
   fields.Read("weight", source.weight);
-  fields.Read("share", 1, kMaxPeriod, source.share);
+  if (!plan.megatron()) fields.Read("share", 1, kMaxPeriod, source.share);
   fields.Read("tokens", 0, kMaxTokens, source.tokens);
   fields.Read("sequences", source.sequences);
   fields.Read("stream", source.stream);
   RETURN_IF_ERROR(fields.status());
   if (source.stream[2].end > source.tokens) return Bad("stream ends after the source's tokens");
+  if (plan.megatron()) RETURN_IF_ERROR(ParseEpochs(object, plan, source));
   return source;
 }
 
@@ -103,17 +148,32 @@ absl::StatusOr<PlannedSource> ParseSource(const Json& object) {
 std::string ToJson(const DataPlan& plan) {
   Json sources = Json::array();
   for (const PlannedSource& source : plan.sources) {
-    sources.push_back({{"path", source.path},
-                       {"fingerprint", source.fingerprint},
-                       {"weight", source.weight},
-                       {"share", source.share},
-                       {"tokens", source.tokens},
-                       {"sequences", Ends(source.sequences)},
-                       {"stream", Ends(source.stream)}});
+    Json json = {{"path", source.path}, {"fingerprint", source.fingerprint}, {"weight", source.weight}};
+    if (!plan.megatron()) json["share"] = source.share;
+    json["tokens"] = source.tokens;
+    json["sequences"] = Ends(source.sequences);
+    json["stream"] = Ends(source.stream);
+    if (plan.megatron()) {
+      json["epochs"] = Json::array();
+      json["separate_last"] = Json::array();
+      for (const MegatronEpochs& epochs : source.epochs) {
+        json["epochs"].push_back(epochs.epochs);
+        json["separate_last"].push_back(epochs.separate_last);
+      }
+    }
+    sources.push_back(std::move(json));
   }
-  const Json json = {
-      {"version", plan.version}, {"seed", plan.seed},     {"sequence_length", plan.sequence_length},
-      {"vocab", plan.vocab},     {"period", plan.period}, {"sources", std::move(sources)}};
+  Json json = {{"version", plan.version},
+               {"seed", plan.seed},
+               {"sequence_length", plan.sequence_length},
+               {"vocab", plan.vocab}};
+  if (plan.megatron()) {
+    json["samples"] = plan.samples;
+    json["blended"] = plan.blended;
+  } else {
+    json["period"] = plan.period;
+  }
+  json["sources"] = std::move(sources);
   // A path need not be UTF-8; it is no part of the hash, so a replacement character does no harm.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -125,30 +185,52 @@ absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
   Fields fields(json);
   fields.Read("version", plan.version);
   RETURN_IF_ERROR(fields.status());
-  if (plan.version != kOrderVersion) {
-    return absl::UnimplementedError(absl::StrCat("data plan: order version ", plan.version,
-                                                 " is not known; this ", "program knows ", kOrderVersion,
-                                                 "; resume with the version that wrote the checkpoint"));
+  if (plan.version != kOrderVersion && plan.version != kMegatron014 && plan.version != kMegatron010) {
+    return absl::UnimplementedError(absl::StrCat(
+        "data plan: order version ", plan.version, " is not known; this ", "program knows ", kOrderVersion,
+        ", ", kMegatron010, " and ", kMegatron014, "; resume with the version that wrote the checkpoint"));
   }
   fields.Read("seed", INT64_MIN, INT64_MAX, plan.seed);
   fields.Read("sequence_length", 1, int64_t{1} << 31, plan.sequence_length);
   fields.Read("vocab", 0, int64_t{1} << 31, plan.vocab);
-  fields.Read("period", 1, kMaxPeriod, plan.period);
+  if (plan.megatron()) {
+    fields.Read("samples", plan.samples);
+    fields.Read("blended", plan.blended);
+  } else {
+    fields.Read("period", 1, kMaxPeriod, plan.period);
+  }
   RETURN_IF_ERROR(fields.status());
   const auto sources = json.find("sources");
   if (sources == json.end() || !sources->is_array() || sources->empty()) return Bad("sources is no list");
   if (sources->size() > static_cast<size_t>(kMaxSources)) return Bad("sources is too long");
   int64_t shares = 0;
   for (const Json& object : *sources) {
-    ASSIGN_OR_RETURN(PlannedSource source, ParseSource(object));
+    ASSIGN_OR_RETURN(PlannedSource source, ParseSource(object, plan));
     shares += source.share;
     plan.sources.push_back(std::move(source));
   }
+  if (plan.megatron()) return plan;
   if (shares != plan.period) return Bad(absl::StrCat("the shares sum to ", shares, ", not to ", plan.period));
   return plan;
 }
 
+namespace {
+
+std::string MegatronText(const DataPlan& plan) {
+  std::string text = absl::StrCat(plan.version, " ", plan.seed, " ", plan.sequence_length, " ",
+                                  plan.blended ? "blend" : "one source");
+  for (const PlannedSource& source : plan.sources) {
+    absl::StrAppend(&text, "\n", source.fingerprint, " ", plan.blended ? Json(source.weight).dump() : "", " ",
+                    source.sequences[0].begin, " ", source.sequences[0].end, " ", source.epochs[0].epochs,
+                    " ", source.epochs[0].separate_last ? "separate" : "joint");
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string Hash(const DataPlan& plan) {
+  if (plan.megatron()) return Hex(Hash64(MegatronText(plan)));
   std::string text = absl::StrCat(plan.version, " ", plan.seed, " ", plan.sequence_length, " ", plan.period);
   for (const PlannedSource& source : plan.sources) {
     absl::StrAppend(&text, "\n", source.fingerprint, " ", source.share, " ", source.stream[0].begin, " ",

@@ -202,6 +202,10 @@ int32_t IndexedDataset::LengthAt(int64_t sequence) const {
   return Load<int32_t>(idx_.bytes(), kHeader + 4 * sequence);
 }
 
+std::span<const std::byte> IndexedDataset::length_bytes() const {
+  return idx_.bytes().subspan(kHeader, static_cast<size_t>(4 * sequences_));
+}
+
 int64_t IndexedDataset::PointerAt(int64_t sequence) const {
   return Load<int64_t>(idx_.bytes(), kHeader + 4 * sequences_ + 8 * sequence);
 }

@@ -63,6 +63,7 @@ class IndexedDataset {
   int64_t documents() const { return documents_; }
   int64_t tokens() const { return tokens_; }
   std::span<const std::byte> index_bytes() const { return idx_.bytes(); }  // the whole .idx
+  std::span<const std::byte> length_bytes() const;  // i32 of each sequence, in tokens; not aligned
 
   // Place of a sequence in the token stream; `sequence` in [0, sequences()].
   absl::StatusOr<int64_t> TokenBegin(int64_t sequence) const;

@@ -34,19 +34,22 @@ struct Slot {
 
 struct Loader::State {
   State(const DataPlan& plan, const LoaderOptions& options)
-      : length(plan.sequence_length),
-        vocab(plan.vocab),
-        max_count(options.max_count),
-        order(plan, options.split) {}
+      : length(plan.sequence_length), vocab(plan.vocab), max_count(options.max_count) {}
 
-  absl::Status ReadSample(int64_t sample, std::span<int32_t> out, std::span<std::byte> scratch) const;
-  void Work(std::span<std::byte> scratch);
+  // Work space of one thread.
+  struct Scratch {
+    std::vector<std::byte> bytes;
+    SampleParts parts;
+  };
+  absl::Status ReadSample(int64_t sample, std::span<int32_t> out, Scratch& scratch) const;
+  absl::Status CheckIds(std::span<const int32_t> ids, const SampleParts& parts) const;
+  void Work(Scratch& scratch);
 
   const int64_t length;  // T
   const int64_t vocab;
   const int64_t max_count;
-  const Order order;
   std::vector<IndexedDataset> sources;
+  std::unique_ptr<const Order> order;  // refers to the sources
 
   // The ring: slots [oldest, oldest + used) are requested, in order; `to_read` counts those no thread has
   // taken.
@@ -60,30 +63,38 @@ struct Loader::State {
   bool stop = false;
   absl::Duration waited;
 
-  std::vector<std::vector<std::byte>> scratch;  // one a thread
+  std::vector<Scratch> scratch;  // one a thread
   std::vector<std::thread> threads;
 };
 
-absl::Status Loader::State::ReadSample(int64_t sample, std::span<int32_t> out,
-                                       std::span<std::byte> scratch) const {
-  const SamplePlace at = order.At(sample);
-  const IndexedDataset& source = sources[static_cast<size_t>(at.source)];
-  RETURN_IF_ERROR(source.Read(at.token, out, scratch));
+absl::Status Loader::State::ReadSample(int64_t sample, std::span<int32_t> out, Scratch& scratch) const {
+  SampleParts& parts = scratch.parts;
+  RETURN_IF_ERROR(order->Locate(sample, parts));
+  const IndexedDataset& source = sources[static_cast<size_t>(parts.source)];
+  size_t at = 0;
+  for (const Range& range : parts.ranges) {
+    const auto size = static_cast<size_t>(range.size());
+    RETURN_IF_ERROR(source.Read(range.begin, out.subspan(at, size), scratch.bytes));
+    at += size;
+  }
   // The embedding would read outside its table; one pass over the tokens costs next to nothing.
   uint32_t largest = 0;
   for (const int32_t id : out) largest = std::max(largest, static_cast<uint32_t>(id));
-  if (static_cast<int64_t>(largest) < vocab) return absl::OkStatus();
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (out[i] >= 0 && out[i] < vocab) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(source.bin_path(), ": offset ",
-                     (at.token + static_cast<int64_t>(i)) * ItemSize(source.type()), ": token id ", out[i],
-                     " is outside the vocabulary of ", vocab, "; tokenize with the model's tokenizer"));
+  return static_cast<int64_t>(largest) < vocab ? absl::OkStatus() : CheckIds(out, parts);
+}
+
+absl::Status Loader::State::CheckIds(std::span<const int32_t> ids, const SampleParts& parts) const {
+  const IndexedDataset& source = sources[static_cast<size_t>(parts.source)];
+  size_t at = 0;
+  for (const Range& range : parts.ranges) {
+    const auto size = static_cast<size_t>(range.size());
+    RETURN_IF_ERROR(data::CheckIds(source, range.begin, ids.subspan(at, size), vocab));
+    at += size;
   }
   return absl::OkStatus();
 }
 
-void Loader::State::Work(std::span<std::byte> scratch) {
+void Loader::State::Work(Scratch& scratch) {
   std::unique_lock lock(mutex);
   while (true) {
     asked.wait(lock, [this] { return stop || to_read > 0; });
@@ -127,12 +138,14 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Create(const DataPlan& plan, con
     item = std::max(item, static_cast<size_t>(ItemSize(source.type())));
     state->sources.push_back(std::move(source));
   }
+  ASSIGN_OR_RETURN(state->order, MakeOrder(plan, options.split, state->sources, options.index_threads));
   const auto row = static_cast<size_t>(plan.sequence_length) + 1;
   state->ring.resize(static_cast<size_t>(options.depth));
   for (Slot& slot : state->ring) slot.tokens.resize(static_cast<size_t>(options.max_count) * row);
   state->scratch.resize(static_cast<size_t>(options.threads));
-  for (std::vector<std::byte>& scratch : state->scratch) {
-    scratch.resize(row * item);
+  for (State::Scratch& scratch : state->scratch) {
+    scratch.bytes.resize(row * item);
+    scratch.parts.ranges.reserve(row);
     state->threads.emplace_back([s = state.get(), &scratch] { s->Work(scratch); });
   }
   return std::unique_ptr<Loader>(new Loader(std::move(state)));
@@ -218,7 +231,7 @@ absl::Duration Loader::waited() const {
 }
 
 uint64_t Loader::SamplesHash(int64_t first, int64_t count) const {
-  return state_->order.SamplesHash(first, count);
+  return state_->order->SamplesHash(first, count);
 }
 
 }  // namespace galley::data

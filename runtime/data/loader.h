@@ -23,6 +23,7 @@ struct LoaderOptions {
   int64_t max_count = 1;  // samples in one request at most
   int depth = 4;          // requests in flight at most
   int threads = 1;
+  int index_threads = 4;  // while Create builds the order's indices
 };
 
 class Loader {

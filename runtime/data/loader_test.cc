@@ -8,7 +8,7 @@
 #include <random>
 
 #include "runtime/base/file.h"
-#include "runtime/data/order.h"
+#include "runtime/data/galley_order.h"
 #include "runtime/data/testing.h"
 
 namespace galley::data {
@@ -67,7 +67,7 @@ TEST_F(LoaderTest, TheSameSamplesWhateverTheThreadsTheDepthAndTheChunks) {
 
 TEST_F(LoaderTest, TokensAreThoseOfTheOrder) {
   const std::vector<int32_t> read = ReadAll(100, {.max_count = 4}, 4);
-  const Order order(plan_, Split::kTrain);
+  const GalleyOrder order(plan_, Split::kTrain);
   for (int64_t i = 0; i < 100; ++i) {
     EXPECT_EQ(read[static_cast<size_t>(i * kLength)], order.At(i).token % 251);
   }
@@ -94,7 +94,7 @@ TEST_F(LoaderTest, RanksAndMicroBatchesSeeTheSameSamplesOfAStep) {
 
 TEST_F(LoaderTest, ValidationReadsItsOwnSplit) {
   std::unique_ptr<Loader> loader = Make({.split = Split::kValid, .max_count = 8});
-  const Order order(plan_, Split::kValid);
+  const GalleyOrder order(plan_, Split::kValid);
   std::vector<int32_t> first(8 * kLength), again(first.size()), labels(first.size());
   loader->Request(0, 8);
   loader->Request(0, 8);

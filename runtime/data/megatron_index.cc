@@ -11,11 +11,8 @@
 namespace galley::data {
 namespace {
 
-constexpr int64_t kMaxSamples = (int64_t{1} << 32) - 3;  // Megatron's u32 shuffle index
-constexpr int64_t kMaxDocuments = int64_t{1} << 34;      // positions: 64 GiB of document index
-constexpr int64_t kMaxTokens = int64_t{1} << 60;         // of all epochs
-constexpr double kSeparateBelow = 0.80;                  // of the last epoch's samples
-constexpr int64_t kAhead = 16;                           // documents fetched before they are looked at
+constexpr int64_t kMaxDocuments = int64_t{1} << 34;  // positions: 64 GiB of document index
+constexpr int64_t kAhead = 16;                       // documents fetched before they are looked at
 
 // Calls work(begin, end) on `threads` equal parts of [0, n), cut at multiples of `grain`.
 template <class Work>
@@ -30,35 +27,6 @@ void InParallel(int64_t n, int64_t grain, int threads, Work work) {
 }
 
 }  // namespace
-
-absl::StatusOr<MegatronEpochs> PlanEpochs(int64_t tokens, std::optional<int64_t> samples, int64_t length) {
-  CHECK(length > 0 && samples.value_or(0) >= 0 && tokens >= 0) << tokens << " " << length;
-  if (tokens == 0) return absl::FailedPreconditionError("no token to read");
-  if (samples.has_value() && *samples > (kMaxTokens - 1) / length) {
-    return absl::ResourceExhaustedError(absl::StrCat(*samples, " samples of ", length, " tokens"));
-  }
-  MegatronEpochs plan{.epochs = 1};
-  if (samples.has_value()) {
-    plan.epochs = std::max<int64_t>(1, (*samples * length + 1 + tokens - 1) / tokens);
-  }
-  if (plan.epochs > kMaxTokens / tokens) {
-    return absl::ResourceExhaustedError(absl::StrCat(plan.epochs, " epochs of ", tokens, " tokens"));
-  }
-  plan.samples = (plan.epochs * tokens - 1) / length;
-  plan.before_last = plan.samples;
-  if (plan.samples > kMaxSamples) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(plan.samples, " samples of one source, at most ", kMaxSamples, " are taken"));
-  }
-  if (plan.epochs == 1) return plan;
-  const int64_t before = ((plan.epochs - 1) * tokens - 1) / length;
-  const int64_t an_epoch = (tokens - 1) / length;
-  // Truncated as a float, as Megatron has it.
-  plan.separate_last =
-      *samples - before < static_cast<int64_t>(kSeparateBelow * static_cast<double>(an_epoch));
-  if (plan.separate_last) plan.before_last = before;
-  return plan;
-}
 
 absl::StatusOr<int64_t> SumLengths(const SequenceLengths& lengths, Range sequences) {
   int64_t sum = 0;

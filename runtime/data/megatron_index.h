@@ -7,28 +7,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "runtime/data/indexed_dataset.h"
+#include "runtime/data/megatron_epochs.h"
 
 namespace galley::data {
-
-// How often a source's split is read to give the samples asked for.
-struct MegatronEpochs {
-  int64_t epochs = 0;          // 0: the split is not read
-  bool separate_last = false;  // the last is shuffled by itself: less than 80 % of it is needed
-  int64_t samples = 0;         // of all epochs
-  int64_t before_last = 0;     // those that a separate last epoch stands behind; else all
-  bool operator==(const MegatronEpochs&) const = default;
-};
-
-// `tokens` of one epoch, samples of `length` inputs (T). kFailedPrecondition for an epoch without a token,
-// where Megatron would never return; kResourceExhausted for more than Megatron's own types would hold. Both
-// begin with what is wrong; the caller names the source.
-absl::StatusOr<MegatronEpochs> PlanEpochs(int64_t tokens, std::optional<int64_t> samples, int64_t length);
 
 // The lengths of all sequences of a data set, where they lie in the .idx (unaligned).
 class SequenceLengths {

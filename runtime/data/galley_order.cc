@@ -1,4 +1,4 @@
-#include "runtime/data/order.h"
+#include "runtime/data/galley_order.h"
 
 #include <algorithm>
 #include <bit>
@@ -58,7 +58,7 @@ uint64_t Unpermute(uint64_t key, uint64_t n, uint64_t i) {
   return i;
 }
 
-Order::Order(const DataPlan& plan, Split split)
+GalleyOrder::GalleyOrder(const DataPlan& plan, Split split)
     : seed_(static_cast<uint64_t>(plan.seed)),
       split_(static_cast<uint64_t>(split)),
       length_(plan.sequence_length),
@@ -77,7 +77,7 @@ Order::Order(const DataPlan& plan, Split split)
   for (const int32_t source : dealt_) before_.push_back(seen[static_cast<size_t>(source)]++);
 }
 
-uint64_t Order::Key(int64_t source, int64_t epoch, uint64_t purpose) const {
+uint64_t GalleyOrder::Key(int64_t source, int64_t epoch, uint64_t purpose) const {
   uint64_t key = Mix(seed_);
   for (const uint64_t part : {split_, static_cast<uint64_t>(source), static_cast<uint64_t>(epoch), purpose}) {
     key = Mix(key ^ part);
@@ -85,7 +85,7 @@ uint64_t Order::Key(int64_t source, int64_t epoch, uint64_t purpose) const {
   return key;
 }
 
-SamplePlace Order::At(int64_t sample) const {
+SamplePlace GalleyOrder::At(int64_t sample) const {
   CHECK_GE(sample, 0);
   const auto place = static_cast<size_t>(sample % period_);
   SamplePlace at;
@@ -102,7 +102,14 @@ SamplePlace Order::At(int64_t sample) const {
   return at;
 }
 
-std::vector<int64_t> Order::DrawnBySource(int64_t consumed) const {
+absl::Status GalleyOrder::Locate(int64_t sample, SampleParts& parts) const {
+  const SamplePlace at = At(sample);
+  parts.source = at.source;
+  parts.ranges.assign(1, {at.token, at.token + length_ + 1});
+  return absl::OkStatus();
+}
+
+std::vector<int64_t> GalleyOrder::DrawnBySource(int64_t consumed) const {
   std::vector<int64_t> drawn;
   for (const Source& source : sources_) drawn.push_back(consumed / period_ * source.share);
   for (int64_t p = 0; p < consumed % period_; ++p) {
@@ -111,7 +118,7 @@ std::vector<int64_t> Order::DrawnBySource(int64_t consumed) const {
   return drawn;
 }
 
-uint64_t Order::SamplesHash(int64_t first, int64_t count) const {
+uint64_t GalleyOrder::SamplesHash(int64_t first, int64_t count) const {
   uint64_t ids[2 * kHashBlock];
   uint64_t hash = 0;
   size_t filled = 0;

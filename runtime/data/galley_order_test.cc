@@ -1,4 +1,4 @@
-#include "runtime/data/order.h"
+#include "runtime/data/galley_order.h"
 
 #include <gtest/gtest.h>
 
@@ -134,7 +134,7 @@ TEST(OrderTest, EveryWindowOnceAnEpochAndLessThanAWindowDropped) {
   constexpr int64_t kLength = 7;
   const DataPlan plan = PlanOf({1000, 333}, {0.8, 0.2}, kLength);
   for (const Split split : {Split::kTrain, Split::kValid}) {
-    const Order order(plan, split);
+    const GalleyOrder order(plan, split);
     std::map<std::pair<int64_t, int64_t>, std::set<int64_t>> windows;  // of (source, epoch)
     std::map<std::pair<int64_t, int64_t>, std::set<int64_t>> tokens;
     for (int64_t i = 0; i < 2000; ++i) {
@@ -153,7 +153,7 @@ TEST(OrderTest, EveryWindowOnceAnEpochAndLessThanAWindowDropped) {
 
 TEST(OrderTest, EpochsDifferInOrderAndOffset) {
   const DataPlan plan = PlanOf({1006}, {1}, 10);  // 100 windows, 5 tokens of slack
-  const Order order(plan, Split::kTrain);
+  const GalleyOrder order(plan, Split::kTrain);
   std::vector<int64_t> first, second;
   std::set<int64_t> offsets;
   for (int64_t i = 0; i < 100; ++i) {
@@ -166,7 +166,7 @@ TEST(OrderTest, EpochsDifferInOrderAndOffset) {
 }
 
 TEST(OrderTest, SeedAndSplitAndSourceHaveOrdersOfTheirOwn) {
-  const auto windows = [](const Order& order, int64_t source) {
+  const auto windows = [](const GalleyOrder& order, int64_t source) {
     std::vector<int64_t> out;
     for (int64_t i = 0; out.size() < 50; ++i) {
       if (order.At(i).source == source) out.push_back(order.At(i).window);
@@ -174,15 +174,15 @@ TEST(OrderTest, SeedAndSplitAndSourceHaveOrdersOfTheirOwn) {
     return out;
   };
   const DataPlan plan = PlanOf({5000, 5000}, {1, 1}, 10, 1);
-  const Order train(plan, Split::kTrain);
+  const GalleyOrder train(plan, Split::kTrain);
   EXPECT_NE(windows(train, 0), windows(train, 1));
-  EXPECT_NE(windows(train, 0), windows(Order(plan, Split::kValid), 0));
-  EXPECT_NE(windows(train, 0), windows(Order(PlanOf({5000, 5000}, {1, 1}, 10, 2), Split::kTrain), 0));
+  EXPECT_NE(windows(train, 0), windows(GalleyOrder(plan, Split::kValid), 0));
+  EXPECT_NE(windows(train, 0), windows(GalleyOrder(PlanOf({5000, 5000}, {1, 1}, 10, 2), Split::kTrain), 0));
 }
 
 TEST(OrderTest, DrawnBySourceCountsWhatAtDraws) {
   const DataPlan plan = PlanOf({500, 500, 500}, {0.5, 0.3, 0.2}, 10);
-  const Order order(plan, Split::kTrain);
+  const GalleyOrder order(plan, Split::kTrain);
   std::vector<int64_t> drawn(3, 0);
   for (int64_t i = 0; i < 70000; ++i) {
     if (i % 9973 == 0) {
@@ -193,17 +193,17 @@ TEST(OrderTest, DrawnBySourceCountsWhatAtDraws) {
 }
 
 TEST(OrderTest, SamplesHashTellsSamplesAndTheirOrder) {
-  const Order order(PlanOf({50000, 3000}, {0.9, 0.1}, 10), Split::kTrain);
+  const GalleyOrder order(PlanOf({50000, 3000}, {0.9, 0.1}, 10), Split::kTrain);
   EXPECT_EQ(order.SamplesHash(100, 1300), order.SamplesHash(100, 1300));
   EXPECT_NE(order.SamplesHash(100, 1300), order.SamplesHash(101, 1300));
   EXPECT_NE(order.SamplesHash(100, 1300), order.SamplesHash(100, 1299));
   EXPECT_NE(order.SamplesHash(0, 8),
-            Order(PlanOf({50000, 3000}, {0.9, 0.1}, 10, 7), Split::kTrain).SamplesHash(0, 8));
+            GalleyOrder(PlanOf({50000, 3000}, {0.9, 0.1}, 10, 7), Split::kTrain).SamplesHash(0, 8));
 }
 
 // The rules of galley-order-v1 may never change: checkpoints of old runs resume by them.
 TEST(OrderTest, GoldenOrderOfVersion1) {  // places by an independent program in Python
-  const Order order(PlanOf({1000, 333}, {0.75, 0.25}, 8, 1234), Split::kTrain);
+  const GalleyOrder order(PlanOf({1000, 333}, {0.75, 0.25}, 8, 1234), Split::kTrain);
   std::vector<SamplePlace> places;
   for (const int64_t sample : {0, 1, 2, 3, 4, 5, 1000, 1000000, 1000000000})
     places.push_back(order.At(sample));

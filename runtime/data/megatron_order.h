@@ -1,0 +1,44 @@
+// `order: megatron`: the samples of Megatron-Core's GPT data sets and their blend, in its order. Rules:
+// docs/formats/data-order.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/data/data_plan.h"
+#include "runtime/data/megatron_blend.h"
+#include "runtime/data/megatron_index.h"
+#include "runtime/data/order.h"
+
+namespace galley::data {
+
+class MegatronOrder final : public Order {
+ public:
+  // REQUIRES: a Megatron plan whose `split` is planned. Errors name the source.
+  static absl::StatusOr<std::unique_ptr<MegatronOrder>> Create(const DataPlan& plan, Split split,
+                                                               std::span<const IndexedDataset> sources,
+                                                               int threads);
+
+  int64_t size() const;  // samples of the split
+  absl::Status Locate(int64_t sample, SampleParts& parts) const override;
+  std::vector<int64_t> DrawnBySource(int64_t consumed) const override;
+  // Over source, and sequence, first token and length of every part of each sample.
+  uint64_t SamplesHash(int64_t first, int64_t count) const override;
+
+ private:
+  MegatronOrder(std::span<const IndexedDataset> sources, int64_t length)
+      : sources_(sources), length_(length) {}
+  MegatronBlend::Draw DrawAt(int64_t sample) const;
+
+  std::span<const IndexedDataset> sources_;
+  int64_t length_;
+  std::vector<MegatronIndex> indices_;  // of each source
+  std::optional<MegatronBlend> blend_;  // absent: one source, read as it is
+};
+
+}  // namespace galley::data
