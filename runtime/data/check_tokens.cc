@@ -34,6 +34,16 @@ absl::Status Outside(const IndexedDataset& dataset, int64_t token, int32_t id, i
 
 }  // namespace
 
+absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<const int32_t> ids,
+                      int64_t vocab) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= vocab) {
+      return Outside(dataset, begin + static_cast<int64_t>(i), ids[i], vocab);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads) {
   if (dataset.type() == TokenType::kU8 && vocab > 0xff) return absl::OkStatus();
   if (dataset.type() == TokenType::kU16 && vocab > 0xffff) return absl::OkStatus();
@@ -53,14 +63,7 @@ absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int thr
       const std::span part =
           std::span(tokens).first(static_cast<size_t>(std::min(kBlock, dataset.tokens() - begin)));
       absl::Status read = dataset.Read(begin, part, scratch);
-      if (read.ok()) {
-        for (size_t i = 0; i < part.size(); ++i) {
-          if (part[i] < 0 || part[i] >= vocab) {
-            read = Outside(dataset, begin + static_cast<int64_t>(i), part[i], vocab);
-            break;
-          }
-        }
-      }
+      if (read.ok()) read = CheckIds(dataset, begin, part, vocab);
       if (read.ok()) continue;
       next = blocks;  // later blocks need no look; earlier ones are taken already
       const std::lock_guard lock(mutex);

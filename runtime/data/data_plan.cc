@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
+#include "runtime/data/dataset_info.h"
 #include "runtime/data/order.h"
 
 namespace galley::data {
@@ -28,6 +29,8 @@ absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::
                                                    Name(dataset.type()),
                                                    ", which are no token ids; name a data set of tokens"));
   }
+  ASSIGN_OR_RETURN(const std::optional<DatasetInfo> info, ReadDatasetInfo(config.path));
+  if (info.has_value()) RETURN_IF_ERROR(CheckDatasetInfo(dataset, *info));
   PlannedSource source;
   source.path = config.path;
   source.weight = config.weight;

@@ -62,6 +62,7 @@ class IndexedDataset {
   int64_t sequences() const { return sequences_; }
   int64_t documents() const { return documents_; }
   int64_t tokens() const { return tokens_; }
+  std::span<const std::byte> index_bytes() const { return idx_.bytes(); }  // the whole .idx
 
   // Place of a sequence in the token stream; `sequence` in [0, sequences()].
   absl::StatusOr<int64_t> TokenBegin(int64_t sequence) const;
@@ -101,42 +102,8 @@ class IndexedDataset {
 // Refuses the first token outside [0, vocab), with its file, sequence and the remedy; also token types that
 // hold no ids. Reads the whole .bin file with `threads` threads.
 absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads);
-
-// Writes a data set as a stream under temporary names beside `prefix`; only Finish makes it visible, the .idx
-// last, both synced. A writer that is dropped before Finish leaves nothing.
-class IndexedDatasetWriter {
- public:
-  static absl::StatusOr<std::unique_ptr<IndexedDatasetWriter>> Create(const std::string& prefix,
-                                                                      TokenType type);
-  ~IndexedDatasetWriter();
-  IndexedDatasetWriter(const IndexedDatasetWriter&) = delete;
-  IndexedDatasetWriter& operator=(const IndexedDatasetWriter&) = delete;
-
-  // One document of one sequence; no tokens make an empty document (no sequence).
-  absl::Status AddDocument(std::span<const int32_t> tokens);
-  // Several: document i takes the next lengths[i] tokens.
-  absl::Status AddDocuments(std::span<const int32_t> tokens, std::span<const int32_t> lengths);
-  // One document of several sequences, each of at least no tokens.
-  absl::Status AddSequences(std::span<const int32_t> tokens, std::span<const int32_t> lengths);
-  absl::Status Finish();
-
-  int64_t documents() const { return static_cast<int64_t>(document_sequences_.size()); }
-  int64_t tokens() const { return tokens_; }
-
- private:
-  IndexedDatasetWriter(std::string prefix, TokenType type, std::string temporary, FileWriter bin);
-  absl::Status WriteTokens(std::span<const int32_t> tokens);
-  absl::Status WriteIndex(FileWriter& idx) const;
-
-  std::string prefix_;
-  TokenType type_;
-  std::string temporary_;  // prefix of the temporary names
-  FileWriter bin_;
-  std::vector<std::byte> buffer_;
-  std::vector<int32_t> lengths_;              // of every sequence
-  std::vector<uint32_t> document_sequences_;  // sequences of every document
-  int64_t tokens_ = 0;
-  bool finished_ = false;
-};
+// The same for `ids`, which were read from token `begin` on.
+absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<const int32_t> ids,
+                      int64_t vocab);
 
 }  // namespace galley::data

@@ -1,3 +1,5 @@
+#include "runtime/data/indexed_dataset_writer.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/status.h"
-#include "runtime/data/indexed_dataset.h"
 
 namespace galley::data {
 namespace {
@@ -16,24 +17,25 @@ namespace {
 constexpr size_t kBuffer = 1 << 20;  // bytes
 
 // Little-endian values into a file, by way of a buffer.
+template <class File>
 class Stream {
  public:
-  explicit Stream(FileWriter& file) : file_(file) {}
+  explicit Stream(File& file) : file_(file) {}
   template <class T>
   absl::Status Put(T value) {
-    const char* bytes = reinterpret_cast<const char*>(&value);
+    const auto* bytes = reinterpret_cast<const std::byte*>(&value);
     buffer_.insert(buffer_.end(), bytes, bytes + sizeof(value));
     return buffer_.size() >= kBuffer ? Flush() : absl::OkStatus();
   }
   absl::Status Flush() {
-    RETURN_IF_ERROR(file_.Write(absl::string_view(buffer_.data(), buffer_.size())));
+    RETURN_IF_ERROR(file_.Write(buffer_));
     buffer_.clear();
     return absl::OkStatus();
   }
 
  private:
-  FileWriter& file_;
-  std::vector<char> buffer_;
+  File& file_;
+  std::vector<std::byte> buffer_;
 };
 
 template <class T>
@@ -46,25 +48,42 @@ void Narrow(std::span<const int32_t> tokens, std::byte* out) {
 
 }  // namespace
 
+absl::Status IndexedDatasetWriter::SummedFile::Write(std::span<const std::byte> bytes) {
+  RETURN_IF_ERROR(Annotate(file.Write(bytes), absl::StrCat(name, ": after offset ", written)));
+  sums.Add(bytes);
+  written += static_cast<int64_t>(bytes.size());
+  return absl::OkStatus();
+}
+
+absl::Status IndexedDatasetWriter::SummedFile::Close() {
+  const std::string subject = absl::StrCat(name, ": at its end, ", written);
+  RETURN_IF_ERROR(Annotate(file.Sync(), subject));
+  return Annotate(file.Close(), subject);
+}
+
 absl::StatusOr<std::unique_ptr<IndexedDatasetWriter>> IndexedDatasetWriter::Create(const std::string& prefix,
-                                                                                   TokenType type) {
+                                                                                   TokenType type,
+                                                                                   DatasetOrigin origin) {
   CHECK(type != TokenType::kF32 && type != TokenType::kF64) << "tokens are whole numbers";
   RETURN_IF_ERROR(MakeDirs(DirName(prefix)));
   // The process id keeps two writers of one prefix apart; the last to finish wins.
   std::string temporary = absl::StrCat(prefix, ".partial-", ::getpid());
   ASSIGN_OR_RETURN(FileWriter bin, FileWriter::Open(temporary + ".bin", FileWriter::Mode::kTruncate));
   return std::unique_ptr<IndexedDatasetWriter>(
-      new IndexedDatasetWriter(prefix, type, std::move(temporary), std::move(bin)));
+      new IndexedDatasetWriter(prefix, type, std::move(origin), std::move(temporary), std::move(bin)));
 }
 
-IndexedDatasetWriter::IndexedDatasetWriter(std::string prefix, TokenType type, std::string temporary,
-                                           FileWriter bin)
-    : prefix_(std::move(prefix)), type_(type), temporary_(std::move(temporary)), bin_(std::move(bin)) {}
+IndexedDatasetWriter::IndexedDatasetWriter(std::string prefix, TokenType type, DatasetOrigin origin,
+                                           std::string temporary, FileWriter bin)
+    : prefix_(std::move(prefix)),
+      type_(type),
+      origin_(std::move(origin)),
+      temporary_(std::move(temporary)),
+      bin_{.file = std::move(bin), .name = prefix_ + ".bin"} {}
 
 IndexedDatasetWriter::~IndexedDatasetWriter() {
   if (finished_) return;
-  ::unlink((temporary_ + ".bin").c_str());
-  ::unlink((temporary_ + ".idx").c_str());
+  for (const char* end : {".bin", ".idx", ".galley.json"}) ::unlink((temporary_ + end).c_str());
 }
 
 absl::Status IndexedDatasetWriter::WriteTokens(std::span<const int32_t> tokens) {
@@ -117,7 +136,7 @@ absl::Status IndexedDatasetWriter::AddSequences(std::span<const int32_t> tokens,
   return absl::OkStatus();
 }
 
-absl::Status IndexedDatasetWriter::WriteIndex(FileWriter& idx) const {
+absl::Status IndexedDatasetWriter::WriteIndex(SummedFile& idx) const {
   Stream out(idx);
   for (const char c : absl::string_view("MMIDIDX\0\0", 9)) RETURN_IF_ERROR(out.Put(c));
   RETURN_IF_ERROR(out.Put<uint64_t>(1));
@@ -141,16 +160,27 @@ absl::Status IndexedDatasetWriter::WriteIndex(FileWriter& idx) const {
 
 absl::Status IndexedDatasetWriter::Finish() {
   CHECK(!finished_);
-  RETURN_IF_ERROR(bin_.Sync());
   RETURN_IF_ERROR(bin_.Close());
-  ASSIGN_OR_RETURN(FileWriter idx, FileWriter::Open(temporary_ + ".idx", FileWriter::Mode::kTruncate));
+  ASSIGN_OR_RETURN(FileWriter file, FileWriter::Open(temporary_ + ".idx", FileWriter::Mode::kTruncate));
+  SummedFile idx{.file = std::move(file), .name = prefix_ + ".idx"};
   RETURN_IF_ERROR(WriteIndex(idx));
-  RETURN_IF_ERROR(idx.Sync());
   RETURN_IF_ERROR(idx.Close());
+  const std::string text = ToJson({.origin = origin_,
+                                   .type = type_,
+                                   .documents = documents(),
+                                   .sequences = static_cast<int64_t>(lengths_.size()),
+                                   .tokens = tokens_,
+                                   .idx = idx.sums.Finish(),
+                                   .bin = bin_.sums.Finish()});
+  ASSIGN_OR_RETURN(file, FileWriter::Open(temporary_ + ".galley.json", FileWriter::Mode::kTruncate));
+  SummedFile info{.file = std::move(file), .name = DatasetInfoPath(prefix_)};
+  RETURN_IF_ERROR(info.Write(std::as_bytes(std::span(text))));
+  RETURN_IF_ERROR(info.Close());
   // An older index must not meet the new tokens, were we to stop between the two renames.
   if (::unlink((prefix_ + ".idx").c_str()) != 0 && errno != ENOENT)
     return ErrnoStatus(errno, prefix_ + ".idx");
   RETURN_IF_ERROR(RenameDurably(temporary_ + ".bin", prefix_ + ".bin"));
+  RETURN_IF_ERROR(RenameDurably(temporary_ + ".galley.json", DatasetInfoPath(prefix_)));
   RETURN_IF_ERROR(RenameDurably(temporary_ + ".idx", prefix_ + ".idx"));
   finished_ = true;
   return absl::OkStatus();

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/data/indexed_dataset.h"
+#include "runtime/data/indexed_dataset_writer.h"
 
 namespace galley::data {
 

@@ -16,7 +16,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/data/documents.h"
-#include "runtime/data/indexed_dataset.h"
+#include "runtime/data/indexed_dataset_writer.h"
 #include "runtime/data/jsonl.h"
 
 namespace galley::data {
@@ -222,7 +222,12 @@ absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const Toke
     progress.input_total += size;
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<IndexedDatasetWriter> writer,
-                   IndexedDatasetWriter::Create(options.output, TokenTypeFor(tokenizer.vocab())));
+                   IndexedDatasetWriter::Create(options.output, TokenTypeFor(tokenizer.vocab()),
+                                                {.tokenizer = std::string(tokenizer.kind()),
+                                                 .fingerprint = options.tokenizer_fingerprint,
+                                                 .vocab = tokenizer.vocab(),
+                                                 .eod = tokenizer.eod(),
+                                                 .append_eod = options.append_eod}));
   const absl::Duration start = Clock::Real().SinceStart();
   absl::Duration told = start;
   const auto tell = [&](bool last) {

@@ -43,6 +43,7 @@ struct TokenizeOptions {
   std::string json_key = "text";
   DocumentUnit document = DocumentUnit::kParagraph;
   bool append_eod = false;
+  std::string tokenizer_fingerprint;  // TokenizerFingerprint, for the data set's metadata
   int workers = 1;
   // Called from the calling thread, about ten times a second and once at the end.
   std::function<void(const TokenizeProgress&)> progress;

@@ -13,7 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/data/indexed_dataset.h"
+#include "runtime/data/dataset_info.h"
 #include "runtime/data/tokenize.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
@@ -86,6 +86,7 @@ absl::Status Run(const Arguments& arguments, const Globals& globals) {
   ASSIGN_OR_RETURN(data::TokenizeOptions options, OptionsOf(arguments));
   ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(arguments.tokenizer));
   ASSIGN_OR_RETURN(const std::unique_ptr<data::Tokenizer> tokenizer, data::MakeTokenizer(files));
+  ASSIGN_OR_RETURN(options.tokenizer_fingerprint, data::TokenizerFingerprint(files));
   options.progress = ProgressBar();
   ASSIGN_OR_RETURN(const data::TokenizeProgress done, data::Tokenize(*tokenizer, options));
   const std::string type(data::Name(data::TokenTypeFor(tokenizer->vocab())));

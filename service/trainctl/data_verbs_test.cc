@@ -1,6 +1,7 @@
 // The data verbs as a user runs them: output, streams and exit codes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -70,6 +71,41 @@ TEST_F(DataVerbs, TokenizeTextAsATable) {
       Trainctl("data tokenize --input a.txt --tokenizer bytes --output-prefix p --document line -o name").out,
       "p_text_document\n");
   EXPECT_THAT(Trainctl("data inspect p_text_document").out, HasSubstr("DOCUMENTS    3\n"));
+}
+
+TEST_F(DataVerbs, VerifyNamesWhatIsNotAsItWasWritten) {
+  Write("a.txt", "one\n\ntwo\nthree\n");
+  ASSERT_EQ(Trainctl("data tokenize --input a.txt --tokenizer bytes --output-prefix p").code, kOk);
+  const Ran sound = Trainctl("data verify p_text_document");
+  EXPECT_EQ(sound.code, kOk) << sound.err;
+  EXPECT_THAT(sound.out, HasSubstr("TOKENIZER  bytes, without end-of-document ids\nCHECKSUMS  compared\n"
+                                   "IDS        held to a vocabulary of 256\nFAULTS     0\n"));
+  EXPECT_EQ(Trainctl("data verify p_text_document.idx --tokenizer bytes -o name").out, "p_text_document\n");
+
+  std::string bin = ReadFile(Path("p_text_document.bin")).value();
+  bin[4] ^= 1;
+  Write("p_text_document.bin", bin);
+  const Ran flipped = Trainctl("data verify p_text_document -o json");
+  EXPECT_EQ(flipped.code, kError);
+  EXPECT_EQ(flipped.err, "");
+  const Json json = Json::parse(flipped.out);
+  EXPECT_EQ(json["sound"], false);
+  ASSERT_EQ(json["faults"].size(), 1u);
+  EXPECT_THAT(json["faults"][0].get<std::string>(), HasSubstr("p_text_document.bin: offset 0: the checksum"));
+  const Ran table = Trainctl("data verify p_text_document");
+  EXPECT_EQ(table.code, kError);
+  EXPECT_THAT(table.out, HasSubstr("FAULTS     1\n"));
+  EXPECT_THAT(table.err, HasSubstr("trainctl: p_text_document.bin: offset 0: the checksum"));
+
+  // Without the metadata a data set is read as any other tool's: structure and ids only.
+  ASSERT_EQ(::unlink(Path("p_text_document.galley.json").c_str()), 0);
+  const Ran bare = Trainctl("data verify p_text_document --vocab 102");
+  EXPECT_EQ(bare.code, kError);
+  EXPECT_THAT(bare.out, HasSubstr("CHECKSUMS  none were written"));
+  EXPECT_THAT(bare.err, HasSubstr("is outside the vocabulary of 102"));
+  EXPECT_EQ(Trainctl("data verify p_text_document -o jsonl").code, kOk);
+  EXPECT_EQ(Trainctl("data verify none").code, kNotFound);
+  EXPECT_EQ(Trainctl("data verify p_text_document --vocab 0").code, kUsage);
 }
 
 TEST_F(DataVerbs, ExitCodesSayWhatWentWrong) {

@@ -25,6 +25,7 @@ constexpr const Verb* kVerbs[] = {
     &kGenerateVerb,      //
     &kDataTokenizeVerb,  //
     &kDataInspectVerb,   //
+    &kDataVerifyVerb,    //
     &kVersionVerb,       //
 };
 

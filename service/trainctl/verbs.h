@@ -14,6 +14,7 @@ extern const Verb kRenderVerb;
 extern const Verb kPlanVerb;
 extern const Verb kDataTokenizeVerb;
 extern const Verb kDataInspectVerb;
+extern const Verb kDataVerifyVerb;
 extern const Verb kTrainVerb;
 extern const Verb kSubmitVerb;
 extern const Verb kListVerb;
