@@ -103,9 +103,17 @@ void Bind(const dnnl::memory& memory, const void* data) {
   CHECK_EQ(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), dnnl_success);
 }
 
+// A vector that is not contiguous: a stride beside a size of one is ambiguous, and oneDNN 3 takes it for a
+// contiguous one.
+bool SpreadVector(const View& v) {
+  return (v.shape[0] == 1 && v.shape[1] > 1 && v.strides[1] != 1) ||
+         (v.shape[1] == 1 && v.shape[0] > 1 && v.strides[0] != 1);
+}
+
 }  // namespace
 
 bool DnnlGemm(CpuStream& stream, View a, View b, View bias, bool accumulate, View c) {
+  if (SpreadVector(a) || SpreadVector(b) || SpreadVector(c)) return false;
 #ifdef _OPENMP
   // oneDNN splits its work by OpenMP's default of the calling thread.
   if (omp_get_max_threads() != stream.threads()) omp_set_num_threads(stream.threads());
