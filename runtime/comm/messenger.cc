@@ -551,6 +551,7 @@ void Messenger::SayFarewell(int64_t patience_ns) {
   // A flush of the worker waits for what the network has, not for messages that had to queue before it.
   const int64_t end = NowNs() + patience_ns;
   while (unsaid_ > 0 && NowNs() < end) ucp_worker_progress(ucx_->worker);
+  if (unsaid_ > 0) return;
   unsaid_ += UCS_PTR_IS_PTR(ucp_worker_flush_nbx(ucx_->worker, &param));
   while (unsaid_ > 0 && NowNs() < end) ucp_worker_progress(ucx_->worker);
 }
