@@ -63,7 +63,7 @@ absl::StatusOr<Tail> ReadTail(int fd, const std::string& path) {
 class JsonlSink : public metrics::Sink {
  public:
   explicit JsonlSink(std::string path) : path_(std::move(path)) {}
-  ~JsonlSink() override { Rest(); }
+  ~JsonlSink() override { JsonlSink::Rest(); }
 
   absl::Status Open() {
     fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

@@ -85,7 +85,8 @@ TEST(Checkpoint, TheFileHoldsTheSnapshotNotWhatCameAfter) {
   auto writer = Writer::Create(dir.path(), 0, 1, TotalBytes(state.items()), 2);
   ASSERT_TRUE(writer.ok());
   std::vector<ShardReport> reports;
-  ASSERT_TRUE((*writer)->Snapshot(1, 1, state.items(), [&](ShardReport r) { reports.push_back(r); }).ok());
+  ASSERT_TRUE(
+      (*writer)->Snapshot(1, 1, state.items(), [&](const ShardReport& r) { reports.push_back(r); }).ok());
   state.Fill(99);  // the next step, while the background thread writes
   (*writer)->Wait();
   ASSERT_TRUE(Commit(dir.path(), InfoOf(1), reports).ok());
@@ -100,17 +101,19 @@ TEST(Checkpoint, ASecondSaveWhileOneRunsIsRefused) {
   ASSERT_TRUE(writer.ok());
   std::mutex mutex;
   std::unique_lock hold(mutex);  // keeps the first save from ending
-  ASSERT_TRUE(
-      (*writer)->Snapshot(1, 1, state.items(), [&](ShardReport) { std::lock_guard wait(mutex); }).ok());
+  ASSERT_TRUE((*writer)
+                  ->Snapshot(1, 1, state.items(), [&](const ShardReport&) { std::lock_guard wait(mutex); })
+                  .ok());
   EXPECT_TRUE((*writer)->busy());
-  const absl::Status second = (*writer)->Snapshot(2, 1, state.items(), [](ShardReport) { FAIL(); });
+  const absl::Status second = (*writer)->Snapshot(2, 1, state.items(), [](const ShardReport&) { FAIL(); });
   EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(second.message(), HasSubstr("the save of step 1 is still being written"));
   hold.unlock();
   (*writer)->Wait();
   EXPECT_FALSE((*writer)->busy());
-  EXPECT_TRUE(
-      (*writer)->Snapshot(2, 1, state.items(), [](ShardReport r) { EXPECT_TRUE(r.status.ok()); }).ok());
+  EXPECT_TRUE((*writer)
+                  ->Snapshot(2, 1, state.items(), [](const ShardReport& r) { EXPECT_TRUE(r.status.ok()); })
+                  .ok());
 }
 
 TEST(Checkpoint, WhatDoesNotFitIsListedWhole) {

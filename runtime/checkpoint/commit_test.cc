@@ -83,7 +83,7 @@ TEST(Commit, RowsThatNoRankWroteAreNoticed) {
     std::vector<Item> mine = Share(state.items(), rank, 2);
     if (rank == 1) mine.erase(mine.begin());
     auto writer = Writer::Create(dir.path(), rank, 2, TotalBytes(mine));
-    ASSERT_TRUE((*writer)->Snapshot(1, 1, mine, [&](ShardReport r) { reports.push_back(r); }).ok());
+    ASSERT_TRUE((*writer)->Snapshot(1, 1, mine, [&](const ShardReport& r) { reports.push_back(r); }).ok());
     (*writer)->Wait();
   }
   EXPECT_THAT(Commit(dir.path(), InfoOf(1), reports).message(), HasSubstr("are in no shard"));

@@ -51,7 +51,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   std::vector<ShardReport> tiny;
   {
     auto writer = Writer::Create(dir.path(), 0, 1, 40);
-    ASSERT_TRUE((*writer)->Snapshot(300, 1, items, [&](ShardReport r) { tiny.push_back(r); }).ok());
+    ASSERT_TRUE((*writer)->Snapshot(300, 1, items, [&](const ShardReport& r) { tiny.push_back(r); }).ok());
   }
   ASSERT_TRUE(tiny[0].status.ok()) << tiny[0].status;
   Spill(JoinPath(dir.path(), "filler"), std::string(static_cast<size_t>(FreeBytes(dir.path()).value()), 'x'));
@@ -78,7 +78,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
       const auto place = static_cast<size_t>(rank);
       absl::Status status =
           writers[place]->Snapshot(step, attempt, Share(state.items(), rank, world),
-                                   [&reports, place](ShardReport r) { reports[place] = r; });
+                                   [&reports, place](const ShardReport& r) { reports[place] = r; });
       if (!status.ok()) ::_exit(4);
     }
     for (auto& writer : writers) writer->Wait();

@@ -115,7 +115,6 @@ Opened Walk(const std::string& path, bool verify_data, Sink sink) {
   }
   opened.manifest = *std::move(manifest);
   bool whole = true;
-  bool go_on = true;
   for (const ShardReport& shard : opened.manifest.shards) {
     const std::string file = JoinPath(path, shard.file);
     auto index = CheckShard(file, shard);
@@ -123,7 +122,7 @@ Opened Walk(const std::string& path, bool verify_data, Sink sink) {
     if (status.ok() && verify_data) status = ReadShard(file, *index, shard.xxh3);
     whole = whole && index.ok();
     opened.shards.push_back(index.ok() ? *std::move(index) : ShardIndex{});
-    if (!status.ok() && !(go_on = sink(file, status))) return opened;
+    if (!status.ok() && !sink(file, status)) return opened;
   }
   if (whole) {
     absl::Status status = CheckTensors(path, opened);

@@ -82,7 +82,7 @@ inline std::vector<ShardReport> WriteShards(const std::string& directory, const 
     const std::vector<Item> mine = Share(state.items(), rank, world);
     auto writer = Writer::Create(directory, rank, world, TotalBytes(mine));
     CHECK(writer.ok()) << writer.status().message();
-    CHECK((*writer)->Snapshot(step, attempt, mine, [&](ShardReport r) { reports.push_back(r); }).ok());
+    CHECK((*writer)->Snapshot(step, attempt, mine, [&](const ShardReport& r) { reports.push_back(r); }).ok());
     (*writer)->Wait();
   }
   return reports;

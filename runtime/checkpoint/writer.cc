@@ -44,7 +44,7 @@ class WriterImpl : public Writer {
         thread_([this] { Run(); }) {}
 
   ~WriterImpl() override {
-    Wait();
+    WriterImpl::Wait();
     {
       std::lock_guard lock(mutex_);
       stop_ = true;

@@ -214,7 +214,8 @@ TEST_P(CollectivesTest, ManyMoreSegmentsThanAreOnTheirWayAtOnce) {
     EXPECT_TRUE(group.AllReduceSum(Of(data)).ok());
     EXPECT_EQ(data[11'000'000], 100.0f * static_cast<float>(n));
     data[11'000'000] = data[0];
-    EXPECT_EQ(data, std::vector<float>(data.size(), static_cast<float>(n * (n + 1) / 2)));
+    const int sum = n * (n + 1) / 2;
+    EXPECT_EQ(data, std::vector<float>(data.size(), static_cast<float>(sum)));
     if (group.rank() == n - 1) std::fill(data.begin(), data.end(), 0.5f);
     EXPECT_TRUE(group.Broadcast(Of(data), n - 1).ok());
     EXPECT_EQ(data, std::vector<float>(data.size(), 0.5f));

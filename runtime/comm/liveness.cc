@@ -83,11 +83,7 @@ void Liveness::Start(int rank, uint64_t cookie, std::vector<std::string> names) 
 
 absl::Status Liveness::Advance() {
   for (int r = 0; r < rank_; ++r) {
-    if (!names_[static_cast<size_t>(r)].empty() && !connected(r)) RETURN_IF_ERROR(ConnectTo(r));
-  }
-  for (int r : Poll()) {
-    return absl::UnavailableError(
-        absl::StrCat("rank ", r, " closed its liveness socket: it ended, or it belongs to another attempt"));
+    if (!names_[static_cast<size_t>(r)].empty()) RETURN_IF_ERROR(ConnectTo(r));
   }
   std::erase_if(newcomers_, [this](int fd) {
     Hello hello;
@@ -125,9 +121,7 @@ absl::Status Liveness::ConnectTo(int rank) {
     close(fd);
     return absl::UnavailableError(absl::StrCat("rank ", rank, " is gone, or is run by another user"));
   }
-  fds_[static_cast<size_t>(rank)] = fd;
-  --missing_;
-  Watch(fd, static_cast<uint64_t>(rank));
+  Connected(rank, fd);
   return absl::OkStatus();
 }
 
@@ -144,11 +138,16 @@ bool Liveness::Greet(int fd) {
   if (recv(fd, &hello, sizeof(hello), 0) != sizeof(hello)) return false;
   if (hello.magic != kMagic || hello.cookie != cookie_ || !SameUser(fd)) return false;
   if (hello.rank <= rank_ || hello.rank >= static_cast<int>(fds_.size())) return false;
-  if (names_[static_cast<size_t>(hello.rank)].empty() || connected(hello.rank)) return false;
-  fds_[static_cast<size_t>(hello.rank)] = fd;
-  --missing_;
-  Watch(fd, static_cast<uint64_t>(hello.rank));
+  if (names_[static_cast<size_t>(hello.rank)].empty()) return false;
+  Connected(hello.rank, fd);
   return true;
+}
+
+void Liveness::Connected(int rank, int fd) {
+  fds_[static_cast<size_t>(rank)] = fd;
+  names_[static_cast<size_t>(rank)].clear();  // once and no more, also when it ends soon
+  --missing_;
+  Watch(fd, static_cast<uint64_t>(rank));
 }
 
 void Liveness::Watch(int fd, uint64_t key) {

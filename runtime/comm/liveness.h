@@ -28,18 +28,19 @@ class Liveness {
   // names[r] is the socket of rank r, or empty when that rank is not on this host. Lower ranks are connected
   // to, higher ones are waited for.
   void Start(int rank, uint64_t cookie, std::vector<std::string> names);
-  // Goes on with connecting; call until complete. kUnavailable names a peer that is gone or refused us.
+  // Goes on with connecting; call it and Poll until complete. kUnavailable names a peer that was gone before.
   absl::Status Advance();
   bool complete() const { return missing_ == 0; }
-  bool connected(int rank) const { return fds_[static_cast<size_t>(rank)] >= 0; }
 
-  // Ranks whose process has ended since the last call; each is told once. Allocates only when one has.
+  // Ranks whose process has ended, or that refused us, since the last call; each is told once. Allocates only
+  // when one has.
   const std::vector<int>& Poll();
 
  private:
   absl::Status ConnectTo(int rank);
   void Accept();
   bool Greet(int fd);  // false: the newcomer is refused
+  void Connected(int rank, int fd);
   void Watch(int fd, uint64_t key);
 
   std::string name_;
@@ -48,9 +49,9 @@ class Liveness {
   int rank_ = 0;
   uint64_t cookie_ = 0;
   int missing_ = 0;
-  std::vector<std::string> names_;
-  std::vector<int> fds_;        // by rank; -1: none
-  std::vector<int> newcomers_;  // accepted, not yet greeted
+  std::vector<std::string> names_;  // by rank; empty: not on this host, or connected already
+  std::vector<int> fds_;            // by rank; -1: none
+  std::vector<int> newcomers_;      // accepted, not yet greeted
   std::vector<int> ended_;
 };
 

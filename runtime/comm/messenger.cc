@@ -26,7 +26,9 @@ constexpr timespec kNap{0, 20'000};
 constexpr int64_t kEarlyBytes[2] = {16, 512 << 10};  // of greeting messages that come unexpected
 constexpr int64_t kCheckEveryNs = 1'000'000;
 constexpr int64_t kLastWordsNs = 100'000'000;  // for telling the peers of a failure
-constexpr int64_t kLeaveNs = 1'000'000'000;    // for what is still on its way when a group ends
+// A rank that breaks off says so before it lets go of its buffers; a rank that ends is told by its socket.
+constexpr int64_t kExplainNs = 500'000'000;  // for a failed message to be explained by either
+constexpr int64_t kLeaveNs = 1'000'000'000;  // for what is still on its way when a group ends
 
 int64_t NowNs() {
   timespec t;
@@ -54,12 +56,15 @@ absl::Status UcxError(absl::string_view what, ucs_status_t status) {
 struct Messenger::Ucx {
   ucp_context_h context = nullptr;
   ucp_worker_h worker = nullptr;
+  // UCX 1.18 aborts when a context with a message that nobody took is cleaned up, and on shared memory such a
+  // message cannot be taken back. The context is then left to the end of the process, which follows soon.
+  bool unsent = false;
 
   ~Ucx() { Close(); }
 
   void Close() {
     if (worker != nullptr) ucp_worker_destroy(worker);
-    if (context != nullptr) ucp_cleanup(context);
+    if (context != nullptr && !unsent) ucp_cleanup(context);
     worker = nullptr;
     context = nullptr;
   }
@@ -121,9 +126,10 @@ struct Messenger::Ucx {
     ucp_request_free(request);
   }
 
-  static void OnLost(void* arg, ucp_ep_h, ucs_status_t) { static_cast<Peer*>(arg)->lost = true; }
-
-  static void Forget(void* request, ucs_status_t, void*) { ucp_request_free(request); }
+  static void OnEndpointFailed(void* arg, ucp_ep_h, ucs_status_t status) {
+    Peer* peer = static_cast<Peer*>(arg);
+    peer->owner->Failed(static_cast<int>(peer - peer->owner->peers_.data()), ucs_status_string(status));
+  }
 };
 
 Messenger::Messenger(const UcxOptions& options) : options_(options), ucx_(std::make_unique<Ucx>()) {}
@@ -156,6 +162,8 @@ Messenger::~Messenger() {
     if (abort_requested_) {
       Progress().IgnoreError();  // breaks, and tells the peers
     } else {
+      for (int r : liveness_.Poll()) peers_[static_cast<size_t>(r)].lost = true;
+      Drain();
       Leave();
     }
   }
@@ -163,6 +171,8 @@ Messenger::~Messenger() {
     if (peer.notice_request != nullptr) ucp_request_cancel(ucx_->worker, peer.notice_request);
   }
   if (!broken_.ok()) DropEndpoints();
+  ucx_->unsent = std::any_of(transfers_.begin(), transfers_.end(),
+                             [](const Transfer& t) { return t.in_use && !t.receives && !t.done; });
 }
 
 // UCX does not destroy a worker with messages in flight to an endpoint that reports failures; such endpoints
@@ -219,6 +229,8 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
     const bool same_host = options_.shared_memory && decoded->host == self.host;
     if (same_host) sockets[static_cast<size_t>(r)] = decoded->socket;
     Peer& peer = peers_[static_cast<size_t>(r)];
+    peer.owner = this;
+    peer.reports_failure = !same_host;
     ucp_ep_params_t params{};
     params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE |
                         UCP_EP_PARAM_FIELD_ERR_HANDLER;
@@ -226,13 +238,12 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
     // Asked to report a peer's failure, UCX leaves shared memory for TCP; on this host the sockets of
     // liveness_ report it.
     params.err_mode = same_host ? UCP_ERR_HANDLING_MODE_NONE : UCP_ERR_HANDLING_MODE_PEER;
-    params.err_handler.cb = Ucx::OnLost;
+    params.err_handler.cb = Ucx::OnEndpointFailed;
     params.err_handler.arg = &peer;
     ucp_ep_h endpoint;
     ucs_status_t status = ucp_ep_create(ucx_->worker, &params, &endpoint);
     if (status != UCS_OK) return UcxError(absl::StrCat("rank ", r, " cannot be reached"), status);
     peer.endpoint = endpoint;
-    peer.reports_failure = !same_host;
   }
   liveness_.Start(rank_, options_.cookie, std::move(sockets));
   return absl::OkStatus();
@@ -259,13 +270,22 @@ absl::Status Messenger::Greet() {
   for (bool waiting = true; waiting;) {
     Drain();
     RETURN_IF_ERROR(liveness_.Advance());
+    for (int r : liveness_.Poll()) peers_[static_cast<size_t>(r)].lost = true;
     RETURN_IF_ERROR(transfer_error_);
     waiting = !liveness_.complete();
     for (int r = 0; r < size(); ++r) {
+      if (r == rank_) continue;
       const Peer& peer = peers_[static_cast<size_t>(r)];
-      if (peer.lost) return absl::UnavailableError(absl::StrCat("rank ", r, " ended or cannot be reached"));
-      if (peer.notice_came) return absl::UnavailableError(absl::StrCat("rank ", r, " gave up connecting"));
-      if (r != rank_ && !Greeted(r)) waiting = true;
+      bool greeted = Greeted(r);
+      if (!greeted && (peer.lost || peer.notice_came || !failure_.ok())) {
+        // A rank may be done with us, and with all its work, before we are done with all others.
+        for (int i = 0; i < 2 && !greeted; ++i) {
+          Drain();
+          greeted = Greeted(r);
+        }
+        if (!greeted) return GreetingFailure(r);
+      }
+      if (!greeted) waiting = true;
       if (peer.greeted &&
           (peer.hello.cookie != options_.cookie || peer.hello.rank != r || peer.hello.size != size())) {
         return absl::FailedPreconditionError(absl::StrCat("rank ", r, " says it is rank ", peer.hello.rank,
@@ -300,6 +320,14 @@ bool Messenger::Greeted(int rank) {
   return done;
 }
 
+absl::Status Messenger::GreetingFailure(int rank) const {
+  const Peer& peer = peers_[static_cast<size_t>(rank)];
+  if (peer.notice_came) return absl::UnavailableError(absl::StrCat("rank ", rank, " gave up connecting"));
+  if (!peer.lost) return failure_;
+  return absl::UnavailableError(
+      absl::StrCat("rank ", rank, " ended, cannot be reached, or belongs to another attempt"));
+}
+
 absl::Status Messenger::GreetingTimeout() const {
   std::vector<int> missing;
   for (int r = 0; r < size(); ++r) {
@@ -328,8 +356,10 @@ bool Messenger::Take(Transfer*& transfer) {
 
 void Messenger::Completed(Transfer* transfer, int ucs_status, int64_t bytes) {
   const ucs_status_t status = static_cast<ucs_status_t>(ucs_status);
-  transfer->done = true;
   transfer->request = nullptr;
+  const bool answered = status == UCS_OK || status == UCS_ERR_CANCELED || status == UCS_ERR_MESSAGE_TRUNCATED;
+  // A flush (of all peers, counted as our own) tells nothing that a failed endpoint does not.
+  transfer->done = answered || transfer->peer == rank_;
   if (status == UCS_ERR_CANCELED || (status == UCS_OK && bytes == transfer->bytes)) return;
   if (transfer->receives && (status == UCS_OK || status == UCS_ERR_MESSAGE_TRUNCATED)) {
     if (transfer_error_.ok()) {
@@ -339,8 +369,19 @@ void Messenger::Completed(Transfer* transfer, int ucs_status, int64_t bytes) {
     }
     return;
   }
-  // A flush (of all peers, counted as our own) tells the same as the failed endpoint itself.
-  if (transfer->peer != rank_) peers_[static_cast<size_t>(transfer->peer)].lost = true;
+  if (!transfer->done) Failed(transfer->peer, ucs_status_string(status));
+}
+
+// On this host a large message is read out of the sender's memory. That fails when the sender has ended, but
+// also when it has broken off, on an abort or an error of others, and its buffers are gone.
+void Messenger::Failed(int peer, const char* why) {
+  if (peers_[static_cast<size_t>(peer)].reports_failure) {
+    peers_[static_cast<size_t>(peer)].lost = true;
+  } else if (failure_.ok()) {
+    failed_at_ns_ = NowNs();
+    failure_ =
+        absl::UnavailableError(absl::StrCat("a message from or to rank ", peer, " failed: UCX: ", why));
+  }
 }
 
 Transfer* Messenger::Send(int to, const void* data, int64_t bytes) {
@@ -421,8 +462,9 @@ absl::Status Messenger::Progress() {
 absl::Status Messenger::CheckPeers() {
   if (!transfer_error_.ok()) return Break(transfer_error_, Notice::kGaveUp, rank_);
   for (int r : liveness_.Poll()) peers_[static_cast<size_t>(r)].lost = true;
+  const bool unexplained = !failure_.ok() && NowNs() - failed_at_ns_ > kExplainNs;
   auto troubled = [](const Peer& peer) { return peer.lost || peer.notice_came; };
-  if (std::none_of(peers_.begin(), peers_.end(), troubled)) return absl::OkStatus();
+  if (!unexplained && std::none_of(peers_.begin(), peers_.end(), troubled)) return absl::OkStatus();
   Drain();  // what a peer said before it ended is here by now
   // One that ended without a word comes before what others say of it; a leaver has no part in a failure.
   int lost = -1, left = -1;
@@ -452,7 +494,7 @@ absl::Status Messenger::CheckPeers() {
     return Break(absl::UnavailableError(absl::StrCat("rank ", left, " has left the group")), Notice::kGaveUp,
                  left);
   }
-  return absl::OkStatus();
+  return unexplained ? Break(failure_, Notice::kGaveUp, rank_) : absl::OkStatus();
 }
 
 void Messenger::Drain() {
@@ -491,25 +533,27 @@ void Messenger::Leave() {
 
 void Messenger::SayFarewell(int64_t patience_ns) {
   ucp_request_param_t param{};
-  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK;
-  param.cb.send = Ucx::Forget;
-  for (int r = 0; r < size(); ++r) {
-    Peer& peer = peers_[static_cast<size_t>(r)];
-    // What is said to an ended process would wait for ever.
-    if (r == rank_ || peer.endpoint == nullptr || peer.lost) continue;
-    ucp_tag_send_nbx(static_cast<ucp_ep_h>(peer.endpoint), &farewell_, sizeof(farewell_),
-                     Tag(options_.cookie, rank_, Kind::kNotice, 0), &param);
-  }
-  param.op_attr_mask |= UCP_OP_ATTR_FIELD_USER_DATA;
-  param.cb.send = [](void* request, ucs_status_t, void* done) {
-    *static_cast<bool*>(done) = true;
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.send = [](void* request, ucs_status_t, void* unsaid) {
+    --*static_cast<int*>(unsaid);
     ucp_request_free(request);
   };
-  param.user_data = &farewell_sent_;
-  farewell_sent_ = !UCS_PTR_IS_PTR(ucp_worker_flush_nbx(ucx_->worker, &param));
-  for (int64_t end = NowNs() + patience_ns; !farewell_sent_ && NowNs() < end;) {
-    ucp_worker_progress(ucx_->worker);
+  param.user_data = &unsaid_;
+  for (int r = 0; r < size(); ++r) {
+    Peer& peer = peers_[static_cast<size_t>(r)];
+    // What is said to an ended process would wait for ever; one that has said its own farewell does not
+    // listen.
+    if (r == rank_ || peer.endpoint == nullptr || peer.lost || peer.notice_came) continue;
+    unsaid_ +=
+        UCS_PTR_IS_PTR(ucp_tag_send_nbx(static_cast<ucp_ep_h>(peer.endpoint), &farewell_, sizeof(farewell_),
+                                        Tag(options_.cookie, rank_, Kind::kNotice, 0), &param));
   }
+  // A flush of the worker waits for what the network has, not for messages that had to queue before it.
+  const int64_t end = NowNs() + patience_ns;
+  while (unsaid_ > 0 && NowNs() < end) ucp_worker_progress(ucx_->worker);
+  if (unsaid_ > 0) return;
+  unsaid_ += UCS_PTR_IS_PTR(ucp_worker_flush_nbx(ucx_->worker, &param));
+  while (unsaid_ > 0 && NowNs() < end) ucp_worker_progress(ucx_->worker);
 }
 
 void Messenger::Abort(const std::string& reason) {

@@ -32,7 +32,7 @@ struct Transfer {
   int peer = 0;
   bool receives = false;
   bool in_use = false;
-  bool done = false;
+  bool done = false;  // never, when it failed: nothing may be built on what it should have brought
 };
 
 class Messenger {
@@ -74,6 +74,7 @@ class Messenger {
     int32_t size = 0;
   };
   struct Peer {
+    Messenger* owner = nullptr;
     void* endpoint = nullptr;
     bool reports_failure = false;  // UCX tells of its loss
     bool lost = false;
@@ -94,9 +95,11 @@ class Messenger {
   absl::Status ConnectPeers(const std::vector<std::string>& addresses);
   absl::Status Greet();
   bool Greeted(int peer);
+  absl::Status GreetingFailure(int peer) const;
   absl::Status GreetingTimeout() const;
   Transfer* Claim(int peer, int64_t bytes, bool receives);
   void Completed(Transfer* transfer, int ucs_status, int64_t bytes);
+  void Failed(int peer, const char* why);
   void ListenForNotice(int peer);
   absl::Status CheckPeers();
   absl::Status Break(absl::Status status, Notice::Kind kind, int about);
@@ -111,16 +114,18 @@ class Messenger {
   Liveness liveness_;
   std::vector<Peer> peers_;  // by rank
   std::vector<Transfer> transfers_;
-  Hello hello_;              // ours
-  std::vector<char> early_;  // while connecting
-  Notice farewell_;          // ours
-  bool farewell_sent_ = false;
+  Hello hello_;               // ours
+  std::vector<char> early_;   // while connecting
+  Notice farewell_;           // ours
+  int unsaid_ = 0;            // messages of the farewell that are not yet on their way
   std::unique_ptr<Ucx> ucx_;  // last: the worker goes before what its callbacks write to
 
   bool connected_ = false;
   uint32_t sequence_ = 0;  // of the collective in progress or, between two, of the last one
   absl::Status broken_;
-  absl::Status transfer_error_;
+  absl::Status transfer_error_;  // the ranks disagree about a message
+  absl::Status failure_;         // of a message on this host, while its cause is not known
+  int64_t failed_at_ns_ = 0;
   int64_t idle_ = 0;
   int64_t busy_ = 0;
   int64_t next_check_ns_ = 0;

@@ -16,8 +16,6 @@ namespace galley::data {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
-using ::testing::IsEmpty;
 
 std::string Gzip(const std::string& text) {
   z_stream stream{};

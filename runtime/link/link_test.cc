@@ -89,7 +89,7 @@ class TestServer : public Handler {
     changed_.wait(lock, [&] { return done; });
   }
   // Waits until `what` (called under the lock) holds.
-  bool Until(std::function<bool()> what) {
+  bool Until(const std::function<bool()>& what) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(20), what);
   }

@@ -66,6 +66,7 @@ absl::Status WriteResult(const Run& run) {
                {"name", run.name},
                {"state", std::string(Name(run.state))},
                {"reason", run.reason},
+               {"stop_cause", run.stop == StopCause::kNone ? "" : std::string(Name(run.stop))},
                {"steps", run.step},
                {"total_steps", run.total_steps},
                {"attempts", run.attempt},

@@ -10,7 +10,7 @@ namespace galley::trainctl {
 namespace {
 
 int Run(const std::string& run, const Globals& globals) {
-  absl::StatusOr<RunClient> client = OpenFor(globals, run);
+  absl::StatusOr<RunClient> client = OpenToRead(globals, run);
   if (!client.ok()) return Fail(client.status());
   absl::StatusOr<v1::CheckpointsReply> reply = client->client->Checkpoints(client->run);
   if (!reply.ok()) return Fail(reply.status());

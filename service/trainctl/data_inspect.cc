@@ -105,6 +105,8 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
                  "Decode with it: bytes, or gpt2:DIR; without, ids are printed")
       ->needs(document);
   return [arguments, &globals]() -> int {
+    if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl", "name"}); code != kOk)
+      return code;
     const absl::Status status = Run(*arguments, globals);
     return status.ok() ? static_cast<int>(kOk) : Fail(status);
   };

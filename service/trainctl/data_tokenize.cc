@@ -128,6 +128,8 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   return [arguments, &globals]() -> int {
+    if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl", "name"}); code != kOk)
+      return code;
     const absl::Status status = Run(*arguments, globals);
     return status.ok() ? static_cast<int>(kOk) : Fail(status);
   };

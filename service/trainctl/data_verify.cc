@@ -99,6 +99,8 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   return [arguments, &globals]() -> int {
+    if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl", "name"}); code != kOk)
+      return code;
     const absl::StatusOr<bool> sound = Run(*arguments, globals);
     if (!sound.ok()) return Fail(sound.status());
     return *sound ? kOk : kError;

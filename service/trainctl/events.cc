@@ -29,7 +29,7 @@ Row RowOf(const v1::EventMessage& event) {
 }
 
 int Run(const Options& options, const Globals& globals) {
-  absl::StatusOr<RunClient> client = OpenFor(globals, options.run);
+  absl::StatusOr<RunClient> client = OpenToRead(globals, options.run);
   if (!client.ok()) return Fail(client.status());
   v1::EventsRequest request;
   request.set_run(client->run);

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/recipe/schema.h"
 #include "service/trainctl/output.h"
-#include "service/trainctl/recipe_input.h"
 #include "service/trainctl/verbs.h"
 
 namespace galley::trainctl {

@@ -11,16 +11,15 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "galley/v1/rank.pb.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/models/prepare.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/private_service.h"
 #include "service/trainctl/rows.h"
 #include "service/trainctl/run_client.h"
+#include "service/trainctl/stored_run.h"
 #include "service/trainctl/verbs.h"
 
 extern char** environ;
@@ -65,16 +64,6 @@ absl::StatusOr<std::string> RunDirOf(const std::string& what, const Globals& glo
   return summary.run_dir();
 }
 
-absl::StatusOr<recipe::RecipeText> RecipeIn(const std::string& run_dir) {
-  recipe::RecipeText text;
-  ASSIGN_OR_RETURN(text.canonical, ReadFile(JoinPath(run_dir, "recipe.yaml"), 1 << 20));
-  // The controller writes the folder that relative paths mean into the first line.
-  constexpr absl::string_view kRoot = "# Paths are relative to ";
-  absl::string_view first = absl::string_view(text.canonical).substr(0, text.canonical.find('\n'));
-  text.root = absl::ConsumePrefix(&first, kRoot) ? std::string(first) : run_dir;
-  return text;
-}
-
 absl::StatusOr<v1::Start> MakeStart(const Options& options, const Globals& globals) {
   Subject subject;
   const std::string path = AbsolutePath(options.what).value_or(options.what);
@@ -84,17 +73,11 @@ absl::StatusOr<v1::Start> MakeStart(const Options& options, const Globals& globa
   } else {
     ASSIGN_OR_RETURN(subject.run_dir, RunDirOf(options.what, globals));
   }
-  ASSIGN_OR_RETURN(recipe::RecipeText text, RecipeIn(subject.run_dir));
-  const models::PrepareResult prepared = models::Prepare(text);
-  if (!prepared.prepared) {
-    return absl::InternalError(absl::StrCat(subject.run_dir, "/recipe.yaml: this version cannot read it: ",
-                                            recipe::FormatFaults(prepared.faults)));
-  }
+  ASSIGN_OR_RETURN(const models::PrepareResult prepared, ReadRunRecipe(subject.run_dir));
   const recipe::RecipeSpec& spec = prepared.prepared->spec;
   if (subject.checkpoint.empty()) {
-    const std::string folder = spec.checkpoint.directory.empty() ? JoinPath(subject.run_dir, "checkpoints")
-                                                                 : spec.checkpoint.directory;
-    ASSIGN_OR_RETURN(subject.checkpoint, checkpoint::FindLatest(folder, nullptr));
+    ASSIGN_OR_RETURN(subject.checkpoint,
+                     checkpoint::FindLatest(CheckpointFolder(spec, subject.run_dir), nullptr));
   }
   v1::Start start;
   start.set_run_name(spec.metadata.name);
@@ -104,8 +87,8 @@ absl::StatusOr<v1::Start> MakeStart(const Options& options, const Globals& globa
   start.set_threads(options.threads > 0
                         ? options.threads
                         : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
-  start.mutable_recipe()->set_canonical(text.canonical);
-  start.mutable_recipe()->set_root(text.root);
+  start.mutable_recipe()->set_canonical(prepared.text.canonical);
+  start.mutable_recipe()->set_root(prepared.text.root);
   start.mutable_inventory()->set_json(plan::InventoryToJson(prepared.prepared->plan.inventory));
   start.set_plan_hash(prepared.prepared->plan.hash);
   start.set_restore_path(subject.checkpoint);

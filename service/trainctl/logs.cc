@@ -18,7 +18,7 @@ struct Options {
 };
 
 int Run(const Options& options, const Globals& globals) {
-  absl::StatusOr<RunClient> client = OpenFor(globals, options.run);
+  absl::StatusOr<RunClient> client = OpenToRead(globals, options.run);
   if (!client.ok()) return Fail(client.status());
   v1::LogsRequest request;
   request.set_run(client->run);

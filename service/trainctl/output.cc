@@ -1,6 +1,10 @@
 #include "service/trainctl/output.h"
 
+#include <algorithm>
 #include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace galley::trainctl {
 
@@ -31,6 +35,12 @@ int ExitCodeOf(const absl::Status& status) {
 int Fail(const absl::Status& status) {
   fprintf(stderr, "trainctl: %.*s\n", static_cast<int>(status.message().size()), status.message().data());
   return ExitCodeOf(status);
+}
+
+int WantOutput(const Globals& globals, const std::vector<std::string>& outputs) {
+  if (std::find(outputs.begin(), outputs.end(), globals.output) != outputs.end()) return kOk;
+  return Fail(absl::InvalidArgumentError(absl::StrCat(
+      "-o ", globals.output, " is not for this command; it has ", absl::StrJoin(outputs, ", "))));
 }
 
 }  // namespace galley::trainctl

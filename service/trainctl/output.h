@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "service/trainctl/verb.h"
@@ -15,6 +16,9 @@ inline bool IsJson(const Globals& globals) { return globals.output == "json" || 
 // kNotFound 5, kInvalidArgument 2, kPermissionDenied and kUnauthenticated 4, kFailedPrecondition, kAborted
 // and kAlreadyExists 7, kDeadlineExceeded 9, kUnavailable 10, the rest 1.
 int ExitCodeOf(const absl::Status& status);
+
+// Usage error (2), said on stderr, when the verb has no such output; kOk otherwise.
+int WantOutput(const Globals& globals, const std::vector<std::string>& outputs);
 
 // Prints the error on stderr and returns its exit code.
 int Fail(const absl::Status& status);

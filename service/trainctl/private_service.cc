@@ -13,10 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "runtime/base/file.h"
@@ -279,6 +281,23 @@ absl::Status RememberPrivate(const Globals& globals, const PrivateRun& run) {
   return AtomicWrite(JoinPath(registry, run.run_id), absl::StrCat(run.run_dir, "\n", run.name, "\n"), 0600);
 }
 
+absl::StatusOr<std::vector<PrivateRun>> PrivateRuns(const Globals& globals) {
+  ASSIGN_OR_RETURN(std::string registry, Registry(globals));
+  const absl::StatusOr<std::vector<std::string>> ids = ListDir(registry);
+  std::vector<std::pair<absl::Time, PrivateRun>> made;
+  for (const std::string& id : ids.ok() ? *ids : std::vector<std::string>{}) {
+    const std::string path = JoinPath(registry, id);
+    absl::StatusOr<PrivateRun> run = ReadEntry(path, id);
+    struct stat info;
+    if (!run.ok() || !IsPrivateRunDir(run->run_dir) || stat(path.c_str(), &info) != 0) continue;
+    made.emplace_back(absl::TimeFromTimespec(info.st_mtim), *std::move(run));
+  }
+  std::stable_sort(made.begin(), made.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<PrivateRun> runs;
+  for (auto& [time, run] : made) runs.push_back(std::move(run));
+  return runs;
+}
+
 absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string& reference) {
   ASSIGN_OR_RETURN(std::string as_path, AbsolutePath(reference));
   if (IsPrivateRunDir(as_path)) {
@@ -294,25 +313,16 @@ absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string
     }
     return run;
   }
-  ASSIGN_OR_RETURN(std::string registry, Registry(globals));
-  absl::StatusOr<std::vector<std::string>> ids = ListDir(registry);
+  ASSIGN_OR_RETURN(const std::vector<PrivateRun> runs, PrivateRuns(globals));
+  const auto named =
+      std::find_if(runs.begin(), runs.end(), [&](const PrivateRun& run) { return run.run_id == reference; });
+  if (named != runs.end()) return *named;
+  for (const PrivateRun& run : runs) {
+    if (run.name == reference) return run;
+  }
   std::vector<PrivateRun> fitting;
-  absl::Time newest = absl::InfinitePast();
-  for (const std::string& id : ids.ok() ? *ids : std::vector<std::string>{}) {
-    absl::StatusOr<PrivateRun> run = ReadEntry(JoinPath(registry, id), id);
-    if (!run.ok() || !IsPrivateRunDir(run->run_dir)) continue;
-    if (id == reference) return run;
-    if (run->name == reference) {
-      struct stat info;
-      if (stat(JoinPath(registry, id).c_str(), &info) != 0) continue;
-      const absl::Time made = absl::TimeFromTimespec(info.st_mtim);
-      if (made < newest) continue;
-      newest = made;
-      fitting.assign(1, *run);
-    } else if (reference.size() >= 4 && id.compare(0, reference.size(), reference) == 0 &&
-               newest == absl::InfinitePast()) {
-      fitting.push_back(*run);
-    }
+  for (const PrivateRun& run : runs) {
+    if (reference.size() >= 4 && absl::StartsWith(run.run_id, reference)) fitting.push_back(run);
   }
   if (fitting.size() == 1) return fitting.front();
   if (fitting.size() > 1)

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "service/trainctl/client.h"
@@ -34,6 +35,8 @@ struct PrivateRun {
   std::string run_dir;
 };
 absl::Status RememberPrivate(const Globals& globals, const PrivateRun& run);
+// All that still have their directory, newest first.
+absl::StatusOr<std::vector<PrivateRun>> PrivateRuns(const Globals& globals);
 // A run directory, an id (or a unique prefix of 4 characters), or a name (the newest). kNotFound.
 absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string& reference);
 

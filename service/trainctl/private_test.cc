@@ -71,7 +71,11 @@ TEST_F(PrivateTest, InterruptSavesAndPausesAndResumeGoesOn) {
     EXPECT_THAT(Output("train.err"),
                 AllOf(HasSubstr("saving"), HasSubstr("trainctl resume " + status["id"].get<std::string>())));
     EXPECT_EQ(nlohmann::json::parse(ReadFile(JoinPath(dir, "result.json")).value())["state"], "PAUSED");
-    EXPECT_EQ(Trainctl({"status", dir}).code, kUnreachable);
+    const nlohmann::json paused = Json({"status", dir});  // of the directory: no daemon is left
+    EXPECT_EQ(paused["state"], "PAUSED");
+    EXPECT_EQ(paused["stop_cause"], "pause");
+    EXPECT_GT(paused["checkpoint_step"], 0);
+    EXPECT_EQ(Trainctl({"cancel", dir}).code, kUnreachable);
     const std::string by = signal == SIGINT ? status["id"].get<std::string>() : dir;
     const Ran resumed = Trainctl({"resume", by, "-o", "json"});
     EXPECT_EQ(resumed.code, kOk) << resumed.err;
@@ -79,6 +83,29 @@ TEST_F(PrivateTest, InterruptSavesAndPausesAndResumeGoesOn) {
     EXPECT_EQ(row["state"], "SUCCEEDED");
     EXPECT_EQ(row["attempt"], 2);
   }
+}
+
+TEST_F(PrivateTest, ASecondInterruptPausesWithoutASave) {
+  // Its ranks wait in the second step, so the save that the first one asks for cannot come.
+  const std::string dir = NewRunDir(R"({"actions": [{"attempt": 1, "step": 2, "do": "wait"}]})");
+  Child train = StartTrainctl({"train", "tiny.yaml", "--run-dir", dir}, "train");
+  const std::string id = AwaitSteps(dir)["id"];
+  train.Signal(SIGINT);
+  EXPECT_EQ(Await(id, {"DRAINING"})["stop_cause"], "pause");
+  train.Signal(SIGINT);
+  EXPECT_EQ(train.Wait(), kInterrupted) << Output("train.err");
+  EXPECT_THAT(Output("train.err"),
+              AllOf(HasSubstr("saving, then pausing"), HasSubstr("pausing without a save"),
+                    HasSubstr("go on with: trainctl resume " + id)));
+  const nlohmann::json paused = Json({"status", id});
+  EXPECT_EQ(paused["state"], "PAUSED");
+  EXPECT_EQ(paused["stop_cause"], "pause_now");
+  EXPECT_EQ(paused["checkpoint_step"], 0);
+  EXPECT_EQ(Json({"checkpoints", id}).size(), 0u);
+  EXPECT_EQ(Sockets(), 0);
+  // Nothing was saved: the second attempt, which does not wait, begins anew.
+  EXPECT_EQ(Trainctl({"resume", id}).code, kOk);
+  EXPECT_EQ(Json({"status", id})["attempt"], 2);
 }
 
 TEST_F(PrivateTest, ExitDurationExitsPending) {

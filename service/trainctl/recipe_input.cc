@@ -1,10 +1,8 @@
 #include "service/trainctl/recipe_input.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "runtime/base/file.h"
 #include "service/trainctl/output.h"
 
@@ -24,12 +22,6 @@ int ReadRecipe(const RecipeInput& input, models::PrepareResult* result, bool pri
   *result = models::PrepareFile(input.path, input.sets);
   if (print_faults) fputs(recipe::FormatFaults(result->faults).c_str(), stderr);
   return result->prepared ? kOk : kInvalidRecipe;
-}
-
-int WantOutput(const Globals& globals, const std::vector<std::string>& outputs) {
-  if (std::find(outputs.begin(), outputs.end(), globals.output) != outputs.end()) return kOk;
-  return Fail(absl::InvalidArgumentError(absl::StrCat(
-      "-o ", globals.output, " is not for this command; it has ", absl::StrJoin(outputs, ", "))));
 }
 
 }  // namespace galley::trainctl

@@ -21,7 +21,4 @@ void AddRecipeOptions(CLI::App& app, RecipeInput* input);
 // such file, kInvalidRecipe when a fault is an error. `result` is set unless kNotFound.
 int ReadRecipe(const RecipeInput& input, models::PrepareResult* result, bool print_faults = true);
 
-// Usage error (2) when the verb has no such output; kOk otherwise.
-int WantOutput(const Globals& globals, const std::vector<std::string>& outputs);
-
 }  // namespace galley::trainctl

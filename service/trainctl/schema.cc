@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "runtime/recipe/schema.h"
-#include "service/trainctl/recipe_input.h"
+#include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
 
 namespace galley::trainctl {

@@ -32,16 +32,19 @@ const std::vector<Column>& Columns() {
       {"recipe_hash", "Recipe", true},
       {"created", "Created", true},
       {"updated", "Updated"},
+      {"source", "Read from"},
   };
   return columns;
 }
 
 int Run(const std::string& run, const Globals& globals) {
-  absl::StatusOr<RunClient> client = OpenFor(globals, run);
+  absl::StatusOr<RunClient> client = OpenToRead(globals, run);
   if (!client.ok()) return Fail(client.status());
   absl::StatusOr<v1::RunSummary> summary = client->client->Get(client->run);
   if (!summary.ok()) return Fail(summary.status());
-  PrintRow(globals, Columns(), "id", RowOf(*summary));
+  Row row = RowOf(*summary);
+  row.emplace_back("source", client->stored ? "run directory" : "controller");
+  PrintRow(globals, Columns(), "id", row);
   return kOk;
 }
 

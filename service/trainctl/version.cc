@@ -1,7 +1,7 @@
 // trainctl version: of this program.
 #include <cstdio>
 
-#include "service/trainctl/output.h"
+#include "service/trainctl/rows.h"
 #include "service/trainctl/verbs.h"
 
 namespace galley::trainctl {
@@ -9,10 +9,10 @@ namespace {
 
 std::function<int()> Declare(CLI::App&, const Globals& globals) {
   return [&globals] {
-    if (IsJson(globals)) {
-      printf("{\"version\":\"%s\"}\n", GALLEY_VERSION);
-    } else {
+    if (globals.output == "table" || globals.output == "wide") {
       printf("galley %s\n", GALLEY_VERSION);
+    } else {
+      PrintRow(globals, {}, "version", {{"version", GALLEY_VERSION}});
     }
     return kOk;
   };

@@ -16,7 +16,7 @@ struct Options {
 
 int Run(const Options& options, const Globals& globals) {
   BlockSignals();
-  absl::StatusOr<RunClient> client = OpenFor(globals, options.run);
+  absl::StatusOr<RunClient> client = OpenToRead(globals, options.run);
   if (!client.ok()) return Fail(client.status());
   FollowOptions follow;
   if (options.timeout > 0) follow.timeout = absl::Seconds(options.timeout);

@@ -49,25 +49,25 @@ constinit FreeList lists[kClasses];
 
 Header* HeaderOf(void* block) { return reinterpret_cast<Header*>(block) - 1; }
 
-// Cuts a fresh chunk into blocks of one class. Called with the list locked; false without memory.
-bool Refill(FreeList& list, uint64_t size_class) {
+// Cuts a fresh chunk into blocks of one class. Called with the list locked; without memory it stays empty.
+void Refill(FreeList& list, uint64_t size_class) {
   size_t stride = sizeof(Header) + (size_class + 1) * kStep;
   char* chunk = static_cast<char*>(std::malloc(kChunk));
-  if (chunk == nullptr) return false;
+  if (chunk == nullptr) return;
   for (size_t at = 0; at + stride <= kChunk; at += stride) {
     auto* header = new (chunk + at) Header{size_class};
     auto* block = reinterpret_cast<FreeBlock*>(header + 1);
     block->next = list.head;
     list.head = block;
   }
-  return true;
 }
 
 void* TakeSmall(uint64_t size_class) {
   FreeList& list = lists[size_class];
   list.Lock();
   FreeBlock* block = nullptr;
-  if (list.head != nullptr || Refill(list, size_class)) {
+  if (list.head == nullptr) Refill(list, size_class);
+  if (list.head != nullptr) {
     block = list.head;
     list.head = block->next;
   }
