@@ -46,22 +46,26 @@ absl::Status StreamByLengths(const IndexedDataset& dataset, PlannedSource& sourc
 // Epochs of every source for what is asked of a split.
 absl::Status PlanMegatronSplit(const DataConfig& config, Split split, DataPlan& plan) {
   const auto index = static_cast<size_t>(split);
-  std::vector<int64_t> asked = {plan.samples[index]};
+  BlendCounts counts{.asked = {plan.samples[index]}};
   if (plan.blended) {
     std::vector<double> weights;
     for (const SourceConfig& source : config.train) weights.push_back(source.weight);
     const auto surplus = plan.version == kMegatron010 ? MegatronSurplus::kCore010 : MegatronSurplus::kCore014;
-    asked = CountBlend(weights, plan.samples[index], surplus).asked;
+    counts = CountBlend(weights, plan.samples[index], surplus);
   }
   for (size_t s = 0; s < plan.sources.size(); ++s) {
     PlannedSource& source = plan.sources[s];
     if (source.stream[index].size() == 0) return EmptySplit(source, split, plan.sequence_length);
     const absl::StatusOr<MegatronEpochs> epochs =
-        PlanEpochs(source.stream[index].size(), asked[s], plan.sequence_length);
+        PlanEpochs(source.stream[index].size(), counts.asked[s], plan.sequence_length);
     if (!epochs.ok()) return Annotate(epochs.status(), absl::StrCat(source.path, ": use order: galley"));
     source.epochs[index] = *epochs;
   }
-  return absl::OkStatus();
+  const int64_t held = plan.blended ? counts.size : plan.sources[0].epochs[index].samples;
+  if (split != Split::kTrain || config.run_samples <= held) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("data.megatron.samples: asking for ", plan.samples[index],
+                                                 " gives an order of ", held, " samples, and the run reads ",
+                                                 config.run_samples, "; raise it, or shorten the run"));
 }
 
 absl::Status CheckMegatron(const DataConfig& config) {

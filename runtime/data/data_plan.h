@@ -43,6 +43,7 @@ struct DataConfig {
   // Of Megatron's orders, which depend on how many samples are asked for: in the whole run, and in all of its
   // evaluations. A blend of one source asks for more than the source alone.
   int64_t train_samples = 0;
+  int64_t run_samples = 0;  // what the run will read; an order that holds fewer is an error
   int64_t valid_samples = 0;
   bool blend_one_source = false;
 };

@@ -188,8 +188,6 @@ void WarnOfNotBuilt(Checker& c) {
       c.NotBuilt("precision.loss_scale", "loss scaling");
     }
   }
-  if (c.Sound({"data.order"}) && s.data.order == Order::kMegatron)
-    c.NotBuilt("data.order", "order: megatron");
   if (c.Sound({"parallelism.tensor"}) && s.parallelism.tensor > 1) {
     c.NotBuilt("parallelism.tensor", "tensor parallelism above 1");
   }

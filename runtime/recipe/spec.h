@@ -67,11 +67,18 @@ struct Source {
   double weight = 1.0;
 };
 enum class Order { kGalley, kMegatron };
+enum class MegatronRules { kCore014, kCore010 };
+struct Megatron {
+  MegatronRules rules = MegatronRules::kCore014;
+  bool blend_one_source = false;
+  std::optional<int64_t> samples = {};  // default: those of the run
+};
 struct Data {
   Tokenizer tokenizer = {};
   std::vector<Source> train = {};
   std::vector<double> split = {969, 30, 1};
   Order order = Order::kGalley;
+  Megatron megatron = {};  // order: megatron
   int64_t seed = 1234;
 };
 

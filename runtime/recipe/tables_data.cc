@@ -37,6 +37,26 @@ Table MakeSource() {
   return table;
 }
 
+Table MakeMegatron() {
+  Table table;
+  Declare<Megatron> d(table);
+  d.Leaf("rules", &Megatron::rules,
+         ChoiceCodec<MegatronRules>(
+             {{"core-0.14", MegatronRules::kCore014}, {"core-0.10", MegatronRules::kCore010}}),
+         "Release whose blend is followed: how many samples it asks of each source. core-0.10: also older "
+         "ones.")
+      .Fixed();
+  d.Leaf("blend_one_source", &Megatron::blend_one_source, BoolCodec(),
+         "With one source: as Megatron reads a single path that has a weight.")
+      .Fixed();
+  d.Leaf("samples", &Megatron::samples, IntegerCodec(),
+         "Samples asked for, which decide how often each source is read, and with that the order.")
+      .AtLeast(1)
+      .AtMost(kMostAmount)
+      .Default("those of the run");
+  return table;
+}
+
 bool SoundSplit(const std::vector<double>& split) {
   return split.size() == 3 && split[0] > 0 &&
          std::all_of(split.begin(), split.end(), [](double v) { return v >= 0; });
@@ -65,6 +85,7 @@ const Table& MetadataTable() {
 const Table& DataTable() {
   static const Table tokenizer = MakeTokenizer();
   static const Table source = MakeSource();
+  static const Table megatron = MakeMegatron();
   static const Table table = MakeTable([](Table& t) {
     Declare<Data> d(t);
     d.Section("tokenizer", &Data::tokenizer, tokenizer, "What made the tokens, and what generation uses.")
@@ -78,6 +99,8 @@ const Table& DataTable() {
            ChoiceCodec<Order>({{"galley", Order::kGalley}, {"megatron", Order::kMegatron}}),
            "How samples are cut and shuffled.")
         .Fixed();
+    d.Section("megatron", &Data::megatron, megatron, "Which of Megatron's orders.")
+        .OnlyFor(&Data::order, {Order::kMegatron}, "order", "megatron");
     d.Leaf("seed", &Data::seed, IntegerCodec(), "Of the sample order.").AtLeast(0).Fixed();
   });
   return table;

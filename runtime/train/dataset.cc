@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/models/data_config.h"
 
 namespace galley::train {
 namespace {
@@ -13,21 +14,8 @@ constexpr int kDepth = 8;
 
 }  // namespace
 
-data::DataConfig ToDataConfig(const recipe::RecipeSpec& spec) {
-  data::DataConfig config;
-  for (const recipe::Source& source : spec.data.train) {
-    config.train.push_back({.path = source.path, .weight = source.weight});
-  }
-  config.split = spec.data.split;
-  config.seed = spec.data.seed;
-  config.sequence_length = spec.model.context;
-  config.vocab = spec.model.vocab;
-  config.needs_valid = spec.evaluation.samples > 0;
-  return config;
-}
-
 absl::StatusOr<DataSet> DataSet::Open(const models::Prepared& prepared) {
-  ASSIGN_OR_RETURN(data::DataPlan plan, data::BuildDataPlan(ToDataConfig(prepared.spec)));
+  ASSIGN_OR_RETURN(data::DataPlan plan, data::BuildDataPlan(models::DataConfigOf(prepared)));
   return DataSet(std::move(plan), prepared.spec.batch.micro);
 }
 

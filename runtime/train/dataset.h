@@ -12,8 +12,6 @@
 
 namespace galley::train {
 
-data::DataConfig ToDataConfig(const recipe::RecipeSpec& spec);
-
 class DataSet {
  public:
   // Opens every source; an error names the file and the remedy.

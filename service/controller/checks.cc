@@ -10,6 +10,7 @@
 #include "runtime/base/file.h"
 #include "runtime/data/data_plan.h"
 #include "runtime/data/indexed_dataset.h"
+#include "runtime/models/data_config.h"
 
 namespace galley::service {
 namespace {
@@ -60,8 +61,8 @@ std::string Mib(int64_t bytes) { return absl::StrCat((bytes + (1 << 20) - 1) >> 
 
 // Sources one by one, so that each fault stands at its own; the blend as a whole only when all of them are
 // sound.
-void CheckData(const recipe::RecipeSpec& spec, Faults& faults) {
-  data::DataConfig config;
+void CheckData(const models::Prepared& prepared, Faults& faults) {
+  const recipe::RecipeSpec& spec = prepared.spec;
   bool sound = true;
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   for (size_t i = 0; i < spec.data.train.size(); ++i) {
@@ -73,15 +74,9 @@ void CheckData(const recipe::RecipeSpec& spec, Faults& faults) {
       faults.Add(absl::StrCat("data.train[", i, "].path"), status.message());
       sound = false;
     }
-    config.train.push_back({source.path, source.weight});
   }
   if (!sound) return;
-  config.split = spec.data.split;
-  config.seed = spec.data.seed;
-  config.sequence_length = spec.model.context;
-  config.vocab = spec.model.vocab;
-  config.needs_valid = spec.evaluation.every.value > 0 && spec.evaluation.samples > 0;
-  if (absl::Status status = data::BuildDataPlan(config).status(); !status.ok()) {
+  if (absl::Status status = data::BuildDataPlan(models::DataConfigOf(prepared)).status(); !status.ok()) {
     faults.Add("data.split", status.message());
   }
 }
@@ -133,7 +128,7 @@ void CheckMachine(const models::Prepared& prepared, const recipe::RecipeText& te
                   const std::string& run_dir, int64_t memory_bytes, std::vector<recipe::Fault>* out) {
   Faults faults(text.origins_json, out);
   CheckTokenizer(prepared.spec.data.tokenizer, faults);
-  CheckData(prepared.spec, faults);
+  CheckData(prepared, faults);
   CheckDisk(prepared, run_dir, faults);
   CheckMemory(prepared, memory_bytes, faults);
 }
