@@ -113,34 +113,58 @@ MegatronIndex::Place MegatronIndex::Find(int64_t token) const {
   return place;
 }
 
-template <class Row>
-std::vector<Row> MegatronIndex::SampleIndex(int threads) const {
-  std::vector<Row> rows(2 * (shuffle_.size() + 1));
-  InParallel(samples() + 1, 1, threads, [&](int64_t begin, int64_t end) {
-    Place place = Find(begin * length_);
-    for (int64_t row = begin; row < end; ++row) {
-      rows[static_cast<size_t>(2 * row)] = static_cast<Row>(place.position);
-      rows[static_cast<size_t>(2 * row + 1)] = static_cast<Row>(place.offset);
-      if (row + 1 == end) break;
-      place.offset += length_;
-      for (int64_t length = LengthAt(place.position); place.offset >= length;
-           length = LengthAt(place.position)) {
-        place.offset -= length;
-        ++place.position;
-        const int64_t ahead = place.position + kAhead;
-        if (ahead < positions()) {
-          __builtin_prefetch(lengths_.Address(document_index_[static_cast<size_t>(ahead)]));
-        }
-      }
-    }
-  });
+template <class Value>
+void BuildSampleIndex(const SequenceLengths& lengths, std::span<const int32_t> document_index, int64_t length,
+                      int threads, std::span<Value> rows) {
+  CHECK(rows.size() >= 2 && rows.size() % 2 == 0 && length > 0);
+  const auto positions = static_cast<int64_t>(document_index.size());
+  const auto samples = static_cast<int64_t>(rows.size() / 2 - 1);
+  const auto length_at = [&](int64_t position) -> int64_t {
+    const int64_t ahead = position + kAhead;
+    if (ahead < positions) __builtin_prefetch(lengths.Address(document_index[static_cast<size_t>(ahead)]));
+    return lengths[document_index[static_cast<size_t>(position)]];
+  };
   // The first row is the first document, even one without tokens.
   rows[0] = 0;
   rows[1] = 0;
-  return rows;
+  // Rows of the tokens that lie in documents [begin, end), of which the first begins at `token`.
+  const auto emit = [&](int64_t begin, int64_t end, int64_t token) {
+    int64_t row = std::max<int64_t>(1, (token + length - 1) / length);
+    int64_t next = row * length - token;  // from the document's first token
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t have = length_at(p);
+      for (; next < have; next += length) {
+        if (row > samples) return;
+        rows[static_cast<size_t>(2 * row)] = static_cast<Value>(p);
+        rows[static_cast<size_t>(2 * row + 1)] = static_cast<Value>(next);
+        ++row;
+      }
+      next -= have;
+    }
+  };
+  const int64_t parts = std::clamp<int64_t>(threads, 1, std::max<int64_t>(positions >> 14, 1));
+  if (parts == 1) return emit(0, positions, 0);
+  // Where each part begins is known when those before it are summed.
+  const auto cut = [&](int64_t part) { return positions * part / parts; };
+  std::vector<int64_t> begins(static_cast<size_t>(parts) + 1, 0);
+  const auto on_all = [&](auto work) {
+    std::vector<std::thread> pool;
+    for (int64_t i = 1; i < parts; ++i) pool.emplace_back([&, i] { work(i); });
+    work(int64_t{0});
+    for (std::thread& thread : pool) thread.join();
+  };
+  on_all([&](int64_t part) {
+    int64_t sum = 0;
+    for (int64_t p = cut(part); p < cut(part + 1); ++p) sum += length_at(p);
+    begins[static_cast<size_t>(part) + 1] = sum;
+  });
+  std::partial_sum(begins.begin(), begins.end(), begins.begin());
+  on_all([&](int64_t part) { emit(cut(part), cut(part + 1), begins[static_cast<size_t>(part)]); });
 }
 
-template std::vector<int32_t> MegatronIndex::SampleIndex(int) const;
-template std::vector<int64_t> MegatronIndex::SampleIndex(int) const;
+template void BuildSampleIndex(const SequenceLengths&, std::span<const int32_t>, int64_t, int,
+                               std::span<int32_t>);
+template void BuildSampleIndex(const SequenceLengths&, std::span<const int32_t>, int64_t, int,
+                               std::span<int64_t>);
 
 }  // namespace galley::data

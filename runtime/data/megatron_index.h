@@ -38,6 +38,13 @@ class SequenceLengths {
 // Tokens of a range of sequences; kDataLoss names the first of negative length (by its number).
 absl::StatusOr<int64_t> SumLengths(const SequenceLengths& lengths, Range sequences);
 
+// Megatron's sample index, which Galley itself does not need: a row (position in the document index, token
+// offset) of each sample and one more, laid out one after the other. REQUIRES: the documents hold all the
+// samples; an even number of values, at least 2. Value is int32_t or int64_t.
+template <class Value>
+void BuildSampleIndex(const SequenceLengths& lengths, std::span<const int32_t> document_index, int64_t length,
+                      int threads, std::span<Value> rows);
+
 // Immutable and thread-safe once built. It holds 4 bytes a document and epoch, and 4 bytes a sample; which
 // tokens a sample holds is found by bisection, not stored.
 class MegatronIndex {
@@ -60,12 +67,9 @@ class MegatronIndex {
   template <class Function>
   void Visit(int64_t place, Function visit) const;
 
-  // The arrays as Megatron stores them. The sample index is samples() + 1 rows of (position in the document
-  // index, token offset), laid out one after the other; Row is int32_t or int64_t.
+  // The arrays as Megatron stores them.
   std::span<const int32_t> document_index() const { return document_index_; }
   std::span<const uint32_t> shuffle_index() const { return shuffle_; }
-  template <class Row>
-  std::vector<Row> SampleIndex(int threads) const;
 
  private:
   static constexpr int64_t kMark = 32;  // positions

@@ -97,8 +97,10 @@ std::string Index(const Case& c) {
   const MegatronIndex index = MegatronIndex::Build(lengths, documents, epochs, c.number("length"),
                                                    static_cast<uint32_t>(c.number("seed")), 1)
                                   .value();
+  std::vector<int64_t> rows(static_cast<size_t>(2 * (index.samples() + 1)));
+  BuildSampleIndex<int64_t>(lengths, index.document_index(), c.number("length"), 1, rows);
   return absl::StrCat(epochs.epochs, " ", epochs.separate_last ? 1 : 0, " ", Crc(index.document_index()), " ",
-                      Crc(index.SampleIndex<int64_t>(1)), " ", Crc(index.shuffle_index()));
+                      Crc(rows), " ", Crc(index.shuffle_index()));
 }
 
 std::string Splits(const Case& c) {

@@ -17,7 +17,14 @@ namespace {
 using testing::ReadMetrics;
 using testing::Series;
 
-TEST(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
+class Samples : public ::testing::TestWithParam<const char*> {
+ protected:
+  std::string Order() const { return std::string("data.order=") + GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Orders, Samples, ::testing::Values("galley", "megatron"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
   TempDir home;
   const std::string& dir = home.path();
   testing::PrepareSmallRun(dir);
@@ -30,7 +37,7 @@ TEST(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
       const auto outcome = testing::Run(
           testing::TrainArgs(run_dir,
                              {std::string("parallelism.data=") + ranks, std::string("batch.micro=") + micro,
-                              "precision.compute=f32", "train.until=20 steps", "batch.global=32",
+                              Order(), "precision.compute=f32", "train.until=20 steps", "batch.global=32",
                               "batch.rampup={start: 16, increment: 16, over: 160 samples}"}),
           dir, 120, testing::TrainEnv(dir));
       ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -47,16 +54,16 @@ TEST(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
 }
 
 // An interrupted run that goes on ends as the one that was left alone.
-TEST(Samples, PausedAndResumedEndsAsTheUndisturbedRun) {
+TEST_P(Samples, PausedAndResumedEndsAsTheUndisturbedRun) {
   TempDir home;
   const std::string& dir = home.path();
   testing::PrepareSmallRun(dir);
   const std::string whole = JoinPath(dir, "whole"), parts = JoinPath(dir, "parts");
-  ASSERT_EQ(testing::Run(testing::TrainArgs(whole), dir, 120, testing::TrainEnv(dir)).code, 0);
+  ASSERT_EQ(testing::Run(testing::TrainArgs(whole, {Order()}), dir, 120, testing::TrainEnv(dir)).code, 0);
   {
     ASSERT_TRUE(MakeDirs(parts).ok());
     testing::FolderWatch watch(parts);
-    testing::Program program(testing::TrainArgs(parts), dir, testing::TrainEnv(dir));
+    testing::Program program(testing::TrainArgs(parts, {Order()}), dir, testing::TrainEnv(dir));
     while (ReadMetrics(parts).steps.size() < 9 && !FileExists(JoinPath(parts, "result.json"))) watch.Wait();
     program.Signal(SIGINT);
     const auto outcome = program.Wait(60);
