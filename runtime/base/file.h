@@ -47,6 +47,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   absl::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  // Gives the pages back that were read so far; those needed again are mapped again.
+  void Forget() const;
 
  private:
   const std::byte* data_ = nullptr;

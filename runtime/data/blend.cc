@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <queue>
 #include <utility>
@@ -61,38 +62,33 @@ std::vector<int32_t> Deal(const std::vector<int64_t>& shares) {
   // earliest deadline of those that may always succeeds (Tijdeman, theorem 1), and then |drawn - n a / P|
   // < 1. All in whole numbers, which fit: P <= 2^24, k <= 2^12, x <= P.
   const int64_t d = 2 * k - 2;
-  struct Draw {
-    int64_t release = 0;
-    int64_t deadline = 0;
-    int32_t source = 0;
-    int64_t x = 0;
+  // Each source has one draw at hand: it waits in the list of its release, then among the ready by deadline.
+  std::vector<int32_t> waiting(static_cast<size_t>(period) + 2, -1);  // first source of each release
+  std::vector<int32_t> next(shares.size(), -1);
+  std::vector<int64_t> drawn(shares.size(), 0);
+  const auto first = [&](size_t s, int64_t numerator) {  // least n with d (n a - P x) >= numerator
+    const int64_t a = shares[s];
+    return (numerator + d * period * drawn[s] + d * a - 1) / (d * a);
   };
-  const auto draw = [&](int32_t source, int64_t x) {
-    const int64_t a = shares[static_cast<size_t>(source)];
-    const auto first = [&](int64_t numerator) {  // least n with d (n a - P x) >= numerator
-      return (numerator + d * period * x + d * a - 1) / (d * a);
-    };
-    return Draw{first(period), first(period * (d - 1) + 1), source, x};
+  const auto wait = [&](size_t s, int64_t from) {  // `from`: the next place
+    const auto release = static_cast<size_t>(std::clamp(first(s, period), from, period + 1));
+    next[s] = std::exchange(waiting[release], static_cast<int32_t>(s));
   };
-  const auto later_release = [](const Draw& a, const Draw& b) {
-    return std::pair(a.release, a.source) > std::pair(b.release, b.source);
-  };
-  const auto later_deadline = [](const Draw& a, const Draw& b) {
-    return std::pair(a.deadline, a.source) > std::pair(b.deadline, b.source);
-  };
-  std::priority_queue<Draw, std::vector<Draw>, decltype(later_release)> waiting(later_release);
-  std::priority_queue<Draw, std::vector<Draw>, decltype(later_deadline)> ready(later_deadline);
-  for (int32_t s = 0; s < k; ++s) waiting.push(draw(s, 0));
+  constexpr int kSourceBits = 20;  // of a key: deadline above, source below
+  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> ready;
+  for (size_t s = 0; s < shares.size(); ++s) wait(s, 1);
   for (int64_t n = 1; n <= period; ++n) {
-    while (!waiting.empty() && waiting.top().release <= n) {
-      ready.push(waiting.top());
-      waiting.pop();
+    for (int32_t s = waiting[static_cast<size_t>(n)]; s >= 0; s = next[static_cast<size_t>(s)]) {
+      const auto deadline = static_cast<uint64_t>(first(static_cast<size_t>(s), period * (d - 1) + 1));
+      ready.push(deadline << kSourceBits | static_cast<uint64_t>(s));
     }
-    CHECK(!ready.empty() && ready.top().deadline >= n) << "place " << n << " of " << period;
-    const Draw made = ready.top();
+    CHECK(!ready.empty() && static_cast<int64_t>(ready.top() >> kSourceBits) >= n)
+        << "place " << n << " of " << period;
+    const auto source = static_cast<size_t>(ready.top() & ((uint64_t{1} << kSourceBits) - 1));
     ready.pop();
-    dealt[static_cast<size_t>(n - 1)] = made.source;
-    waiting.push(draw(made.source, made.x + 1));
+    dealt[static_cast<size_t>(n - 1)] = static_cast<int32_t>(source);
+    ++drawn[source];
+    wait(source, n + 1);
   }
   return dealt;
 }

@@ -1,6 +1,7 @@
 #include "runtime/data/indexed_dataset.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,16 @@ void Widen(const std::byte* from, std::span<int32_t> out) {
       out[i] = static_cast<int32_t>(value);
     }
   }
+}
+
+// A blend of thousands of files needs more of them open than a shell allows at first: the limit goes up to
+// what this process may have before it is reached.
+void KeepRoomForMore(int fd) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  if (static_cast<rlim_t>(fd) * 2 < limit.rlim_cur) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // else the next file says that too many are open
 }
 
 absl::Status ReadAt(int fd, absl::string_view path, int64_t offset, std::byte* out, int64_t size) {
@@ -148,6 +159,7 @@ absl::StatusOr<IndexedDataset> IndexedDataset::Open(const std::string& prefix) {
 
   d.bin_ = ::open(d.bin_path().c_str(), O_RDONLY | O_CLOEXEC);
   if (d.bin_ < 0) return ErrnoStatus(errno, d.bin_path());
+  KeepRoomForMore(d.bin_);
   ASSIGN_OR_RETURN(d.bin_bytes_, FileSize(d.bin_path()));
   const int64_t item = ItemSize(d.type_);
   const int64_t last = d.sequences_ - 1;
@@ -332,6 +344,8 @@ absl::StatusOr<uint64_t> IndexedDataset::Fingerprint() const {
     RETURN_IF_ERROR(ReadAt(bin_, bin_path(), at, part.data(), size));
     hash.Add(part);
   }
+  // A blend holds thousands of these maps, and most are never looked at again.
+  idx_.Forget();
   return hash.Digest();
 }
 
