@@ -10,13 +10,13 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "galley/v1/controller.grpc.pb.h"
 #include "galley/v1/node.grpc.pb.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/base/token_file.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/models/prepare.h"
 #include "service/controller/listen.h"
@@ -71,7 +71,9 @@ class Gate {
     const bool same = found != context.client_metadata().end() && Same(found->second);
     return same ? grpc::Status::OK
                 : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
-                               "this controller asks for a token: --token-file");
+                               "this controller asks for a token, and this one is missing or wrong: give the "
+                               "right one in "
+                               "GALLEY_TOKEN_FILE (trainerd: --token-file)");
   }
 
  private:
@@ -432,10 +434,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Core& core, const ListenOp
   }
   std::string token;
   if (!options.token_file.empty()) {
-    ASSIGN_OR_RETURN(std::string text, ReadFile(options.token_file));
-    token = std::string(absl::StripAsciiWhitespace(text.substr(0, text.find('\n'))));
-    if (token.empty())
-      return absl::InvalidArgumentError(absl::StrCat(options.token_file, ": holds no token"));
+    ASSIGN_OR_RETURN(token, ReadTokenFile(options.token_file));
   }
   const std::string path = UnixPath(options.address);
   if (!path.empty()) {

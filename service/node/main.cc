@@ -23,7 +23,7 @@ constexpr absl::Duration kPrivateGrace = absl::Seconds(30);
 constexpr absl::Duration kPrivateOrphanLimit = absl::Seconds(30);
 
 struct Flags {
-  std::string controller, state_dir, name, rank_binary;
+  std::string controller, token_file, tls_ca, state_dir, name, rank_binary;
   bool stop_ranks = false, private_daemon = false;
 };
 
@@ -53,14 +53,20 @@ int Run(const Flags& flags) {
       AbsolutePath(flags.rank_binary.empty() ? BesideUs("galley-rank") : flags.rank_binary);
   if (!rank_binary.ok()) return Fail(rank_binary.status());
   NodeOptions options;
-  options.controller = flags.controller;
+  options.controller.address = flags.controller;
+  // A private controller listens on its own socket and asks for nothing; what the environment says is meant
+  // for a shared one.
+  if (!flags.private_daemon) {
+    options.controller.token_file = flags.token_file;
+    options.controller.tls_ca = flags.tls_ca;
+  }
   options.state_dir = *state;
   options.name = flags.name;
   options.rank_binary = *rank_binary;
-  if (options.controller.empty()) {
+  if (options.controller.address.empty()) {
     absl::StatusOr<std::string> socket = DefaultControllerSocket();
     if (!socket.ok()) return Fail(socket.status());
-    options.controller = absl::StrCat("unix:", *socket);
+    options.controller.address = absl::StrCat("unix:", *socket);
   }
   if (flags.private_daemon) options.orphan_limit = kPrivateOrphanLimit;
 
@@ -101,7 +107,7 @@ int Run(const Flags& flags) {
       });
     }
   }
-  LogInfo("serves ", options.controller, " with state in ", options.state_dir);
+  LogInfo("serves ", options.controller.address, " with state in ", options.state_dir);
   loop.Run();
   // Everything is on disk or drained; closing the metrics endpoint in order would take two seconds for
   // nothing.
@@ -115,9 +121,13 @@ int Run(const Flags& flags) {
 int main(int argc, char** argv) {
   galley::service::Flags flags;
   CLI::App app{"trainerd: runs the ranks of one machine for a Galley controller"};
-  app.add_option("--controller", flags.controller,
-                 "unix:PATH or loopback host:port; default: the user's socket")
+  app.add_option("--controller", flags.controller, "unix:PATH or host:port; default: the user's socket")
       ->envname("GALLEY_CONTROLLER");
+  app.add_option("--token-file", flags.token_file, "Show the controller this file's first line")
+      ->envname("GALLEY_TOKEN_FILE");
+  app.add_option("--tls-ca", flags.tls_ca,
+                 "Speak TLS, with a controller whose certificate this PEM vouches for")
+      ->envname("GALLEY_TLS_CA");
   app.add_option("--state-dir", flags.state_dir, "Folder for its state; default: $XDG_STATE_HOME/galley");
   app.add_option("--name", flags.name, "Name of this node; default: the host's");
   app.add_option("--rank-binary", flags.rank_binary,

@@ -21,7 +21,7 @@
 namespace galley::service {
 
 struct NodeOptions {
-  std::string controller;   // unix:PATH or a loopback host:port
+  Uplink::Target controller;
   std::string state_dir;    // absolute; made 0700
   std::string name;         // empty: the host's
   std::string rank_binary;  // path of galley-rank

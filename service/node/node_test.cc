@@ -19,7 +19,7 @@ class NodeTest : public NodeEnv {
  protected:
   void StartNode(const std::string& rank_binary = FakeRank()) {
     NodeOptions options;
-    options.controller = address();
+    options.controller.address = address();
     options.state_dir = state_dir_;
     options.name = "n1";
     options.rank_binary = rank_binary;
@@ -310,7 +310,7 @@ TEST_F(NodeTest, ASecondTrainerdOfAStateFolderIsRefused) {
   StartNode();
   EventLoop other;
   NodeOptions options;
-  options.controller = address();
+  options.controller.address = address();
   options.state_dir = state_dir_;
   EXPECT_EQ(Node::Create(other, options).status().code(), absl::StatusCode::kAlreadyExists);
 }
@@ -318,9 +318,13 @@ TEST_F(NodeTest, ASecondTrainerdOfAStateFolderIsRefused) {
 TEST_F(NodeTest, AControllerOfAnotherMachineNeedsTls) {
   EventLoop loop;
   NodeOptions options;
-  options.controller = "10.0.0.1:7070";
+  options.controller.address = "10.0.0.1:7070";
   options.state_dir = JoinPath(dir_.path(), "other");
-  EXPECT_THAT(std::string(Node::Create(loop, options).status().message()), HasSubstr("TLS"));
+  EXPECT_THAT(std::string(Node::Create(loop, options).status().message()),
+              HasSubstr("give --tls-ca and --token-file"));
+  options.controller.tls_ca = "/no/such/ca.pem";  // one of the two is not enough
+  EXPECT_THAT(std::string(Node::Create(loop, options).status().message()),
+              HasSubstr("give --tls-ca and --token-file"));
 }
 
 TEST(LogTail, IsValidTextOfTheLastLines) {

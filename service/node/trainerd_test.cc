@@ -238,7 +238,7 @@ TEST_F(TrainerdTest, FaultsOfTheCommandLineAreTold) {
                            "--state-dir", JoinPath(dir_.path(), "other")});
   ASSERT_TRUE(Ended(second));
   EXPECT_EQ(second.Reap().code, 1);
-  EXPECT_THAT(*ReadFile(TrainerdLog()), HasSubstr("give unix:PATH or a loopback host:port"));
+  EXPECT_THAT(*ReadFile(TrainerdLog()), HasSubstr("give --tls-ca and --token-file"));
 }
 
 }  // namespace

@@ -14,7 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "galley/v1/node.grpc.pb.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/log.h"
+#include "runtime/base/status.h"
+#include "runtime/base/token_file.h"
 
 namespace galley::service {
 namespace {
@@ -22,6 +25,14 @@ namespace {
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(50);
 constexpr absl::Duration kLastRetry = absl::Seconds(2);
 constexpr int kMaxMessage = 64 << 20;
+
+// Names are not looked up: a name that means this machine by chance today is no promise.
+bool OnThisMachine(absl::string_view address) {
+  for (absl::string_view prefix : {"unix:", "127.", "localhost:", "[::1]:"}) {
+    if (absl::StartsWith(address, prefix)) return true;
+  }
+  return false;
+}
 
 // What the stream's reactor, on gRPC's threads, and the uplink, on the loop, share. Both own it: a reactor
 // may still be called while the uplink is being destroyed.
@@ -34,17 +45,24 @@ struct Shared {
   int alive = 0;  // reactors not yet done
 };
 
+// How to reach the controller.
+struct Dial {
+  std::string address;
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::string token;  // empty: none
+};
+
 class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
  public:
-  Stream(std::shared_ptr<Shared> shared, const std::string& address, uint64_t number)
+  Stream(std::shared_ptr<Shared> shared, const Dial& dial, uint64_t number)
       : shared_(std::move(shared)), number_(number) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessage);
     arguments.SetMaxSendMessageSize(kMaxMessage);
     // Each stream dials anew: the back-off is ours, not the channel's.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    stub_ =
-        v1::Nodes::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+    stub_ = v1::Nodes::NewStub(grpc::CreateCustomChannel(dial.address, dial.credentials, arguments));
+    if (!dial.token.empty()) context_.AddMetadata("authorization", "Bearer " + dial.token);
   }
 
   // `self` is this: the call owns its reactor until OnDone, the uplink until it hears of that.
@@ -138,9 +156,9 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
 
 class UplinkImpl : public Uplink {
  public:
-  UplinkImpl(EventLoop& loop, std::string address, Callbacks callbacks)
+  UplinkImpl(EventLoop& loop, Dial dial, Callbacks callbacks)
       : loop_(loop),
-        address_(std::move(address)),
+        dial_(std::move(dial)),
         callbacks_(std::move(callbacks)),
         shared_(std::make_shared<Shared>()),
         lost_at_(Clock::Real().SinceStart()) {
@@ -179,14 +197,15 @@ class UplinkImpl : public Uplink {
 
  private:
   void Open() {
-    stream_ = std::make_shared<Stream>(shared_, address_, ++number_);
+    stream_ = std::make_shared<Stream>(shared_, dial_, ++number_);
     stream_->Begin(stream_);
     callbacks_.opened();
   }
 
   void OnOrder(uint64_t number, const v1::NodeOrder& order) {
     if (stream_ == nullptr || number != number_) return;
-    if (!std::exchange(heard_, true)) LogInfo("attached to the controller at ", address_);
+    if (!std::exchange(heard_, true)) LogInfo("attached to the controller at ", dial_.address);
+    refusal_.clear();
     retry_ = kFirstRetry;
     callbacks_.order(order);
   }
@@ -195,8 +214,11 @@ class UplinkImpl : public Uplink {
     if (stream_ == nullptr || number != number_) return;
     stream_ = nullptr;
     if (std::exchange(heard_, false)) {
-      LogWarning("the controller at ", address_, " is gone (", why, "); ranks go on, reports are kept");
+      LogWarning("the controller at ", dial_.address, " is gone (", why, "); ranks go on, reports are kept");
       lost_at_ = Clock::Real().SinceStart();
+    } else if (why != refusal_) {  // said once, not at every try
+      LogWarning("not attached to the controller at ", dial_.address, ", tries again: ", why);
+      refusal_ = why;
     }
     callbacks_.closed();
     // Spread, so that a restarted controller does not meet all its nodes at once.
@@ -205,7 +227,7 @@ class UplinkImpl : public Uplink {
   }
 
   EventLoop& loop_;
-  const std::string address_;
+  const Dial dial_;
   const Callbacks callbacks_;
   const std::shared_ptr<Shared> shared_;
   std::shared_ptr<Stream> stream_;
@@ -213,22 +235,30 @@ class UplinkImpl : public Uplink {
   absl::Duration retry_ = kFirstRetry;
   EventLoop::Timer retry_timer_ = 0;
   bool heard_ = false;
+  std::string refusal_;  // why the last try came to nothing, as logged
   absl::Duration lost_at_;
   absl::BitGen random_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Uplink>> Uplink::Connect(EventLoop& loop, const std::string& address,
+absl::StatusOr<std::unique_ptr<Uplink>> Uplink::Connect(EventLoop& loop, const Target& target,
                                                         Callbacks callbacks) {
-  if (!absl::StartsWith(address, "unix:") && !absl::StartsWith(address, "127.") &&
-      !absl::StartsWith(address, "localhost:")) {
+  if (!OnThisMachine(target.address) && (target.tls_ca.empty() || target.token_file.empty())) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--controller ", address,
-        ": give unix:PATH or a loopback host:port; connections between machines need TLS, which is "
-        "not built in this version"));
+        "--controller ", target.address, ": a controller on another machine needs TLS and a token; give ",
+        "--tls-ca and --token-file"));
   }
-  return std::make_unique<UplinkImpl>(loop, address, std::move(callbacks));
+  Dial dial{.address = target.address, .credentials = grpc::InsecureChannelCredentials(), .token = ""};
+  if (!target.token_file.empty()) {
+    ASSIGN_OR_RETURN(dial.token, ReadTokenFile(target.token_file));
+  }
+  if (!target.tls_ca.empty()) {
+    grpc::SslCredentialsOptions ssl;
+    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadFile(target.tls_ca));
+    dial.credentials = grpc::SslCredentials(ssl);
+  }
+  return std::make_unique<UplinkImpl>(loop, std::move(dial), std::move(callbacks));
 }
 
 }  // namespace galley::service

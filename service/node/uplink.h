@@ -20,8 +20,13 @@ class Uplink {
     std::function<void(const v1::NodeOrder&)> order;
     std::function<void()> closed;
   };
-  // address: unix:PATH, or a loopback host:port. kInvalidArgument for any other.
-  static absl::StatusOr<std::unique_ptr<Uplink>> Connect(EventLoop& loop, const std::string& address,
+  struct Target {
+    std::string address;     // unix:PATH or host:port
+    std::string token_file;  // shown to the controller; empty: none. Open to others: kPermissionDenied
+    std::string tls_ca;      // PEM of who signed the controller's certificate; empty: no TLS
+  };
+  // Both files are read here, once. kInvalidArgument for an address beyond this machine without both.
+  static absl::StatusOr<std::unique_ptr<Uplink>> Connect(EventLoop& loop, const Target& target,
                                                          Callbacks callbacks);
   virtual ~Uplink() = default;  // ends the stream and waits for gRPC to let go of it
 

@@ -12,6 +12,7 @@
 #include "galley/v1/controller.grpc.pb.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "runtime/base/token_file.h"
 #include "runtime/base/user_dirs.h"
 
 namespace galley::trainctl {
@@ -166,8 +167,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(const std::string& address,
     RETURN_IF_ERROR(CheckSocketPath(path));
   std::string token;
   if (!credentials.token_file.empty()) {
-    ASSIGN_OR_RETURN(std::string text, ReadFile(credentials.token_file));
-    token = std::string(absl::StripAsciiWhitespace(text.substr(0, text.find('\n'))));
+    ASSIGN_OR_RETURN(token, ReadTokenFile(credentials.token_file));
   }
   std::shared_ptr<grpc::ChannelCredentials> channel_credentials = grpc::InsecureChannelCredentials();
   if (!credentials.tls_ca.empty()) {

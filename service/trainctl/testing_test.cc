@@ -100,6 +100,9 @@ ServiceTest::ServiceTest() {
                   {"PATH", path == nullptr ? "/usr/bin:/bin" : path},
                   {"TMPDIR", home_.path()},
                   {"GALLEY_RANK_BINARY", Program("fake-rank")}};
+  for (const char* sanitizer : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* options = getenv(sanitizer); options != nullptr) environment_[sanitizer] = options;
+  }
   EXPECT_TRUE(AtomicWrite(JoinPath(work_, "tiny.yaml"), kRecipe).ok());
   auto corpus = data::IndexedDatasetWriter::Create(JoinPath(work_, "corpus"), data::TokenType::kU16).value();
   const std::vector<int32_t> document(2000, 65);
