@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley {
 namespace {
@@ -19,20 +19,20 @@ using Seconds = std::chrono::duration<double>;
 absl::Status Run(int argc, char** argv) {
   if (argc < 3) return absl::InvalidArgumentError("usage: bench-tokenizer bytes|gpt2:DIR FILE [SECONDS]");
   const double budget = argc > 3 ? std::atof(argv[3]) : 3;
-  ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(argv[1]));
+  ASSIGN_OR_RETURN(const tokenizer::TokenizerSpec spec, tokenizer::ParseTokenizer(argv[1]));
   const auto load_start = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(const auto tokenizer, data::MakeTokenizer(files));
+  ASSIGN_OR_RETURN(const auto tokenizer, tokenizer::MakeTokenizer(spec));
   const double load = Seconds(std::chrono::steady_clock::now() - load_start).count();
   ASSIGN_OR_RETURN(const std::string text, ReadFile(argv[2]));
   const auto encoder = tokenizer->NewEncoder();
   std::vector<int32_t> ids;
-  encoder->Encode(text, ids);  // warms caches and sizes the buffer
+  RETURN_IF_ERROR(encoder->Encode(text, ids));  // warms caches and sizes the buffer
   const size_t count = ids.size();
   std::vector<double> rates;
   for (double spent = 0; spent < budget || rates.size() < 3;) {
     ids.clear();
     const auto start = std::chrono::steady_clock::now();
-    encoder->Encode(text, ids);
+    RETURN_IF_ERROR(encoder->Encode(text, ids));
     const double seconds = Seconds(std::chrono::steady_clock::now() - start).count();
     rates.push_back(static_cast<double>(text.size()) / seconds / 1e6);
     spent += seconds;

@@ -1,4 +1,4 @@
-#include "runtime/data/gpt2_vocab.h"
+#include "runtime/tokenizer/gpt2_vocab.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/status.h"
-#include "runtime/data/unicode.h"
+#include "runtime/tokenizer/byte_chars.h"
 
-namespace galley::data {
+namespace galley::tokenizer {
 namespace {
 
 using Ids = std::unordered_map<std::string, int32_t>;
@@ -28,34 +28,6 @@ std::string Shown(absl::string_view token) {
 absl::Status Bad(absl::string_view name, absl::string_view what) {
   return absl::DataLossError(
       absl::StrCat(name, ": ", what, "; take vocab.json and merges.txt of one GPT-2 style tokenizer"));
-}
-
-// The byte that a visible character stands for, by code point below 0x144; -1 for others.
-const std::array<int16_t, 0x144>& ByteOfChar() {
-  static const std::array<int16_t, 0x144> table = [] {
-    std::array<int16_t, 0x144> t;
-    t.fill(-1);
-    size_t next = 0x100;
-    for (int byte = 0; byte < 256; ++byte) {
-      const bool visible = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-      t[visible ? static_cast<size_t>(byte) : next++] = static_cast<int16_t>(byte);
-    }
-    return t;
-  }();
-  return table;
-}
-
-// The bytes that a token's characters stand for; false when one stands for none.
-bool ToBytes(absl::string_view token, std::string& bytes) {
-  bytes.clear();
-  const char* const end = token.data() + token.size();
-  for (const char* p = token.data(); p < end;) {
-    const Utf8Char c = DecodeUtf8(p, end);
-    if (c.length == 0 || c.code >= ByteOfChar().size() || ByteOfChar()[c.code] < 0) return false;
-    bytes.push_back(static_cast<char>(ByteOfChar()[c.code]));
-    p += c.length;
-  }
-  return true;
 }
 
 // Takes the parser's events for {"token": id, ...} and keeps nothing else; its first fault stops the parser.
@@ -118,7 +90,6 @@ absl::StatusOr<Ids> ParseVocab(absl::string_view json, absl::string_view name) {
 absl::Status FillTokens(const Ids& ids, absl::string_view name, Gpt2Vocabulary& vocabulary) {
   vocabulary.tokens.resize(ids.size());
   std::vector<bool> taken(ids.size(), false);
-  vocabulary.byte_ids.fill(-1);
   for (const auto& [token, id] : ids) {
     const auto at = static_cast<size_t>(id);
     if (at >= ids.size()) {
@@ -131,15 +102,14 @@ absl::Status FillTokens(const Ids& ids, absl::string_view name, Gpt2Vocabulary& 
     if (!ToBytes(token, bytes)) {
       bytes = token;
     } else if (bytes.size() == 1) {
-      vocabulary.byte_ids[static_cast<unsigned char>(bytes[0])] = id;
+      vocabulary.alphabet.bytes[static_cast<unsigned char>(bytes[0])] = id;
     }
   }
-  for (size_t byte = 0; byte < vocabulary.byte_ids.size(); ++byte) {
-    if (vocabulary.byte_ids[byte] < 0) {
+  for (size_t byte = 0; byte < vocabulary.alphabet.bytes.size(); ++byte) {
+    if (vocabulary.alphabet.bytes[byte] < 0) {
       return Bad(name, absl::StrCat("the token of byte 0x", absl::Hex(byte, absl::kZeroPad2), " is missing"));
     }
   }
-  if (const auto eod = ids.find("<|endoftext|>"); eod != ids.end()) vocabulary.eod = eod->second;
   return absl::OkStatus();
 }
 
@@ -174,6 +144,7 @@ absl::Status ParseMerges(absl::string_view text, absl::string_view name, const I
     ASSIGN_OR_RETURN(merge.merged, id(absl::StrCat(line.substr(0, space), line.substr(space + 1))));
     const uint64_t key = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
     if (!pairs.insert(key).second) return Bad(place, absl::StrCat("merge ", Shown(line), " stands twice"));
+    merge.rank = static_cast<uint32_t>(merges.size());
     merges.push_back(merge);
   }
   return absl::OkStatus();
@@ -185,10 +156,10 @@ absl::StatusOr<Gpt2Vocabulary> ParseGpt2Vocabulary(absl::string_view vocab_json,
                                                    absl::string_view vocab_name,
                                                    absl::string_view merges_name) {
   Gpt2Vocabulary vocabulary;
-  ASSIGN_OR_RETURN(const Ids ids, ParseVocab(vocab_json, vocab_name));
-  RETURN_IF_ERROR(FillTokens(ids, vocab_name, vocabulary));
-  RETURN_IF_ERROR(ParseMerges(merges_txt, merges_name, ids, vocabulary.merges));
+  ASSIGN_OR_RETURN(vocabulary.ids, ParseVocab(vocab_json, vocab_name));
+  RETURN_IF_ERROR(FillTokens(vocabulary.ids, vocab_name, vocabulary));
+  RETURN_IF_ERROR(ParseMerges(merges_txt, merges_name, vocabulary.ids, vocabulary.merges));
   return vocabulary;
 }
 
-}  // namespace galley::data
+}  // namespace galley::tokenizer

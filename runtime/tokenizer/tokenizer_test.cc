@@ -1,5 +1,5 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,12 +11,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "runtime/data/bpe.h"
-#include "runtime/data/gpt2_split.h"
-#include "runtime/data/testing.h"
-#include "runtime/data/unicode.h"
+#include "runtime/tokenizer/bpe.h"
+#include "runtime/tokenizer/regex.h"
+#include "runtime/tokenizer/split.h"
+#include "runtime/tokenizer/testing.h"
+#include "runtime/tokenizer/unicode.h"
 
-namespace galley::data {
+namespace galley::tokenizer {
 namespace {
 
 using ::testing::ElementsAre;
@@ -67,7 +68,7 @@ struct SmallVocabulary {
 
 std::vector<int32_t> Encode(const Tokenizer& tokenizer, absl::string_view text) {
   std::vector<int32_t> ids;
-  tokenizer.NewEncoder()->Encode(text, ids);
+  EXPECT_TRUE(tokenizer.NewEncoder()->Encode(text, ids).ok());
   return ids;
 }
 
@@ -128,6 +129,16 @@ class Oracle {
   pcre2_match_data* match_ = nullptr;
 };
 
+// A character that came after PCRE2's Unicode 14.
+bool Later(char32_t code) {
+  static const Regex unassigned = *Regex::Compile("\\p{Cn}", Regex::Dialect::kOniguruma);
+  std::string c;
+  AppendUtf8(code, c);
+  bool found = false;
+  EXPECT_TRUE(unassigned.ForEach(c, [&](size_t, size_t) { found = true; }).ok());
+  return found;
+}
+
 TEST(UnicodeTest, ClassesAgreeWithPcre2OnEveryCharacter) {
   char version[32];
   pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, version);
@@ -140,9 +151,10 @@ TEST(UnicodeTest, ClassesAgreeWithPcre2OnEveryCharacter) {
     // apart.
     std::string c;
     AppendUtf8(code, c);
+    if (Later(code)) continue;
     const CharClass kind = ClassOf(code);
     spaces += kind == CharClass::kSpace;
-    const char* const before = kind == CharClass::kLetter ? "a" : kind == CharClass::kNumber ? "1" : "!";
+    const char* const before = IsLetter(kind) ? "a" : kind == CharClass::kNumber ? "1" : "!";
     if (kind == CharClass::kSpace) {
       ASSERT_EQ(oracle.Pieces("a" + c + c + "a").size(), c == " " ? 3u : 4u) << std::hex << uint32_t{code};
     } else {
@@ -252,9 +264,12 @@ TEST(BpeTest, ShortAndLongPiecesMergeAsThePlainRule) {
       pairs[{ids[left], ids[right]}] = at->second;
     }
     std::vector<BpeMerge> merges;
-    for (const auto& [pair, merged] : pairs) merges.push_back({pair.first, pair.second, merged});
+    for (const auto& [pair, merged] : pairs) merges.push_back({pair.first, pair.second, merged, 0});
     std::shuffle(merges.begin(), merges.end(), random);
-    const Bpe bpe(byte_ids, merges, tokens);
+    for (size_t r = 0; r < merges.size(); ++r) merges[r].rank = static_cast<uint32_t>(r);
+    BpeAlphabet alphabet;
+    alphabet.bytes = byte_ids;
+    const Bpe bpe(alphabet, merges, tokens, false);
     BpeEncoder encoder(bpe);
     for (int t = 0; t < 60; ++t) {
       std::string piece;
@@ -343,7 +358,7 @@ TEST(TokenizerTest, IsMadeFromFilesOrTheCommandLine) {
   EXPECT_EQ((*MakeTokenizer(*ParseTokenizer("bytes")))->kind(), "bytes");
   EXPECT_EQ(ParseTokenizer("gpt2:/x/y")->vocab, "/x/y/vocab.json");
   EXPECT_ERROR(ParseTokenizer("gpt2:").status(), "is not known");
-  EXPECT_ERROR(ParseTokenizer("sentencepiece").status(), "write bytes, or gpt2:DIR");
+  EXPECT_ERROR(ParseTokenizer("sentencepiece").status(), "write bytes, gpt2:DIR");
   EXPECT_ERROR(MakeTokenizer(*ParseTokenizer("gpt2:/nowhere")).status(), "/nowhere/vocab.json: no such file");
 }
 
@@ -351,7 +366,7 @@ TEST(TokenizerTest, IsMadeFromFilesOrTheCommandLine) {
 TEST(Gpt2TokenizerTest, GoldenIdsOfTheRealVocabulary) {
   const std::string vocab = SharedFile("data/tokenizers/gpt2/vocab.json");
   if (vocab.empty()) GTEST_SKIP() << "no GPT-2 vocabulary on this machine";
-  const auto tokenizer = MakeTokenizer({"gpt2", vocab, SharedFile("data/tokenizers/gpt2/merges.txt")});
+  const auto tokenizer = MakeTokenizer({.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_EQ((*tokenizer)->vocab(), 50257);
   EXPECT_EQ((*tokenizer)->eod(), 50256);
@@ -377,4 +392,4 @@ TEST(Gpt2TokenizerTest, GoldenIdsOfTheRealVocabulary) {
 }
 
 }  // namespace
-}  // namespace galley::data
+}  // namespace galley::tokenizer

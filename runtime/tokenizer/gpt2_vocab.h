@@ -1,22 +1,22 @@
 // The two text files of a GPT-2 style vocabulary, read strictly and within bounds.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "runtime/data/bpe.h"
+#include "runtime/tokenizer/bpe.h"
 
-namespace galley::data {
+namespace galley::tokenizer {
 
 struct Gpt2Vocabulary {
-  std::vector<std::string> tokens;      // bytes of each id
-  std::array<int32_t, 256> byte_ids{};  // id of each single byte
-  std::vector<BpeMerge> merges;         // by rank
-  int32_t eod = -1;                     // id of <|endoftext|>, -1 when there is none
+  std::unordered_map<std::string, int32_t> ids;  // as they are written in vocab.json
+  std::vector<std::string> tokens;               // bytes of each id
+  BpeAlphabet alphabet;                          // of bytes
+  std::vector<BpeMerge> merges;                  // by rank
 };
 
 // vocab.json: one object, token to id, ids 0 to n - 1 each once. In both files a token is written with one
@@ -28,4 +28,4 @@ absl::StatusOr<Gpt2Vocabulary> ParseGpt2Vocabulary(absl::string_view vocab_json,
                                                    absl::string_view vocab_name,
                                                    absl::string_view merges_name);
 
-}  // namespace galley::data
+}  // namespace galley::tokenizer

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/check.h"
-#include "runtime/data/tokenizer.h"
-#include "runtime/data/unicode.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/tokenizer/unicode.h"
 
 namespace {
 
@@ -19,7 +19,7 @@ std::string SoundVocabulary() {
     const bool visible = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
     std::string token;
     if (byte == '"' || byte == '\\') token = "\\";
-    galley::data::AppendUtf8(visible ? byte : other++, token);
+    galley::tokenizer::AppendUtf8(visible ? byte : other++, token);
     absl::StrAppend(&json, "\"", token, "\":", byte, ",");
   }
   int id = 256;
@@ -40,10 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   parts.resize(3);
   static const std::string* const sound = new std::string(SoundVocabulary());
   const std::string& vocab = !input.empty() && input[0] == '+' ? *sound : parts[0];
-  const auto tokenizer = galley::data::MakeGpt2Tokenizer(vocab, parts[1], "vocab.json", "merges.txt");
+  const auto tokenizer = galley::tokenizer::MakeGpt2Tokenizer(vocab, parts[1], "vocab.json", "merges.txt");
   if (!tokenizer.ok()) return 0;
   std::vector<int32_t> ids;
-  (*tokenizer)->NewEncoder()->Encode(parts[2], ids);
+  CHECK((*tokenizer)->NewEncoder()->Encode(parts[2], ids).ok());
   std::string text;
   CHECK((*tokenizer)->Decode(ids, text).ok());
   CHECK(text == parts[2]);
