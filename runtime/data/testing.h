@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/data/indexed_dataset_writer.h"
+#include "runtime/tokenizer/testing.h"
 
 namespace galley::data {
 

@@ -220,9 +220,7 @@ absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer,
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const tokenizer::Framing framing,
                    tokenizer::Framing::Make(tokenizer, {.add_special_tokens = options.add_special_tokens,
-                                                        .append_eod = options.append_eod,
-                                                 .add_special_tokens = options.add_special_tokens,
-                                                 .special_tokens_in_text = options.special_tokens_in_text}));
+                                                        .append_eod = options.append_eod}));
   TokenizeProgress progress;
   for (const std::string& path : options.inputs) {
     ASSIGN_OR_RETURN(const int64_t size, FileSize(path));

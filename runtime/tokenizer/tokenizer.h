@@ -56,16 +56,16 @@ struct TokenizerSpec {
   // tekken        file: tekken.json
   // sentencepiece file: a .model of type BPE or unigram
   // wordpiece     file: vocab.txt; lowercase
-  std::string kind;
-  std::string file;
-  std::string vocab;   // gpt2: vocab.json
-  std::string merges;  // gpt2: merges.txt
+  std::string kind = {};
+  std::string file = {};
+  std::string vocab = {};   // gpt2: vocab.json
+  std::string merges = {};  // gpt2: merges.txt
   // tiktoken: gpt2, cl100k, llama3, o200k, tekken, or a regular expression of one's own. Empty: known by the
   // file's checksum, an error for other files.
-  std::string pattern;
+  std::string pattern = {};
   // Text of the end-of-document token. Empty: the first of <|endoftext|>, <|end_of_text|>, </s>, <eos>, [SEP]
   // that the vocabulary holds.
-  std::string eod;
+  std::string eod = {};
   // Special tokens written in a text become their ids; otherwise they are text like any other.
   bool special_tokens_in_text = false;
   bool lowercase = true;  // wordpiece: the vocabulary is of lower-case words without accents
