@@ -196,8 +196,7 @@ TEST_F(DamageTest, TheBlockOfAFaultIsNamed) {
   for (const size_t at : {size_t{20} << 20, bin.size() - 1}) bin[at] = static_cast<char>(bin[at] ^ 4);
   WriteText(Path("big.bin"), bin);
   for (const int threads : {1, 3}) {
-    const VerifyReport report =
-        *VerifyDataset(Path("big"), {.threads = threads});
+    const VerifyReport report = *VerifyDataset(Path("big"), {.threads = threads});
     ASSERT_EQ(report.faults.size(), 2u);
     EXPECT_THAT(report.faults[0].message(), HasSubstr("big.bin: offset 16777216: the checksum of 16777216 "));
     EXPECT_THAT(report.faults[1].message(), HasSubstr("big.bin: offset 33554432: the checksum of 8388608 "));

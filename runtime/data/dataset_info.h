@@ -42,7 +42,7 @@ struct DatasetOrigin {
   std::string fingerprint;  // 16 hex digits, TokenizerFingerprint; empty when not known
   int64_t vocab = 0;        // ids are in [0, vocab); 0 when not known
   std::optional<int32_t> eod;
-  bool append_eod = false;  // every document with a token ends with `eod`
+  bool append_eod = false;              // every document with a token ends with `eod`
   bool add_special_tokens = false;      // every such document has the tokenizer's own frame around it
   bool special_tokens_in_text = false;  // special tokens written in a text became their ids
   bool operator==(const DatasetOrigin&) const = default;

@@ -42,7 +42,10 @@ class Pipeline {
  public:
   Pipeline(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
            const TokenizeOptions& options)
-      : tokenizer_(tokenizer), framing_(framing), options_(options), ring_(static_cast<size_t>(options.workers) * 2 + 2) {
+      : tokenizer_(tokenizer),
+        framing_(framing),
+        options_(options),
+        ring_(static_cast<size_t>(options.workers) * 2 + 2) {
     threads_.emplace_back([this] { ReadAll(); });
     for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { EncodeAll(); });
   }
@@ -216,7 +219,8 @@ std::string DatasetPrefix(const std::string& prefix, const std::string& json_key
   return absl::StrCat(prefix, "_", json_key, "_document");
 }
 
-absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer, const TokenizeOptions& options) {
+absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer,
+                                          const TokenizeOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const tokenizer::Framing framing,
                    tokenizer::Framing::Make(tokenizer, {.add_special_tokens = options.add_special_tokens,

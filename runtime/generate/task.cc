@@ -11,10 +11,10 @@
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/tokenizer/tokenizer.h"
 #include "runtime/generate/generator.h"
 #include "runtime/generate/sample.h"
 #include "runtime/models/prepare.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::generate {
 namespace {

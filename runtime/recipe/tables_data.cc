@@ -11,23 +11,24 @@ Table MakeTokenizer() {
   Table table;
   Declare<Tokenizer> d(table);
   using Kind = TokenizerKind;
-  const std::vector<Kind> of_a_file = {Kind::kHuggingFace, Kind::kTiktoken, Kind::kTekken, Kind::kSentencePiece,
-                                       Kind::kWordPiece};
+  const std::vector<Kind> of_a_file = {Kind::kHuggingFace, Kind::kTiktoken, Kind::kTekken,
+                                       Kind::kSentencePiece, Kind::kWordPiece};
   std::vector<Kind> with_tokens = of_a_file;
   with_tokens.push_back(Kind::kGpt2);
   const std::string file_kinds = "huggingface, tiktoken, tekken, sentencepiece or wordpiece";
   const std::string token_kinds = "gpt2, " + file_kinds;
-  d.Leaf("kind", &Tokenizer::kind,
-         ChoiceCodec<Kind>({{"bytes", Kind::kBytes},
-                            {"gpt2", Kind::kGpt2},
-                            {"huggingface", Kind::kHuggingFace},
-                            {"tiktoken", Kind::kTiktoken},
-                            {"tekken", Kind::kTekken},
-                            {"sentencepiece", Kind::kSentencePiece},
-                            {"wordpiece", Kind::kWordPiece}}),
-         "bytes: a token is a byte. gpt2: byte-level BPE of vocab.json and merges.txt. huggingface: a "
-         "tokenizer.json. tiktoken: a file of base64 tokens and ranks. tekken: a tekken.json. sentencepiece: a "
-         ".model. wordpiece: a vocab.txt.")
+  d.Leaf(
+       "kind", &Tokenizer::kind,
+       ChoiceCodec<Kind>({{"bytes", Kind::kBytes},
+                          {"gpt2", Kind::kGpt2},
+                          {"huggingface", Kind::kHuggingFace},
+                          {"tiktoken", Kind::kTiktoken},
+                          {"tekken", Kind::kTekken},
+                          {"sentencepiece", Kind::kSentencePiece},
+                          {"wordpiece", Kind::kWordPiece}}),
+       "bytes: a token is a byte. gpt2: byte-level BPE of vocab.json and merges.txt. huggingface: a "
+       "tokenizer.json. tiktoken: a file of base64 tokens and ranks. tekken: a tekken.json. sentencepiece: a "
+       ".model. wordpiece: a vocab.txt.")
       .Required()
       .Fixed();
   d.Leaf("vocab", &Tokenizer::vocab, PathCodec(), "vocab.json of the BPE.")
@@ -40,7 +41,8 @@ Table MakeTokenizer() {
       .Required()
       .OnlyFor(&Tokenizer::kind, of_a_file, "kind", file_kinds);
   d.Leaf("pattern", &Tokenizer::pattern, StringCodec(),
-         "How texts are split into pieces: gpt2, cl100k, llama3, o200k, tekken or a regular expression. Published "
+         "How texts are split into pieces: gpt2, cl100k, llama3, o200k, tekken or a regular expression. "
+         "Published "
          "files are known by their checksum.")
       .Default("known by the file")
       .OnlyFor(&Tokenizer::kind, {Kind::kTiktoken}, "kind", "tiktoken");

@@ -1,5 +1,5 @@
-// Tokens that are found in a text as they stand, before anything else looks at it: special tokens and those that were
-// added to a vocabulary.
+// Tokens that are found in a text as they stand, before anything else looks at it: special tokens and those
+// that were added to a vocabulary.
 #pragma once
 
 #include <cstdint>

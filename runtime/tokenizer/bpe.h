@@ -1,5 +1,5 @@
-// Byte pair encoding of one piece of text: starting from its bytes or characters, the adjacent pair of lowest rank,
-// leftmost first, becomes one token, until no pair has a rank.
+// Byte pair encoding of one piece of text: starting from its bytes or characters, the adjacent pair of lowest
+// rank, leftmost first, becomes one token, until no pair has a rank.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// The visible character that stands for each byte in byte-level vocabularies: 33 to 126, 161 to 172 and 174 to 255
-// stand for themselves, the other 68 bytes in order are U+0100 and on.
+// The visible character that stands for each byte in byte-level vocabularies: 33 to 126, 161 to 172 and 174
+// to 255 stand for themselves, the other 68 bytes in order are U+0100 and on.
 #pragma once
 
 #include <cstdint>

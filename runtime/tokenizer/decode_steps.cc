@@ -18,10 +18,10 @@ int HexDigit(char c) {
 // The tidying of WordPiece: no space before punctuation and in contractions.
 void CleanUp(std::string& text) {
   text = absl::StrReplaceAll(text, {{" .", "."}});
-  for (const auto& [from, to] : {std::pair{" ?", "?"}, std::pair{" !", "!"}, std::pair{" ,", ","},
-                                 std::pair{" ' ", "'"}, std::pair{" n't", "n't"}, std::pair{" 'm", "'m"},
-                                 std::pair{" do not", " don't"}, std::pair{" 's", "'s"}, std::pair{" 've", "'ve"},
-                                 std::pair{" 're", "'re"}}) {
+  for (const auto& [from, to] :
+       {std::pair{" ?", "?"}, std::pair{" !", "!"}, std::pair{" ,", ","}, std::pair{" ' ", "'"},
+        std::pair{" n't", "n't"}, std::pair{" 'm", "'m"}, std::pair{" do not", " don't"},
+        std::pair{" 's", "'s"}, std::pair{" 've", "'ve"}, std::pair{" 're", "'re"}}) {
     text = absl::StrReplaceAll(text, {{from, to}});
   }
 }

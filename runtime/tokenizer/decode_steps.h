@@ -1,5 +1,5 @@
-// Steps that turn the texts of tokens back into a text, as Hugging Face's decoders do; but bytes that are no UTF-8 stay
-// the bytes they are, so that a text can be decoded in parts.
+// Steps that turn the texts of tokens back into a text, as Hugging Face's decoders do; but bytes that are no
+// UTF-8 stay the bytes they are, so that a text can be decoded in parts.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace galley::tokenizer {
 
-DecodeStep ByteLevelDecode();     // visible characters back to bytes
-DecodeStep ByteFallbackDecode();  // <0xXX> back to the byte
-DecodeStep FuseDecode();          // all tokens as one
+DecodeStep ByteLevelDecode();                                      // visible characters back to bytes
+DecodeStep ByteFallbackDecode();                                   // <0xXX> back to the byte
+DecodeStep FuseDecode();                                           // all tokens as one
 DecodeStep StripDecode(std::string content, int start, int stop);  // off each token's beginning and end
 DecodeStep ReplaceDecode(std::string literal, std::string content);
 DecodeStep ReplaceRegexDecode(Regex regex, std::string content);

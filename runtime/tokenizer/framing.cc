@@ -11,9 +11,9 @@ absl::StatusOr<Framing> Framing::Make(const Tokenizer& tokenizer, const FramingO
     framing.before_ = tokenizer.frame().before;
     framing.after_ = tokenizer.frame().after;
     if (framing.before_.empty() && framing.after_.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tokenizer ", tokenizer.kind(), " has no template that puts special tokens around a document; ",
-                       "leave --add-special-tokens out"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tokenizer ", tokenizer.kind(), " has no template that puts special tokens around a document; ",
+          "leave --add-special-tokens out"));
     }
   }
   if (!options.append_eod) return framing;
@@ -24,13 +24,15 @@ absl::StatusOr<Framing> Framing::Make(const Tokenizer& tokenizer, const FramingO
   }
   const int32_t eod = *tokenizer.eod();
   if (!framing.after_.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the tokenizer's template ends documents with id ", framing.after_.back(), ", and --append-eod with id ", eod,
-        ": documents would end twice; take one of --add-special-tokens and --append-eod"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the tokenizer's template ends documents with id ", framing.after_.back(),
+                     ", and --append-eod with id ", eod,
+                     ": documents would end twice; take one of --add-special-tokens and --append-eod"));
   }
   if (!framing.before_.empty() && framing.before_.front() == eod) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the tokenizer's template begins documents with id ", eod, ", and --append-eod ends them with the same: it ",
+        "the tokenizer's template begins documents with id ", eod,
+        ", and --append-eod ends them with the same: it ",
         "would stand twice between documents; take one of --add-special-tokens and --append-eod"));
   }
   framing.after_ = {eod};
@@ -49,11 +51,11 @@ absl::Status Framing::Encode(Encoder& encoder, absl::string_view text, std::vect
   const bool twice_before = !before_.empty() && ids[body] == before_.back();
   const bool twice_after = !after_.empty() && ids.back() == after_.front();
   if (twice_before || twice_after) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the text itself ", twice_before ? "begins" : "ends", " with the separator (id ",
-        twice_before ? ids[body] : ids.back(), ") that is put there: it would stand twice; ",
-        twice_before ? "leave --add-special-tokens out" : "leave --append-eod out",
-        ", or --special-tokens-in-text, or take the separators out of the text"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the text itself ", twice_before ? "begins" : "ends", " with the separator (id ",
+                     twice_before ? ids[body] : ids.back(), ") that is put there: it would stand twice; ",
+                     twice_before ? "leave --add-special-tokens out" : "leave --append-eod out",
+                     ", or --special-tokens-in-text, or take the separators out of the text"));
   }
   ids.insert(ids.end(), after_.begin(), after_.end());
   return absl::OkStatus();

@@ -23,7 +23,8 @@ absl::Status ReadDecoder(const Node& node, int depth, std::vector<DecodeStep>& s
     ASSIGN_OR_RETURN(std::string content, node["content"].Needed());
     ASSIGN_OR_RETURN(const int64_t start, node["start"].Int(0));
     ASSIGN_OR_RETURN(const int64_t stop, node["stop"].Int(0));
-    if (content.empty() || start < 0 || stop < 0 || start > 1000 || stop > 1000) return node.Bad("is out of bounds");
+    if (content.empty() || start < 0 || stop < 0 || start > 1000 || stop > 1000)
+      return node.Bad("is out of bounds");
     steps.push_back(StripDecode(std::move(content), static_cast<int>(start), static_cast<int>(stop)));
   } else if (type == "Replace") {
     ASSIGN_OR_RETURN(Pattern pattern, ReadPattern(node["pattern"]));

@@ -45,8 +45,8 @@ constexpr int kMaxDepth = 16;  // of Sequences in Sequences
 
 // Each adds to `parts`, or fails with the place of what is wrong or not supported.
 absl::Status ReadNormalizer(const Node& node, int depth, std::vector<TextStep>& steps);
-// `byte_level`: the last step writes the visible characters of bytes, which a model of bytes does without; it is
-// then left out.
+// `byte_level`: the last step writes the visible characters of bytes, which a model of bytes does without; it
+// is then left out.
 absl::Status ReadPreTokenizer(const Node& node, int depth, Parts& parts, bool* byte_level);
 absl::Status ReadDecoder(const Node& node, int depth, std::vector<DecodeStep>& steps);
 // {"String": s} or {"Regex": r}: one of the two.

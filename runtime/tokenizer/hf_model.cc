@@ -62,14 +62,16 @@ absl::StatusOr<std::vector<BpeMerge>> ReadMerges(const Node& list, const Vocabul
   return merges;
 }
 
-absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabulary& vocabulary, bool byte_level,
-                                               absl::string_view cut) {
+absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabulary& vocabulary,
+                                               bool byte_level, absl::string_view cut) {
   if (!node["dropout"].null() && node["dropout"].json() != 0.0) {
     return node["dropout"].Bad("merges that are left out at random are not supported; set it to null");
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     ASSIGN_OR_RETURN(const std::string text, node[key].String(""));
-    if (!text.empty()) return absl::UnimplementedError(absl::StrCat(node[key].place(), ": ", Shown(text), " is not supported"));
+    if (!text.empty())
+      return absl::UnimplementedError(
+          absl::StrCat(node[key].place(), ": ", Shown(text), " is not supported"));
   }
   ASSIGN_OR_RETURN(const bool whole, node["ignore_merges"].Bool(false));
   ASSIGN_OR_RETURN(const bool fallback, node["byte_fallback"].Bool(false));
@@ -80,7 +82,8 @@ absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabular
     std::vector<std::string> tokens(vocabulary.tokens.size());
     for (size_t id = 0; id < tokens.size(); ++id) {
       if (!ToBytes(vocabulary.tokens[id], tokens[id])) tokens[id].clear();
-      if (tokens[id].size() == 1) alphabet.bytes[static_cast<unsigned char>(tokens[id][0])] = static_cast<int32_t>(id);
+      if (tokens[id].size() == 1)
+        alphabet.bytes[static_cast<unsigned char>(tokens[id][0])] = static_cast<int32_t>(id);
     }
     return MakeBpeModel(Bpe(std::move(alphabet), merges, tokens, whole));
   }
@@ -119,14 +122,16 @@ absl::StatusOr<Vocabulary> ReadVocabulary(const Node& node) {
   Vocabulary vocabulary;
   for (auto at = node.json().begin(); at != node.json().end(); ++at) {
     if (!at->is_number_unsigned() || at->get<uint64_t>() >= kMaxId) {
-      return node.Bad(absl::StrCat("the id of token ", Shown(at.key()), " is no whole number below ", kMaxId));
+      return node.Bad(
+          absl::StrCat("the id of token ", Shown(at.key()), " is no whole number below ", kMaxId));
     }
     const auto id = at->get<size_t>();
     if (id >= vocabulary.tokens.size()) {
       vocabulary.tokens.resize(id + 1);
       vocabulary.known.resize(id + 1, false);
     }
-    if (vocabulary.known[id]) return node.Bad(absl::StrCat("id ", id, " stands twice, once for ", Shown(at.key())));
+    if (vocabulary.known[id])
+      return node.Bad(absl::StrCat("id ", id, " stands twice, once for ", Shown(at.key())));
     vocabulary.known[id] = true;
     vocabulary.tokens[id] = at.key();
     vocabulary.ids.emplace(at.key(), static_cast<int32_t>(id));
@@ -144,8 +149,8 @@ bool HasAllByteChars(const Node& model, const Vocabulary& vocabulary) {
   return true;
 }
 
-absl::StatusOr<std::unique_ptr<Model>> ReadModel(const Node& node, const Vocabulary& vocabulary, bool byte_level,
-                                                 absl::string_view cut) {
+absl::StatusOr<std::unique_ptr<Model>> ReadModel(const Node& node, const Vocabulary& vocabulary,
+                                                 bool byte_level, absl::string_view cut) {
   if (IsBpe(node)) return ReadBpe(node, vocabulary, byte_level, cut);
   const bool wordpiece =
       node.type() == "WordPiece" || (node.type().empty() && !node["max_input_chars_per_word"].null());

@@ -34,7 +34,8 @@ absl::Status ReadSplit(const Node& node, Parts& parts) {
   }
   // A scanner's pieces are the whole text: there are no gaps that an inversion could keep or drop.
   const PieceFunction scanner = KnownPattern(*pattern.regex);
-  const bool pieces = (behavior == SplitBehavior::kIsolated) || (behavior == SplitBehavior::kRemoved && invert);
+  const bool pieces =
+      (behavior == SplitBehavior::kIsolated) || (behavior == SplitBehavior::kRemoved && invert);
   if (scanner != nullptr && pieces) {
     if (parts.steps.empty() && parts.scanner == nullptr) {
       parts.scanner = scanner;
@@ -120,9 +121,11 @@ absl::Status ReadOne(const Node& node, Parts& parts) {
   if (type == "Digits") {
     ASSIGN_OR_RETURN(const bool each, node["individual_digits"].Bool(false));
     const auto number = [](char32_t c) {
-      return ClassOf(c) == CharClass::kNumber || (c >= 0x11de0 && c <= 0x11de9) || (c >= 0x16ff4 && c <= 0x16ff6);
+      return ClassOf(c) == CharClass::kNumber || (c >= 0x11de0 && c <= 0x11de9) ||
+             (c >= 0x16ff4 && c <= 0x16ff6);
     };
-    steps.push_back(SplitStep(CharMatches(number), each ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
+    steps.push_back(
+        SplitStep(CharMatches(number), each ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
   } else if (type == "Punctuation") {
     ASSIGN_OR_RETURN(const SplitBehavior behavior, ReadBehavior(node["behavior"], "Isolated"));
     steps.push_back(SplitStep(CharMatches(IsBertPunctuation), behavior));

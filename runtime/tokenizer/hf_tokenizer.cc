@@ -11,7 +11,8 @@ namespace galley::tokenizer {
 namespace hf {
 namespace {
 
-constexpr char kMark[] = "\xe2\x96\x81";  // U+2581, which stands for a space
+constexpr size_t kMaxAddedBytes = 4 << 20;  // each costs a node of the search tree
+constexpr char kMark[] = "\xe2\x96\x81";    // U+2581, which stands for a space
 
 // The ids that a post-processor puts around a document go outside those that are there already.
 absl::Status ReadTemplate(const Node& node, Frame& frame) {
@@ -76,6 +77,7 @@ absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(const Node& list, Vocabu
   if (!list.null() && !list.json().is_array()) return list.Bad("is no list");
   const auto base = static_cast<int32_t>(vocabulary.ids.size());
   int32_t highest = -1;
+  size_t bytes = 0;
   for (size_t i = 0; i < list.size(); ++i) {
     const Node node = list[i];
     AddedToken token;
@@ -86,6 +88,8 @@ absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(const Node& list, Vocabu
     ASSIGN_OR_RETURN(token.special, node["special"].Bool(false));
     ASSIGN_OR_RETURN(token.normalized, node["normalized"].Bool(!token.special));
     if (token.content.empty()) continue;
+    bytes += token.content.size();
+    if (bytes > kMaxAddedBytes) return list.Bad("holds more than 4 MiB of text");
     const auto known = vocabulary.ids.find(token.content);
     if (known != vocabulary.ids.end()) {
       token.id = known->second;
@@ -147,7 +151,8 @@ absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
   RETURN_IF_ERROR(ReadPostProcessor(root["post_processor"], 0, parts.frame));
   for (const auto* ids : {&parts.frame.before, &parts.frame.after}) {
     for (const int32_t id : *ids) {
-      if (static_cast<size_t>(id) < vocabulary.known.size() && vocabulary.known[static_cast<size_t>(id)]) continue;
+      if (static_cast<size_t>(id) < vocabulary.known.size() && vocabulary.known[static_cast<size_t>(id)])
+        continue;
       return root["post_processor"].Bad(absl::StrCat("id ", id, " is no token"));
     }
   }
@@ -171,7 +176,8 @@ absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
 }  // namespace
 }  // namespace hf
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeHuggingFaceTokenizer(absl::string_view text, absl::string_view name,
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeHuggingFaceTokenizer(absl::string_view text,
+                                                                    absl::string_view name,
                                                                     const TokenizerSpec& spec) {
   const hf::Json json = hf::Json::parse(text.begin(), text.end(), nullptr, false);
   absl::StatusOr<Parts> parts = hf::Read(hf::Node(&json, ""), spec);

@@ -10,8 +10,8 @@
 
 namespace galley::tokenizer {
 
-// `cut`, when not empty, is a mark before which a piece may be cut (Bpe::CutsBefore): shorter pieces are faster and
-// fit the cache.
+// `cut`, when not empty, is a mark before which a piece may be cut (Bpe::CutsBefore): shorter pieces are
+// faster and fit the cache.
 std::unique_ptr<Model> MakeBpeModel(Bpe bpe, std::string cut = "");
 
 struct WordPieceVocabulary {
@@ -20,8 +20,8 @@ struct WordPieceVocabulary {
   std::string prefix = "##";  // of tokens that continue a word
   size_t max_chars = 100;     // a longer word is unknown
 };
-// The longest token that begins a word, then the longest that continues it, and so on; a word that is not used
-// up is one unknown token as a whole. Encoding fails at such a word when there is no unknown token.
+// The longest token that begins a word, then the longest that continues it, and so on; a word that is not
+// used up is one unknown token as a whole. Encoding fails at such a word when there is no unknown token.
 std::unique_ptr<Model> MakeWordPieceModel(WordPieceVocabulary vocabulary);
 
 }  // namespace galley::tokenizer

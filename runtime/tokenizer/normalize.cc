@@ -45,12 +45,12 @@ absl::Status NormalForm(absl::string_view text, UnicodeForm form, std::string& o
   if (form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd) options |= UTF8PROC_COMPAT;
   utf8proc_uint8_t* raw = nullptr;
   const utf8proc_ssize_t length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &raw, static_cast<utf8proc_option_t>(options));
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                   static_cast<utf8proc_ssize_t>(text.size()), &raw, static_cast<utf8proc_option_t>(options));
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owned(raw, std::free);
   if (length < 0) {
-    return absl::ResourceExhaustedError(absl::StrCat("a text of ", text.size(), " bytes cannot be normalized: ",
-                                                     utf8proc_errmsg(length)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a text of ", text.size(), " bytes cannot be normalized: ", utf8proc_errmsg(length)));
   }
   out.append(reinterpret_cast<const char*>(raw), static_cast<size_t>(length));
   return absl::OkStatus();

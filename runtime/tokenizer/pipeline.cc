@@ -20,8 +20,8 @@ class PipelineEncoder : public Encoder {
 
   absl::Status Encode(absl::string_view text, std::vector<int32_t>& ids) override {
     if (text.size() > kMaxText) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a text of ", text.size(), " bytes is too long; cut it into documents of at most 1 GiB"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a text of ", text.size(), " bytes is too long; cut it into documents of at most 1 GiB"));
     }
     if (parts_.characters && !IsValidUtf8(text)) {
       valid_ = ReplaceInvalidUtf8(text);
@@ -84,8 +84,9 @@ class PipelineEncoder : public Encoder {
 
   absl::Status EncodePiece(const char* p, size_t length, const char* end, std::vector<int32_t>& ids) {
     if (length > kMaxPiece) {
-      return absl::InvalidArgumentError(absl::StrCat("a piece of ", length, " bytes without a break, at most ",
-                                                     kMaxPiece, " are taken; cut the document before it"));
+      return absl::InvalidArgumentError(absl::StrCat("a piece of ", length,
+                                                     " bytes without a break, at most ", kMaxPiece,
+                                                     " are taken; cut the document before it"));
     }
     return model_->Encode(p, length, end, ids);
   }

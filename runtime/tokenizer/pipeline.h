@@ -1,5 +1,5 @@
-// The stages that most tokenizers are put together from: added tokens, normalizer, added tokens again, pieces, a model
-// for each piece; and the steps that turn tokens back into text.
+// The stages that most tokenizers are put together from: added tokens, normalizer, added tokens again,
+// pieces, a model for each piece; and the steps that turn tokens back into text.
 #pragma once
 
 #include <functional>
@@ -22,8 +22,8 @@ struct Span {
   bool first = false;  // begins where the whole text begins
 };
 
-// A text and its pieces in order; spans of no bytes do not stand in it. Steps cut spans, drop them or write another
-// text with spans of its own into `storage`.
+// A text and its pieces in order; spans of no bytes do not stand in it. Steps cut spans, drop them or write
+// another text with spans of its own into `storage`.
 struct Pieces {
   absl::string_view text;
   std::string storage;
@@ -72,8 +72,8 @@ struct Parts {
 
 std::unique_ptr<Tokenizer> MakePipeline(Parts parts);
 
-// The end-of-document token: `wanted`, or without it the first customary one; `id` tells ids of texts, -1 when
-// there is none. An error when `wanted` is unknown.
+// The end-of-document token: `wanted`, or without it the first customary one; `id` tells ids of texts, -1
+// when there is none. An error when `wanted` is unknown.
 absl::StatusOr<std::optional<int32_t>> FindEod(const std::string& wanted, absl::string_view name,
                                                const std::function<int32_t(absl::string_view)>& id);
 

@@ -18,7 +18,8 @@ void Apply(SplitBehavior behavior, std::vector<Match>& parts) {
     case SplitBehavior::kIsolated:
       return;
     case SplitBehavior::kRemoved:
-      parts.erase(std::remove_if(parts.begin(), parts.end(), [](const Match& m) { return m.matched; }), parts.end());
+      parts.erase(std::remove_if(parts.begin(), parts.end(), [](const Match& m) { return m.matched; }),
+                  parts.end());
       return;
     case SplitBehavior::kContiguous:
       for (const Match& m : parts) {
@@ -194,7 +195,8 @@ PieceStep MetaspaceStep(std::string mark, PrependScheme prepend, bool split) {
   return [mark = std::move(mark), prepend, cut = std::move(cut)](Pieces& pieces) {
     Rewrite(pieces, [&](absl::string_view piece, bool first, std::string& out) {
       const bool begins = absl::StartsWith(piece, mark) || absl::StartsWith(piece, " ");
-      if (!begins && (prepend == PrependScheme::kAlways || (prepend == PrependScheme::kFirst && first))) out += mark;
+      if (!begins && (prepend == PrependScheme::kAlways || (prepend == PrependScheme::kFirst && first)))
+        out += mark;
       for (const char c : piece) {
         if (c == ' ') {
           out += mark;

@@ -13,7 +13,7 @@
 namespace galley::tokenizer {
 namespace {
 
-constexpr size_t kMaxToken = 512;       // bytes
+constexpr size_t kMaxToken = 512;  // bytes
 constexpr int32_t kMaxId = 1 << 22;
 
 absl::Status Bad(absl::string_view name, absl::string_view what) {
@@ -55,12 +55,18 @@ std::vector<std::pair<std::string, int32_t>> CustomarySpecials(absl::string_view
   if (pattern == "o200k") return {{"<|endoftext|>", 199999}, {"<|endofprompt|>", 200018}};
   std::vector<std::pair<std::string, int32_t>> specials;
   if (pattern != "llama3") return specials;
-  constexpr absl::string_view kNames[] = {"begin_of_text",    "end_of_text",
-                                          "reserved_special_token_0", "reserved_special_token_1",
-                                          "finetune_right_pad_id",    "step_id",
-                                          "start_header_id",  "end_header_id",
-                                          "eom_id",           "eot_id",
-                                          "python_tag",       "image"};
+  constexpr absl::string_view kNames[] = {"begin_of_text",
+                                          "end_of_text",
+                                          "reserved_special_token_0",
+                                          "reserved_special_token_1",
+                                          "finetune_right_pad_id",
+                                          "step_id",
+                                          "start_header_id",
+                                          "end_header_id",
+                                          "eom_id",
+                                          "eot_id",
+                                          "python_tag",
+                                          "image"};
   for (int32_t i = 0; i < 256; ++i) {
     const auto at = static_cast<size_t>(i);
     specials.emplace_back(at < std::size(kNames) ? absl::StrCat("<|", kNames[at], "|>")
@@ -96,8 +102,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeRankTokenizer(RankVocabulary voca
   BpeAlphabet alphabet;
   for (const auto& [text, id] : vocabulary.ranked) {
     if (text.size() > kMaxToken) {
-      return Bad(name, absl::StrCat("the token of id ", id, " has ", text.size(), " bytes, at most ", kMaxToken,
-                                    " are taken"));
+      return Bad(name, absl::StrCat("the token of id ", id, " has ", text.size(), " bytes, at most ",
+                                    kMaxToken, " are taken"));
     }
     RETURN_IF_ERROR(take(text, id));
     if (text.size() == 1) alphabet.bytes[static_cast<unsigned char>(text[0])] = id;

@@ -1,5 +1,5 @@
-// Vocabularies of ranked byte strings, as tiktoken and Tekken have them: the adjacent pair whose bytes together are the
-// token of lowest rank becomes that token; a piece that is a token is taken whole.
+// Vocabularies of ranked byte strings, as tiktoken and Tekken have them: the adjacent pair whose bytes
+// together are the token of lowest rank becomes that token; a piece that is a token is taken whole.
 #pragma once
 
 #include <cstdint>

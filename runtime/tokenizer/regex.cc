@@ -105,7 +105,8 @@ absl::StatusOr<std::string> Rewrite(absl::string_view pattern, Regex::Dialect di
         i += end + 1;
       } else if (c == '[') {
         return Refuse(pattern, "a class inside a class");
-      } else if ((c == '&' && next == '&') || (!onig && (absl::StartsWith(rest, "--") || absl::StartsWith(rest, "~~")))) {
+      } else if ((c == '&' && next == '&') ||
+                 (!onig && (absl::StartsWith(rest, "--") || absl::StartsWith(rest, "~~")))) {
         return Refuse(pattern, "an intersection or difference of classes");
       } else {
         in_class = c != ']';
@@ -119,14 +120,16 @@ absl::StatusOr<std::string> Rewrite(absl::string_view pattern, Regex::Dialect di
         ++i;
       }
       // Only PCRE2 takes a bracket at the beginning of a class for a member on all versions.
-      if (i + 1 < pattern.size() && pattern[i + 1] == ']') return Refuse(pattern, "']' at the beginning of a class");
+      if (i + 1 < pattern.size() && pattern[i + 1] == ']')
+        return Refuse(pattern, "']' at the beginning of a class");
     } else if (c == '(' && next == '*') {
       return Refuse(pattern, "a verb in parentheses");
     } else if (c == '(' && next == '?') {
       // Flags: only i means the same everywhere.
       size_t at = i + 2;
       bool other_flag = false;
-      while (at < pattern.size() && (absl::ascii_isalpha(static_cast<unsigned char>(pattern[at])) || pattern[at] == '-')) {
+      while (at < pattern.size() &&
+             (absl::ascii_isalpha(static_cast<unsigned char>(pattern[at])) || pattern[at] == '-')) {
         other_flag = other_flag || (pattern[at] != 'i' && pattern[at] != '-');
         ++at;
       }
@@ -164,7 +167,8 @@ absl::StatusOr<Regex> Regex::Compile(absl::string_view pattern, Dialect dialect)
   PCRE2_SIZE at = 0;
   uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
   if (dialect == Dialect::kOniguruma) options |= PCRE2_MULTILINE;  // Ruby's ^ and $ are those of lines
-  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), options, &error, &at, nullptr);
+  code->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), options, &error, &at, nullptr);
   if (code->code == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("pattern ", pattern, ": ", Message(error)));
   }

@@ -1,5 +1,5 @@
-// Split and replace patterns that no scanner of ours knows, through PCRE2, with the meaning that Oniguruma (Hugging
-// Face) or Rust's regex (tiktoken) gives them.
+// Split and replace patterns that no scanner of ours knows, through PCRE2, with the meaning that Oniguruma
+// (Hugging Face) or Rust's regex (tiktoken) gives them.
 #pragma once
 
 #include <cstddef>

@@ -15,6 +15,7 @@ namespace galley::tokenizer {
 namespace {
 
 constexpr size_t kMaxPieces = size_t{1} << 22;
+constexpr size_t kMaxPieceBytes = 16 << 20;  // of all together: each may cost a node of a search tree
 
 // The fields of a protobuf message, one after the other.
 class Message {
@@ -141,7 +142,8 @@ bool ReadNormalizer(absl::string_view bytes, SentencePieceModel& model) {
 absl::Status Finish(SentencePieceModel& model, const Ids& ids, absl::string_view name) {
   const auto bad = [&](size_t id, absl::string_view what) {
     return absl::DataLossError(absl::StrCat(name, ": piece ", id, " ('",
-                                            absl::Utf8SafeCEscape(model.pieces[id].text.substr(0, 60)), "') ", what));
+                                            absl::Utf8SafeCEscape(model.pieces[id].text.substr(0, 60)), "') ",
+                                            what));
   };
   model.bytes.fill(-1);
   std::unordered_set<std::string_view> seen;
@@ -166,7 +168,8 @@ absl::Status Finish(SentencePieceModel& model, const Ids& ids, absl::string_view
   if (model.unknown < 0) return absl::DataLossError(absl::StrCat(name, ": no piece is the unknown one"));
   for (size_t byte = 0; byte < 256 && model.byte_fallback; ++byte) {
     if (model.bytes[byte] < 0) {
-      return absl::DataLossError(absl::StrCat(name, ": byte fallback is on, and the piece of byte ", byte, " is missing"));
+      return absl::DataLossError(
+          absl::StrCat(name, ": byte fallback is on, and the piece of byte ", byte, " is missing"));
     }
   }
   return absl::OkStatus();
@@ -176,23 +179,29 @@ absl::Status Finish(SentencePieceModel& model, const Ids& ids, absl::string_view
 
 absl::StatusOr<SentencePieceModel> ParseSentencePieceModel(absl::string_view bytes, absl::string_view name) {
   const auto bad = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat(name, ": ", what, "; take the .model as its makers published it"));
+    return absl::DataLossError(
+        absl::StrCat(name, ": ", what, "; take the .model as its makers published it"));
   };
   SentencePieceModel model;
+  size_t piece_bytes = 0;
   Ids ids;
   Message message(bytes);
   while (message.Next()) {
     if (message.field() == 1) {
       if (model.pieces.size() >= kMaxPieces) return bad("too many pieces");
       SentencePieceModel::Piece& piece = model.pieces.emplace_back();
-      if (!ReadPiece(message.data(), piece)) return bad(absl::StrCat("piece ", model.pieces.size() - 1, " is damaged"));
+      if (!ReadPiece(message.data(), piece))
+        return bad(absl::StrCat("piece ", model.pieces.size() - 1, " is damaged"));
+      piece_bytes += piece.text.size();
+      if (piece_bytes > kMaxPieceBytes) return bad("more than 16 MiB of pieces");
     } else if (message.field() == 2) {
       if (!ReadTrainer(message.data(), model, ids)) return bad("its trainer_spec is damaged");
     } else if (message.field() == 3) {
       if (!ReadNormalizer(message.data(), model)) return bad("its normalizer_spec is damaged");
     } else if (message.field() == 5) {
       Message part(message.data());
-      while (part.Next()) model.denormalizer = model.denormalizer || (part.field() == 2 && !part.data().empty());
+      while (part.Next())
+        model.denormalizer = model.denormalizer || (part.field() == 2 && !part.data().empty());
       if (part.bad()) return bad("its denormalizer_spec is damaged");
     }
   }

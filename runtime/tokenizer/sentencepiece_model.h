@@ -1,6 +1,6 @@
-// A SentencePiece .model: the fields of its protobuf message that encoding and decoding need, read strictly and within
-// bounds. The file is read by hand: Debian's libsentencepiece exports a protobuf of its own, which cannot live in one
-// process with the libprotobuf that trainctl and the controller link.
+// A SentencePiece .model: the fields of its protobuf message that encoding and decoding need, read strictly
+// and within bounds. The file is read by hand: Debian's libsentencepiece exports a protobuf of its own, which
+// cannot live in one process with the libprotobuf that trainctl and the controller link.
 #pragma once
 
 #include <array>
@@ -47,7 +47,8 @@ absl::StatusOr<SentencePieceModel> ParseSentencePieceModel(absl::string_view byt
 class SentencePieceNormalizer {
  public:
   // `frozen`: user-defined pieces, which no rule changes. The model's charsmap is checked.
-  static absl::StatusOr<SentencePieceNormalizer> Make(const SentencePieceModel& model, absl::string_view name);
+  static absl::StatusOr<SentencePieceNormalizer> Make(const SentencePieceModel& model,
+                                                      absl::string_view name);
   std::string Normalize(absl::string_view text) const;
   // The length of the longest user-defined piece at the beginning of `text`, 0 when there is none.
   size_t UserDefined(absl::string_view text) const;
@@ -60,8 +61,8 @@ class SentencePieceNormalizer {
   Prefix Next(absl::string_view text) const;
 
   bool dummy_prefix_ = true, extra_ = true, escape_ = true, suffix_ = false;
-  std::vector<uint32_t> trie_;  // a double array, as Darts-clone lays it
-  std::string replacements_;    // ended by NUL each
+  std::vector<uint32_t> trie_;             // a double array, as Darts-clone lays it
+  std::string replacements_;               // ended by NUL each
   std::vector<std::string> user_defined_;  // sorted
   std::array<bool, 256> user_first_{};
   size_t longest_user_ = 0;

@@ -42,7 +42,8 @@ absl::StatusOr<SentencePieceNormalizer> SentencePieceNormalizer::Make(const Sent
   // The size of the trie in bytes, the trie, the replacements.
   uint32_t size = 0;
   const bool sound = model.charsmap.size() > 4 && (std::memcpy(&size, model.charsmap.data(), 4), true) &&
-                     size % 4 == 0 && size >= 4 && size < model.charsmap.size() - 4 && model.charsmap.back() == '\0';
+                     size % 4 == 0 && size >= 4 && size < model.charsmap.size() - 4 &&
+                     model.charsmap.back() == '\0';
   if (!sound) {
     return absl::DataLossError(absl::StrCat(name, ": the character map of its normalizer is damaged"));
   }

@@ -35,7 +35,8 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceModel::Piece& piece = model.pieces[id];
     if (piece.type == PieceType::kUnused) {
-      return absl::UnimplementedError(absl::StrCat(name, ": piece ", id, ": UNUSED pieces of BPE are not supported"));
+      return absl::UnimplementedError(
+          absl::StrCat(name, ": piece ", id, ": UNUSED pieces of BPE are not supported"));
     }
     if (!Merges(piece.type)) continue;
     if (piece.text.size() > kMaxPieceBytes) {
@@ -45,7 +46,8 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
     ids.emplace(piece.text, static_cast<int32_t>(id));
     ranks.emplace(piece.score, 0);
     const Utf8Char c = DecodeUtf8(piece.text.data(), piece.text.data() + piece.text.size());
-    if (static_cast<size_t>(c.length) == piece.text.size()) alphabet.SetChar(c.code, static_cast<int32_t>(id));
+    if (static_cast<size_t>(c.length) == piece.text.size())
+      alphabet.SetChar(c.code, static_cast<int32_t>(id));
   }
   uint32_t next = 0;
   for (auto& [score, rank] : ranks) rank = next++;
@@ -56,7 +58,8 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
       const Utf8Char c = DecodeUtf8(p, token.data() + token.size());
       const auto at = static_cast<size_t>(p - token.data());
       if (c.code >= alphabet.chars.size() || alphabet.chars[c.code] < 0) {
-        return absl::UnimplementedError(absl::StrCat(name, ": piece ", id, " ('", absl::Utf8SafeCEscape(tokens[id]),
+        return absl::UnimplementedError(absl::StrCat(name, ": piece ", id, " ('",
+                                                     absl::Utf8SafeCEscape(tokens[id]),
                                                      "') has a character that is no piece: not supported"));
       }
       p += c.length;
@@ -64,8 +67,8 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
       const auto left = ids.find(token.substr(0, at));
       const auto right = ids.find(token.substr(at));
       if (left == ids.end() || right == ids.end()) continue;
-      merges.push_back(
-          {left->second, right->second, static_cast<int32_t>(id), ranks.find(model.pieces[id].score)->second});
+      merges.push_back({left->second, right->second, static_cast<int32_t>(id),
+                        ranks.find(model.pieces[id].score)->second});
     }
   }
   Bpe bpe(std::move(alphabet), merges, tokens, false);
@@ -97,7 +100,8 @@ void FillTokens(const SentencePieceModel& model, std::vector<std::string>& token
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::string_view bytes, absl::string_view name,
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::string_view bytes,
+                                                                      absl::string_view name,
                                                                       const TokenizerSpec& spec) {
   ASSIGN_OR_RETURN(const SentencePieceModel model, ParseSentencePieceModel(bytes, name));
   if (model.denormalizer) {
@@ -111,7 +115,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::stri
   } else if (model.type == SentencePieceModel::Type::kUnigram) {
     parts.model = MakeUnigramModel(model);
   } else {
-    return absl::UnimplementedError(absl::StrCat(name, ": trainer_spec.model_type: word and char models are not supported"));
+    return absl::UnimplementedError(
+        absl::StrCat(name, ": trainer_spec.model_type: word and char models are not supported"));
   }
   ASSIGN_OR_RETURN(const auto normalizer, SentencePieceNormalizer::Make(model, name));
   parts.normalizer.push_back([normalizer](std::string& text) {
@@ -133,7 +138,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::stri
     }
   }
   parts.added = AddedTokens(std::move(special), !spec.special_tokens_in_text);
-  if (model.type == SentencePieceModel::Type::kBpe) parts.added_normalized = AddedTokens(std::move(user), false);
+  if (model.type == SentencePieceModel::Type::kBpe)
+    parts.added_normalized = AddedTokens(std::move(user), false);
   FillTokens(model, parts.tokens);
   parts.known.assign(parts.tokens.size(), true);
   if (model.add_dummy_prefix) {

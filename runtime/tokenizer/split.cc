@@ -14,12 +14,11 @@ struct Known {
 #define GALLEY_SHORT R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
 #define GALLEY_REST R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 
-// The first of a name is the one it stands for. Patterns of one scanner differ in writing (possessive or not),
-// never in what they match.
+// The first of a name is the one it stands for. Patterns of one scanner differ in writing (possessive or
+// not), never in what they match.
 constexpr Known kKnown[] = {
     {"gpt2", Gpt2Piece, R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
-    {"gpt2", Gpt2Piece,
-     R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)"},
+    {"gpt2", Gpt2Piece, R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)"},
     {"gpt2", Gpt2Piece, R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
     {"llama3", Llama3Piece,
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
@@ -30,7 +29,7 @@ constexpr Known kKnown[] = {
      R"(|[^\r\n\p{L}\p{N}]?)" GALLEY_UPPER "+" GALLEY_LOWER "*" GALLEY_SHORT R"(|\p{N}{1,3})" GALLEY_REST},
     {"tekken", TekkenPiece,
      R"([^\r\n\p{L}\p{N}]?)" GALLEY_UPPER "*" GALLEY_LOWER R"(+|[^\r\n\p{L}\p{N}]?)" GALLEY_UPPER
-                             "+" GALLEY_LOWER R"(*|\p{N})" GALLEY_REST},
+     "+" GALLEY_LOWER R"(*|\p{N})" GALLEY_REST},
 };
 
 }  // namespace

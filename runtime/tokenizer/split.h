@@ -1,5 +1,5 @@
-// How a text is cut into the pieces that byte pairs never cross: the patterns of known vocabularies, each as a
-// scanner of our own in one pass, and any other pattern through PCRE2.
+// How a text is cut into the pieces that byte pairs never cross: the patterns of known vocabularies, each as
+// a scanner of our own in one pass, and any other pattern through PCRE2.
 //
 //   gpt2    's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //   llama3  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*
@@ -18,8 +18,8 @@
 
 namespace galley::tokenizer {
 
-// Length in bytes of the piece that begins at p; p < end. The pieces, one after the other, are the text. Bytes
-// that are no UTF-8 count as characters that are no letter, number or space.
+// Length in bytes of the piece that begins at p; p < end. The pieces, one after the other, are the text.
+// Bytes that are no UTF-8 count as characters that are no letter, number or space.
 using PieceFunction = size_t (*)(const char* p, const char* end);
 
 size_t Gpt2Piece(const char* p, const char* end);

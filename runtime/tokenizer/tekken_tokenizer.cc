@@ -11,11 +11,26 @@ namespace {
 using Json = nlohmann::json;
 
 // The names of the first special tokens in files that list none.
-constexpr absl::string_view kSpecials[] = {
-    "<unk>",   "<s>",          "</s>",          "[INST]",           "[/INST]",        "[AVAILABLE_TOOLS]",
-    "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>",
-    "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]",
-    "[TOOL_CONTENT]"};
+constexpr absl::string_view kSpecials[] = {"<unk>",
+                                           "<s>",
+                                           "</s>",
+                                           "[INST]",
+                                           "[/INST]",
+                                           "[AVAILABLE_TOOLS]",
+                                           "[/AVAILABLE_TOOLS]",
+                                           "[TOOL_RESULTS]",
+                                           "[/TOOL_RESULTS]",
+                                           "[TOOL_CALLS]",
+                                           "[IMG]",
+                                           "<pad>",
+                                           "[IMG_BREAK]",
+                                           "[IMG_END]",
+                                           "[PREFIX]",
+                                           "[MIDDLE]",
+                                           "[SUFFIX]",
+                                           "[SYSTEM_PROMPT]",
+                                           "[/SYSTEM_PROMPT]",
+                                           "[TOOL_CONTENT]"};
 
 absl::Status Bad(absl::string_view name, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(name, ": ", what, "; take tekken.json as its makers published it"));
@@ -46,8 +61,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view
   const int64_t specials = number("default_num_special_tokens");
   if (specials < 0 || size < specials || size - specials > static_cast<int64_t>(vocab->size()) ||
       size > (1 << 22)) {
-    return Bad(name, absl::StrCat("config.default_vocab_size ", size, " and default_num_special_tokens ", specials,
-                                  " do not fit ", vocab->size(), " tokens"));
+    return Bad(name, absl::StrCat("config.default_vocab_size ", size, " and default_num_special_tokens ",
+                                  specials, " do not fit ", vocab->size(), " tokens"));
   }
   RankVocabulary vocabulary;
   vocabulary.kind = "tekken";

@@ -17,11 +17,11 @@ struct Published {
   absl::string_view pattern;
 };
 constexpr Published kPublished[] = {
-    {0, "gpt2"},    // r50k_base.tiktoken
-    {1, "gpt2"},    // p50k_base.tiktoken
-    {2, "cl100k"},  // cl100k_base.tiktoken
-    {3, "o200k"},   // o200k_base.tiktoken
-    {4, "llama3"},  // Llama 3's tokenizer.model
+    {0x3cb2fbe95939bd2d, "gpt2"},    // r50k_base.tiktoken
+    {0xf2d3fa62565e6e17, "gpt2"},    // p50k_base.tiktoken
+    {0xaa5d7bf38900641a, "cl100k"},  // cl100k_base.tiktoken
+    {0x72a095e82ca109d6, "o200k"},   // o200k_base.tiktoken
+    {0xe7339703bb9e9d7b, "llama3"},  // Llama 3's tokenizer.model
 };
 
 absl::StatusOr<std::string> PatternFor(absl::string_view text, absl::string_view name,
@@ -31,14 +31,15 @@ absl::StatusOr<std::string> PatternFor(absl::string_view text, absl::string_view
   for (const Published& file : kPublished) {
     if (file.hash == hash) return std::string(file.pattern);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(name, ": a rank file holds no split pattern, and this one is not known by its checksum; name its ",
-                   "pattern: gpt2, cl100k, llama3, o200k, tekken or a regular expression"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      name, ": a rank file holds no split pattern, and this one is not known by its checksum; name its ",
+      "pattern: gpt2, cl100k, llama3, o200k, tekken or a regular expression"));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTiktokenTokenizer(absl::string_view ranks, absl::string_view name,
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTiktokenTokenizer(absl::string_view ranks,
+                                                                 absl::string_view name,
                                                                  const TokenizerSpec& spec) {
   RankVocabulary vocabulary;
   vocabulary.kind = "tiktoken";
@@ -58,9 +59,9 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTiktokenTokenizer(absl::string_vi
     int32_t rank = -1;
     if (space == absl::string_view::npos || !absl::Base64Unescape(line.substr(0, space), &bytes) ||
         !absl::SimpleAtoi(line.substr(space + 1), &rank) || rank < 0) {
-      return absl::DataLossError(absl::StrCat(name, ":", line_number, ": '",
-                                              absl::Utf8SafeCEscape(line.substr(0, 60)),
-                                              "' is no token in base64, a blank and a rank; take the file whole"));
+      return absl::DataLossError(
+          absl::StrCat(name, ":", line_number, ": '", absl::Utf8SafeCEscape(line.substr(0, 60)),
+                       "' is no token in base64, a blank and a rank; take the file whole"));
     }
     last = std::max(last, rank);
     vocabulary.ranked.emplace_back(std::move(bytes), rank);

@@ -73,7 +73,8 @@ absl::string_view KindOf(absl::string_view text) {
   if (absl::StrContains(text, "[UNK]")) return "wordpiece";
   const size_t space = line.find(' ');
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (space != absl::string_view::npos && space + 1 < line.size() && digit(line[space + 1])) return "tiktoken";
+  if (space != absl::string_view::npos && space + 1 < line.size() && digit(line[space + 1]))
+    return "tiktoken";
   return "";
 }
 
@@ -116,7 +117,8 @@ absl::StatusOr<TokenizerSpec> ParseTokenizer(absl::string_view argument) {
     if (!absl::ConsumePrefix(&rest, kind) || !absl::ConsumePrefix(&rest, ":") || rest.empty()) continue;
     spec.kind = std::string(kind);
     const size_t colon = rest.find(':');
-    if (kind == "tiktoken" && colon != absl::string_view::npos && NamedSplit(rest.substr(0, colon)) != nullptr) {
+    if (kind == "tiktoken" && colon != absl::string_view::npos &&
+        NamedSplit(rest.substr(0, colon)) != nullptr) {
       spec.pattern = std::string(rest.substr(0, colon));
       rest.remove_prefix(colon + 1);
     }
@@ -126,7 +128,8 @@ absl::StatusOr<TokenizerSpec> ParseTokenizer(absl::string_view argument) {
   spec.file = std::string(argument);
   if (!FileExists(spec.file)) {
     const absl::string_view how =
-        "write bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, a "
+        "write bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, "
+        "tekken.json, a "
         ".tiktoken, a .model or vocab.txt";
     const bool path = absl::StrContains(argument, "/") || absl::StrContains(argument, ".");
     const std::string message = absl::StrCat(path ? "" : "tokenizer '", argument,
@@ -137,9 +140,9 @@ absl::StatusOr<TokenizerSpec> ParseTokenizer(absl::string_view argument) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(spec.file, kMaxFile));
   spec.kind = std::string(KindOf(text));
   if (!spec.kind.empty()) return spec;
-  return absl::InvalidArgumentError(
-      absl::StrCat(argument, ": what kind of tokenizer it is cannot be told from its contents; write KIND:FILE, KIND ",
-                   "being huggingface, tiktoken, tekken, sentencepiece or wordpiece"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      argument, ": what kind of tokenizer it is cannot be told from its contents; write KIND:FILE, KIND ",
+      "being huggingface, tiktoken, tekken, sentencepiece or wordpiece"));
 }
 
 std::vector<std::string> FilesOf(const TokenizerSpec& spec) {

@@ -366,7 +366,8 @@ TEST(TokenizerTest, IsMadeFromFilesOrTheCommandLine) {
 TEST(Gpt2TokenizerTest, GoldenIdsOfTheRealVocabulary) {
   const std::string vocab = SharedFile("data/tokenizers/gpt2/vocab.json");
   if (vocab.empty()) GTEST_SKIP() << "no GPT-2 vocabulary on this machine";
-  const auto tokenizer = MakeTokenizer({.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
+  const auto tokenizer = MakeTokenizer(
+      {.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_EQ((*tokenizer)->vocab(), 50257);
   EXPECT_EQ((*tokenizer)->eod(), 50256);

@@ -1,5 +1,5 @@
-// Characters of UTF-8 text and their properties, by Unicode 16.0.0 (the version of tiktoken 0.14 and of Hugging
-// Face's tokenizers 0.23).
+// Characters of UTF-8 text and their properties, by Unicode 16.0.0 (the version of tiktoken 0.14 and of
+// Hugging Face's tokenizers 0.23).
 #pragma once
 
 #include <array>

@@ -73,13 +73,14 @@ class UnigramEncoder : public PieceEncoder {
         if (id < 0) continue;
         // A user-defined piece is better than any way around it.
         const auto i = static_cast<size_t>(id);
-        const double score = model_.user_[i] ? static_cast<float>(at - begin) * model_.most_ - 0.1
-                                             : static_cast<double>(model_.scores_[i]);
-        Offer(at, begin, id, score + static_cast<double>(here));
+        const float score = model_.user_[i]
+                                ? static_cast<float>(static_cast<float>(at - begin) * model_.most_ - 0.1)
+                                : model_.scores_[i];
+        Offer(at, begin, id, score + here);
         single = single || at - begin == one;
       }
       if (!single) {
-        Offer(begin + one, begin, model_.unknown_, static_cast<double>(model_.unknown_score_ + here));
+        Offer(begin + one, begin, model_.unknown_, model_.unknown_score_ + here);
       }
       begin += one;
     }
@@ -92,7 +93,8 @@ class UnigramEncoder : public PieceEncoder {
         ids.push_back(best.id);
         unknown = false;
       } else if (!model_.bytes_.empty()) {
-        for (size_t i = best.begin; i < *end; ++i) ids.push_back(model_.bytes_[static_cast<unsigned char>(p[i])]);
+        for (size_t i = best.begin; i < *end; ++i)
+          ids.push_back(model_.bytes_[static_cast<unsigned char>(p[i])]);
       } else if (!std::exchange(unknown, true)) {
         ids.push_back(best.id);
       }
@@ -106,9 +108,9 @@ class UnigramEncoder : public PieceEncoder {
     int32_t id = -1;  // -1: none ends here yet
     size_t begin = 0;
   };
-  void Offer(size_t end, size_t begin, int32_t id, double score) {
+  void Offer(size_t end, size_t begin, int32_t id, float score) {
     Best& best = best_[end];
-    if (best.id < 0 || score > static_cast<double>(best.score)) best = {static_cast<float>(score), id, begin};
+    if (best.id < 0 || score > best.score) best = {score, id, begin};
   }
 
   const UnigramModel& model_;
@@ -116,7 +118,9 @@ class UnigramEncoder : public PieceEncoder {
   std::vector<size_t> path_;
 };
 
-std::unique_ptr<PieceEncoder> UnigramModel::NewEncoder() const { return std::make_unique<UnigramEncoder>(*this); }
+std::unique_ptr<PieceEncoder> UnigramModel::NewEncoder() const {
+  return std::make_unique<UnigramEncoder>(*this);
+}
 
 }  // namespace
 

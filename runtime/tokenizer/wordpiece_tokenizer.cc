@@ -18,7 +18,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeWordPieceTokenizer(absl::string_v
                                                                   absl::string_view name,
                                                                   const TokenizerSpec& spec) {
   const auto bad = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat(name, ": ", what, "; take the vocab.txt of a BERT style tokenizer"));
+    return absl::DataLossError(
+        absl::StrCat(name, ": ", what, "; take the vocab.txt of a BERT style tokenizer"));
   };
   Parts parts;
   parts.kind = "wordpiece";

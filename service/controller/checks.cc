@@ -82,8 +82,9 @@ void CheckData(const models::Prepared& prepared, Faults& faults) {
 }
 
 void CheckTokenizer(const recipe::Tokenizer& tokenizer, Faults& faults) {
-  for (const auto& [key, path] : {std::pair{"vocab", &tokenizer.vocab}, std::pair{"merges", &tokenizer.merges},
-                                  std::pair{"file", &tokenizer.file}}) {
+  for (const auto& [key, path] :
+       {std::pair{"vocab", &tokenizer.vocab}, std::pair{"merges", &tokenizer.merges},
+        std::pair{"file", &tokenizer.file}}) {
     if (path->empty() || FileExists(*path)) continue;
     faults.Add(absl::StrCat("data.tokenizer.", key), absl::StrCat(*path, ": no such file"));
   }

@@ -123,8 +123,10 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   Arguments& a = *arguments;
   app.add_option("--input", a.inputs, "Text files, .jsonl or plain, also .gz and .zst; their order is kept")
       ->required();
-  app.add_option("--tokenizer", a.tokenizer, "bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, a "
-                 ".tiktoken, a .model or vocab.txt")
+  app.add_option(
+         "--tokenizer", a.tokenizer,
+         "bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, a "
+         ".tiktoken, a .model or vocab.txt")
       ->required();
   app.add_option("--output-prefix", a.output_prefix, "P writes P_<json-key>_document.bin and .idx")
       ->required();

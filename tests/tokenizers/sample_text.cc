@@ -8,10 +8,10 @@ namespace {
 struct Range {
   char32_t first, last;
 };
-constexpr Range kRanges[] = {{0x01, 0x1f},       {0x21, 0x7e},       {0x7f, 0x9f},      {0xa0, 0x17f},
-                             {0x300, 0x36f},     {0x391, 0x3a1},     {0x400, 0x45f},    {0x5d0, 0x5ea},
-                             {0x621, 0x64a},     {0x905, 0x939},     {0xe01, 0xe30},    {0x2010, 0x2027},
-                             {0x3041, 0x3093},   {0x4e00, 0x9fa5},   {0xac00, 0xd7a3},  {0xff01, 0xff5e},
+constexpr Range kRanges[] = {{0x01, 0x1f},       {0x21, 0x7e},      {0x7f, 0x9f},     {0xa0, 0x17f},
+                             {0x300, 0x36f},     {0x391, 0x3a1},    {0x400, 0x45f},   {0x5d0, 0x5ea},
+                             {0x621, 0x64a},     {0x905, 0x939},    {0xe01, 0xe30},   {0x2010, 0x2027},
+                             {0x3041, 0x3093},   {0x4e00, 0x9fa5},  {0xac00, 0xd7a3}, {0xff01, 0xff5e},
                              {0x1d400, 0x1d454}, {0x1f600, 0x1f640}};
 
 }  // namespace
@@ -23,7 +23,9 @@ std::string SampleText(uint64_t seed, size_t size, const std::vector<std::string
     return (state >> 33) % n;
   };
   const auto range = [&]() -> const Range& { return kRanges[draw(std::size(kRanges))]; };
-  const auto one = [&](const Range& r) { return r.first + static_cast<char32_t>(draw(r.last - r.first + 1)); };
+  const auto one = [&](const Range& r) {
+    return r.first + static_cast<char32_t>(draw(r.last - r.first + 1));
+  };
   std::string out;
   while (out.size() < size) {
     const uint64_t kind = draw(16);
