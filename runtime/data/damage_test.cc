@@ -12,7 +12,7 @@
 #include "runtime/data/dataset_info.h"
 #include "runtime/data/testing.h"
 #include "runtime/data/tokenize.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::data {
 namespace {
@@ -55,11 +55,11 @@ class DamageTest : public ::testing::Test {
     ASSERT_TRUE(TokenizeTo(Path("set")).ok());
   }
   std::string Path(const std::string& name) const { return JoinPath(dir_.path(), name); }
-  TokenizerFiles Files() const {
+  tokenizer::TokenizerSpec Files() const {
     return {.kind = "gpt2", .vocab = Path("vocab.json"), .merges = Path("merges.txt")};
   }
   absl::Status TokenizeTo(const std::string& prefix) const {
-    const auto tokenizer = MakeTokenizer(Files());
+    const auto tokenizer = tokenizer::MakeTokenizer(Files());
     if (!tokenizer.ok()) return tokenizer.status();
     TokenizeOptions options;
     options.inputs = {Path("a.txt")};
@@ -161,7 +161,7 @@ TEST_F(DamageTest, FlippedBitsOfTheVocabulary) {
   for (const char* name : {"vocab.json", "merges.txt"}) {
     const std::string path = Path(name);
     FlipBits(path, seed++, [&] {
-      const auto tokenizer = MakeTokenizer(Files());
+      const auto tokenizer = tokenizer::MakeTokenizer(Files());
       if (!tokenizer.ok()) {
         EXPECT_THAT(tokenizer.status().message(), HasSubstr(name));
         return;
@@ -177,7 +177,7 @@ TEST_F(DamageTest, TruncatedVocabulary) {
     const std::string sound = ReadText(Path(name));
     for (size_t size = 0; size < sound.size(); size += 1 + size / 8) {
       WriteText(Path(name), sound.substr(0, size));
-      const auto tokenizer = MakeTokenizer(Files());
+      const auto tokenizer = tokenizer::MakeTokenizer(Files());
       if (!tokenizer.ok()) {
         EXPECT_THAT(tokenizer.status().message(), HasSubstr(name)) << size;
       } else {
@@ -196,8 +196,7 @@ TEST_F(DamageTest, TheBlockOfAFaultIsNamed) {
   for (const size_t at : {size_t{20} << 20, bin.size() - 1}) bin[at] = static_cast<char>(bin[at] ^ 4);
   WriteText(Path("big.bin"), bin);
   for (const int threads : {1, 3}) {
-    const VerifyReport report =
-        *VerifyDataset(Path("big"), {.threads = threads});
+    const VerifyReport report = *VerifyDataset(Path("big"), {.threads = threads});
     ASSERT_EQ(report.faults.size(), 2u);
     EXPECT_THAT(report.faults[0].message(), HasSubstr("big.bin: offset 16777216: the checksum of 16777216 "));
     EXPECT_THAT(report.faults[1].message(), HasSubstr("big.bin: offset 33554432: the checksum of 8388608 "));

@@ -33,7 +33,10 @@ std::string OriginText(const DatasetOrigin& origin) {
   return absl::StrCat("{\"kind\": ", Json(origin.tokenizer).dump(),
                       ", \"fingerprint\": ", Json(origin.fingerprint).dump(), ", \"vocab\": ", origin.vocab,
                       ", \"eod\": ", origin.eod.has_value() ? absl::StrCat(*origin.eod) : "null",
-                      ", \"append_eod\": ", origin.append_eod ? "true" : "false", "}");
+                      ", \"append_eod\": ", origin.append_eod ? "true" : "false",
+                      // Only where they are set, so that older versions read what they can understand.
+                      origin.add_special_tokens ? ", \"add_special_tokens\": true" : "",
+                      origin.special_tokens_in_text ? ", \"special_tokens_in_text\": true" : "", "}");
 }
 
 // A checksummed text holds what we wrote, so a member that is missing is another version's doing.
@@ -87,6 +90,13 @@ bool Read(const Json& object, const char* name, DatasetOrigin& origin) {
     origin.eod = static_cast<int32_t>(id);
   }
   origin.append_eod = append->get<bool>();
+  for (const auto& [key, flag] : {std::pair{"add_special_tokens", &origin.add_special_tokens},
+                                  std::pair{"special_tokens_in_text", &origin.special_tokens_in_text}}) {
+    const auto at = found->find(key);
+    if (at == found->end()) continue;
+    if (!at->is_boolean()) return false;
+    *flag = at->get<bool>();
+  }
   return Read(*found, "kind", origin.tokenizer) && Read(*found, "fingerprint", origin.fingerprint) &&
          Read(*found, "vocab", origin.vocab);
 }
@@ -202,19 +212,22 @@ absl::Status CheckDatasetInfo(const IndexedDataset& dataset, const DatasetInfo& 
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> TokenizerFingerprint(const TokenizerFiles& files) {
+absl::StatusOr<std::string> TokenizerFingerprint(const tokenizer::TokenizerSpec& spec) {
   Hasher hash;
   const auto add = [&hash](absl::string_view bytes) {
     const uint64_t size = bytes.size();  // keeps the end of one from being the beginning of the next
     hash.Add(std::as_bytes(std::span(&size, 1)));
     hash.Add(std::as_bytes(std::span(bytes.data(), bytes.size())));
   };
-  add(files.kind);
-  for (const std::string& path : {files.vocab, files.merges}) {
-    if (path.empty()) continue;
+  add(spec.kind);
+  for (const std::string& path : tokenizer::FilesOf(spec)) {
     ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
     add(bytes);
   }
+  // Only what differs from the default counts, so that fingerprints of before stay what they were.
+  if (!spec.pattern.empty()) add(absl::StrCat("pattern ", spec.pattern));
+  if (spec.special_tokens_in_text) add("special_tokens_in_text");
+  if (spec.kind == "wordpiece" && !spec.lowercase) add("cased");
   return Hex(hash.Digest());
 }
 

@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "runtime/base/hash.h"
 #include "runtime/data/indexed_dataset.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::data {
 
@@ -42,7 +42,9 @@ struct DatasetOrigin {
   std::string fingerprint;  // 16 hex digits, TokenizerFingerprint; empty when not known
   int64_t vocab = 0;        // ids are in [0, vocab); 0 when not known
   std::optional<int32_t> eod;
-  bool append_eod = false;  // every document with a token ends with `eod`
+  bool append_eod = false;              // every document with a token ends with `eod`
+  bool add_special_tokens = false;      // every such document has the tokenizer's own frame around it
+  bool special_tokens_in_text = false;  // special tokens written in a text became their ids
   bool operator==(const DatasetOrigin&) const = default;
 };
 
@@ -69,8 +71,8 @@ absl::StatusOr<std::optional<DatasetInfo>> ReadDatasetInfo(const std::string& pr
 // Compares counts and sizes, in constant time: tells a file that was cut, swapped or made anew.
 absl::Status CheckDatasetInfo(const IndexedDataset& dataset, const DatasetInfo& info);
 
-// XXH3-64 over the kind and the bytes of its files, as 16 hex digits.
-absl::StatusOr<std::string> TokenizerFingerprint(const TokenizerFiles& files);
+// XXH3-64 over the kind, the bytes of its files and what else decides ids, as 16 hex digits.
+absl::StatusOr<std::string> TokenizerFingerprint(const tokenizer::TokenizerSpec& spec);
 
 struct VerifyOptions {
   int64_t vocab = 0;  // 0: by the data set's own metadata, if it has any

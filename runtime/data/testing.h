@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/data/indexed_dataset_writer.h"
+#include "runtime/tokenizer/testing.h"
 
 namespace galley::data {
 
@@ -39,20 +40,6 @@ inline void WriteDataset(const std::string& prefix, const std::vector<int32_t>& 
   ASSERT_TRUE((*writer)->Finish().ok());
 }
 
-// A file of the developers' collection of real vocabularies and texts; empty when this machine has none.
-inline std::string SharedFile(const std::string& path) {
-  const char* root = std::getenv("GALLEY_SHARED");
-  const std::string full =
-      (root != nullptr ? std::string(root) : GALLEY_SOURCE_DIR "/../shared") + "/" + path;
-  return FileExists(full) ? full : "";
-}
+using tokenizer::SharedFile;
 
 }  // namespace galley::data
-
-// Asserts that a status is an error whose message holds `part`.
-#define EXPECT_ERROR(expression, part)                                                                   \
-  do {                                                                                                   \
-    const absl::Status error_ = (expression);                                                            \
-    EXPECT_FALSE(error_.ok());                                                                           \
-    EXPECT_NE(error_.message().find(part), absl::string_view::npos) << error_.message() << "\n" << part; \
-  } while (false)

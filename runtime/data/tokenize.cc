@@ -40,8 +40,12 @@ struct Job {
 // One reader thread, some encoding threads; the caller writes. The ring bounds what is in memory.
 class Pipeline {
  public:
-  Pipeline(const Tokenizer& tokenizer, const TokenizeOptions& options)
-      : tokenizer_(tokenizer), options_(options), ring_(static_cast<size_t>(options.workers) * 2 + 2) {
+  Pipeline(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
+           const TokenizeOptions& options)
+      : tokenizer_(tokenizer),
+        framing_(framing),
+        options_(options),
+        ring_(static_cast<size_t>(options.workers) * 2 + 2) {
     threads_.emplace_back([this] { ReadAll(); });
     for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { EncodeAll(); });
   }
@@ -128,7 +132,7 @@ class Pipeline {
   }
 
   void EncodeAll() {
-    const std::unique_ptr<Encoder> encoder = tokenizer_.NewEncoder();
+    const std::unique_ptr<tokenizer::Encoder> encoder = tokenizer_.NewEncoder();
     std::string storage;
     std::unique_lock lock(mutex_);
     while (true) {
@@ -145,7 +149,13 @@ class Pipeline {
     }
   }
 
-  absl::Status Encode(Encoder& encoder, std::string& storage, Job& job) const {
+  // Where document `d` of a chunk stands.
+  static std::string Place(const Job& job, size_t d) {
+    if (job.jsonl) return absl::StrCat(*job.path, ":", job.chunk.first_line + static_cast<int64_t>(d));
+    return absl::StrCat(*job.path, ": document ", d, " of those from line ", job.chunk.first_line, " on");
+  }
+
+  absl::Status Encode(tokenizer::Encoder& encoder, std::string& storage, Job& job) const {
     job.tokens.clear();
     job.lengths.clear();
     size_t begin = 0;
@@ -164,14 +174,14 @@ class Pipeline {
         text = *found;
       }
       const size_t before = job.tokens.size();
-      encoder.Encode(text, job.tokens);
-      if (options_.append_eod && job.tokens.size() > before) job.tokens.push_back(*tokenizer_.eod());
+      RETURN_IF_ERROR(Annotate(framing_.Encode(encoder, text, job.tokens), Place(job, d)));
       job.lengths.push_back(static_cast<int32_t>(job.tokens.size() - before));
     }
     return absl::OkStatus();
   }
 
-  const Tokenizer& tokenizer_;
+  const tokenizer::Tokenizer& tokenizer_;
+  const tokenizer::Framing& framing_;
   const TokenizeOptions& options_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -184,16 +194,11 @@ class Pipeline {
   std::vector<std::thread> threads_;
 };
 
-absl::Status CheckOptions(const Tokenizer& tokenizer, const TokenizeOptions& options) {
+absl::Status CheckOptions(const TokenizeOptions& options) {
   if (options.inputs.empty()) return absl::InvalidArgumentError("tokenize: no input file is named");
   if (options.workers < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("tokenize: ", options.workers, " workers; give at least 1"));
-  }
-  if (options.append_eod && !tokenizer.eod().has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tokenize: the vocabulary of tokenizer ", tokenizer.kind(), " (", tokenizer.vocab(),
-        " ids) has no end-of-document id; leave --append-eod out, or take a tokenizer with <|endoftext|>"));
   }
   return absl::OkStatus();
 }
@@ -214,8 +219,12 @@ std::string DatasetPrefix(const std::string& prefix, const std::string& json_key
   return absl::StrCat(prefix, "_", json_key, "_document");
 }
 
-absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const TokenizeOptions& options) {
-  RETURN_IF_ERROR(CheckOptions(tokenizer, options));
+absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer,
+                                          const TokenizeOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(const tokenizer::Framing framing,
+                   tokenizer::Framing::Make(tokenizer, {.add_special_tokens = options.add_special_tokens,
+                                                        .append_eod = options.append_eod}));
   TokenizeProgress progress;
   for (const std::string& path : options.inputs) {
     ASSIGN_OR_RETURN(const int64_t size, FileSize(path));
@@ -227,7 +236,9 @@ absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const Toke
                                                  .fingerprint = options.tokenizer_fingerprint,
                                                  .vocab = tokenizer.vocab(),
                                                  .eod = tokenizer.eod(),
-                                                 .append_eod = options.append_eod}));
+                                                 .append_eod = options.append_eod,
+                                                 .add_special_tokens = options.add_special_tokens,
+                                                 .special_tokens_in_text = options.special_tokens_in_text}));
   const absl::Duration start = Clock::Real().SinceStart();
   absl::Duration told = start;
   const auto tell = [&](bool last) {
@@ -237,7 +248,7 @@ absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const Toke
     progress.seconds = absl::ToDoubleSeconds(now - start);
     options.progress(progress);
   };
-  Pipeline pipeline(tokenizer, options);
+  Pipeline pipeline(tokenizer, framing, options);
   while (Job* job = pipeline.Pop([&] { tell(false); })) {
     RETURN_IF_ERROR(job->status);
     RETURN_IF_ERROR(writer->AddDocuments(job->tokens, job->lengths));

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/framing.h"
 
 namespace galley::data {
 
@@ -42,8 +42,10 @@ struct TokenizeOptions {
   TextFormat format = TextFormat::kAuto;
   std::string json_key = "text";
   DocumentUnit document = DocumentUnit::kParagraph;
+  bool add_special_tokens = false;  // what the tokenizer's own template puts around a document
   bool append_eod = false;
-  std::string tokenizer_fingerprint;  // TokenizerFingerprint, for the data set's metadata
+  bool special_tokens_in_text = false;  // how the tokenizer was made, for the data set's metadata
+  std::string tokenizer_fingerprint;    // TokenizerFingerprint, for the data set's metadata
   int workers = 1;
   // Called from the calling thread, about ten times a second and once at the end.
   std::function<void(const TokenizeProgress&)> progress;
@@ -56,6 +58,7 @@ std::string DatasetPrefix(const std::string& prefix, const std::string& json_key
 // file:line; then no output appears. Memory is bounded by workers and by the longest document (1 GiB at
 // most).
 // An input without a document is an error.
-absl::StatusOr<TokenizeProgress> Tokenize(const Tokenizer& tokenizer, const TokenizeOptions& options);
+absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer,
+                                          const TokenizeOptions& options);
 
 }  // namespace galley::data

@@ -71,7 +71,7 @@ class TokenizeTest : public ::testing::Test {
     return Documents();
   }
   TempDir dir_;
-  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer();
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer_ = tokenizer::MakeByteTokenizer();
 };
 
 TEST_F(TokenizeTest, CutsTextIntoDocumentsThatTogetherAreTheText) {
@@ -185,7 +185,8 @@ TEST_F(TokenizeTest, EodNeedsRoomInTheVocabulary) {
 TEST_F(TokenizeTest, EodEndsEveryDocumentThatHoldsText) {
   const std::string vocab = SharedFile("data/tokenizers/gpt2/vocab.json");
   if (vocab.empty()) GTEST_SKIP() << "no GPT-2 vocabulary on this machine";
-  tokenizer_ = *MakeTokenizer({"gpt2", vocab, SharedFile("data/tokenizers/gpt2/merges.txt")});
+  tokenizer_ = *tokenizer::MakeTokenizer(
+      {.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   TokenizeOptions options =
       Options({Write("a.jsonl", "{\"text\":\"Hello world\"}\n{\"text\":\"\"}\n{\"text\":\" x\"}")});
   options.append_eod = true;
@@ -220,8 +221,9 @@ TEST_F(TokenizeTest, ShakespeareComesBack) {
   ASSERT_TRUE(Run(options).ok());
   EXPECT_EQ(absl::StrJoin(Documents(), ""), text);
   EXPECT_EQ(Documents().size(), 7222u);  // paragraphs
-  tokenizer_ = *MakeTokenizer(
-      {"gpt2", SharedFile("data/tokenizers/gpt2/vocab.json"), SharedFile("data/tokenizers/gpt2/merges.txt")});
+  tokenizer_ = *tokenizer::MakeTokenizer({.kind = "gpt2",
+                                          .vocab = SharedFile("data/tokenizers/gpt2/vocab.json"),
+                                          .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   options.document = DocumentUnit::kFile;
   ASSERT_TRUE(Run(options).ok());
   EXPECT_THAT(Documents(), ElementsAre(text));

@@ -11,18 +11,48 @@
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/data/tokenizer.h"
 #include "runtime/generate/generator.h"
 #include "runtime/generate/sample.h"
 #include "runtime/models/prepare.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::generate {
 namespace {
 
-absl::StatusOr<std::unique_ptr<data::Tokenizer>> MakeTokenizer(const recipe::Tokenizer& spec) {
-  return data::MakeTokenizer({.kind = spec.kind == recipe::TokenizerKind::kBytes ? "bytes" : "gpt2",
-                              .vocab = spec.vocab,
-                              .merges = spec.merges});
+absl::StatusOr<std::unique_ptr<tokenizer::Tokenizer>> MakeTokenizer(const recipe::Tokenizer& spec) {
+  using Kind = recipe::TokenizerKind;
+  tokenizer::TokenizerSpec out;
+  switch (spec.kind) {
+    case Kind::kBytes:
+      out.kind = "bytes";
+      break;
+    case Kind::kGpt2:
+      out.kind = "gpt2";
+      break;
+    case Kind::kHuggingFace:
+      out.kind = "huggingface";
+      break;
+    case Kind::kTiktoken:
+      out.kind = "tiktoken";
+      break;
+    case Kind::kTekken:
+      out.kind = "tekken";
+      break;
+    case Kind::kSentencePiece:
+      out.kind = "sentencepiece";
+      break;
+    case Kind::kWordPiece:
+      out.kind = "wordpiece";
+      break;
+  }
+  out.file = spec.file;
+  out.vocab = spec.vocab;
+  out.merges = spec.merges;
+  out.pattern = spec.pattern;
+  out.eod = spec.eod;
+  out.special_tokens_in_text = spec.special_tokens_in_text;
+  out.lowercase = spec.lowercase;
+  return tokenizer::MakeTokenizer(out);
 }
 
 void Print(absl::string_view text) {
@@ -49,7 +79,8 @@ absl::Status Run(const v1::Start& start) {
   generator->Loaded();
 
   std::vector<int32_t> tokens;
-  tokenizer->NewEncoder()->Encode(task.prompt(), tokens);
+  if (spec.data.tokenizer.add_special_tokens) tokens = tokenizer->frame().before;
+  RETURN_IF_ERROR(Annotate(tokenizer->NewEncoder()->Encode(task.prompt(), tokens), "--prompt"));
   if (tokens.empty()) {
     if (!tokenizer->eod().has_value()) {
       return absl::InvalidArgumentError(
@@ -63,7 +94,7 @@ absl::Status Run(const v1::Start& start) {
   RETURN_IF_ERROR(Continue(*generator, sampling, task.max_tokens(), tokens, [&](int32_t id) {
     if (id == tokenizer->eod()) return false;
     text.clear();
-    decoded = tokenizer->Decode({&id, 1}, text);
+    decoded = tokenizer->Decode({&id, 1}, text, true);
     Print(text);
     return decoded.ok();
   }));

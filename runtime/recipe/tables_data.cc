@@ -10,17 +10,55 @@ namespace {
 Table MakeTokenizer() {
   Table table;
   Declare<Tokenizer> d(table);
-  d.Leaf("kind", &Tokenizer::kind,
-         ChoiceCodec<TokenizerKind>({{"bytes", TokenizerKind::kBytes}, {"gpt2", TokenizerKind::kGpt2}}),
-         "bytes: a token is a byte. gpt2: byte-level BPE.")
+  using Kind = TokenizerKind;
+  const std::vector<Kind> of_a_file = {Kind::kHuggingFace, Kind::kTiktoken, Kind::kTekken,
+                                       Kind::kSentencePiece, Kind::kWordPiece};
+  std::vector<Kind> with_tokens = of_a_file;
+  with_tokens.push_back(Kind::kGpt2);
+  const std::string file_kinds = "huggingface, tiktoken, tekken, sentencepiece or wordpiece";
+  const std::string token_kinds = "gpt2, " + file_kinds;
+  d.Leaf(
+       "kind", &Tokenizer::kind,
+       ChoiceCodec<Kind>({{"bytes", Kind::kBytes},
+                          {"gpt2", Kind::kGpt2},
+                          {"huggingface", Kind::kHuggingFace},
+                          {"tiktoken", Kind::kTiktoken},
+                          {"tekken", Kind::kTekken},
+                          {"sentencepiece", Kind::kSentencePiece},
+                          {"wordpiece", Kind::kWordPiece}}),
+       "bytes: a token is a byte. gpt2: byte-level BPE of vocab.json and merges.txt. huggingface: a "
+       "tokenizer.json. tiktoken: a file of base64 tokens and ranks. tekken: a tekken.json. sentencepiece: a "
+       ".model. wordpiece: a vocab.txt.")
       .Required()
       .Fixed();
   d.Leaf("vocab", &Tokenizer::vocab, PathCodec(), "vocab.json of the BPE.")
       .Required()
-      .OnlyFor(&Tokenizer::kind, {TokenizerKind::kGpt2}, "kind", "gpt2");
+      .OnlyFor(&Tokenizer::kind, {Kind::kGpt2}, "kind", "gpt2");
   d.Leaf("merges", &Tokenizer::merges, PathCodec(), "merges.txt of the BPE.")
       .Required()
-      .OnlyFor(&Tokenizer::kind, {TokenizerKind::kGpt2}, "kind", "gpt2");
+      .OnlyFor(&Tokenizer::kind, {Kind::kGpt2}, "kind", "gpt2");
+  d.Leaf("file", &Tokenizer::file, PathCodec(), "The tokenizer's file.")
+      .Required()
+      .OnlyFor(&Tokenizer::kind, of_a_file, "kind", file_kinds);
+  d.Leaf("pattern", &Tokenizer::pattern, StringCodec(),
+         "How texts are split into pieces: gpt2, cl100k, llama3, o200k, tekken or a regular expression. "
+         "Published "
+         "files are known by their checksum.")
+      .Default("known by the file")
+      .OnlyFor(&Tokenizer::kind, {Kind::kTiktoken}, "kind", "tiktoken");
+  d.Leaf("lowercase", &Tokenizer::lowercase, BoolCodec(),
+         "The vocabulary is of lower-case words without accents.")
+      .OnlyFor(&Tokenizer::kind, {Kind::kWordPiece}, "kind", "wordpiece");
+  d.Leaf("eod", &Tokenizer::eod, StringCodec(), "The token that ends documents.")
+      .Default("the tokenizer's own")
+      .OnlyFor(&Tokenizer::kind, with_tokens, "kind", token_kinds);
+  d.Leaf("add_special_tokens", &Tokenizer::add_special_tokens, BoolCodec(),
+         "The data have around every document what the tokenizer's own template puts there, such as BOS; "
+         "generation begins prompts so.")
+      .OnlyFor(&Tokenizer::kind, with_tokens, "kind", token_kinds);
+  d.Leaf("special_tokens_in_text", &Tokenizer::special_tokens_in_text, BoolCodec(),
+         "Special tokens written in a prompt become their ids, not text.")
+      .OnlyFor(&Tokenizer::kind, with_tokens, "kind", token_kinds);
   return table;
 }
 

@@ -82,11 +82,11 @@ void CheckData(const models::Prepared& prepared, Faults& faults) {
 }
 
 void CheckTokenizer(const recipe::Tokenizer& tokenizer, Faults& faults) {
-  if (tokenizer.kind != recipe::TokenizerKind::kGpt2) return;
-  if (!FileExists(tokenizer.vocab))
-    faults.Add("data.tokenizer.vocab", absl::StrCat(tokenizer.vocab, ": no such file"));
-  if (!FileExists(tokenizer.merges)) {
-    faults.Add("data.tokenizer.merges", absl::StrCat(tokenizer.merges, ": no such file"));
+  for (const auto& [key, path] :
+       {std::pair{"vocab", &tokenizer.vocab}, std::pair{"merges", &tokenizer.merges},
+        std::pair{"file", &tokenizer.file}}) {
+    if (path->empty() || FileExists(*path)) continue;
+    faults.Add(absl::StrCat("data.tokenizer.", key), absl::StrCat(*path, ": no such file"));
   }
 }
 

@@ -12,7 +12,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 #include "runtime/data/indexed_dataset.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
 
@@ -71,8 +71,8 @@ absl::Status PrintDocument(const data::IndexedDataset& set, const Arguments& arg
   ASSIGN_OR_RETURN(const std::vector<int32_t> ids, set.ReadTokens(range));
   std::optional<std::string> text;
   if (!arguments.tokenizer.empty()) {
-    ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(arguments.tokenizer));
-    ASSIGN_OR_RETURN(const std::unique_ptr<data::Tokenizer> tokenizer, data::MakeTokenizer(files));
+    ASSIGN_OR_RETURN(const tokenizer::TokenizerSpec spec, tokenizer::ParseTokenizer(arguments.tokenizer));
+    ASSIGN_OR_RETURN(const std::unique_ptr<tokenizer::Tokenizer> tokenizer, tokenizer::MakeTokenizer(spec));
     text.emplace();
     RETURN_IF_ERROR(Annotate(tokenizer->Decode(ids, *text), set.bin_path()));
   }
@@ -102,7 +102,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   CLI::Option* document =
       app.add_option("--document", arguments->document, "Print this document, counted from 0");
   app.add_option("--tokenizer", arguments->tokenizer,
-                 "Decode with it: bytes, or gpt2:DIR; without, ids are printed")
+                 "Decode with it: bytes, gpt2:DIR, or a tokenizer's file; without, ids are printed")
       ->needs(document);
   return [arguments, &globals]() -> int {
     if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl", "name"}); code != kOk)

@@ -28,6 +28,9 @@ struct Arguments {
   std::string json_key = "text";
   std::string document;
   bool append_eod = false;
+  bool add_special_tokens = false;
+  bool special_tokens_in_text = false;
+  std::string eod;
   int workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 };
 
@@ -68,6 +71,8 @@ absl::StatusOr<data::TokenizeOptions> OptionsOf(const Arguments& arguments) {
   options.output = data::DatasetPrefix(arguments.output_prefix, arguments.json_key);
   options.json_key = arguments.json_key;
   options.append_eod = arguments.append_eod;
+  options.add_special_tokens = arguments.add_special_tokens;
+  options.special_tokens_in_text = arguments.special_tokens_in_text;
   options.workers = arguments.workers;
   if (!arguments.document.empty()) {
     options.document = arguments.document == "line"   ? data::DocumentUnit::kLine
@@ -84,9 +89,11 @@ absl::StatusOr<data::TokenizeOptions> OptionsOf(const Arguments& arguments) {
 
 absl::Status Run(const Arguments& arguments, const Globals& globals) {
   ASSIGN_OR_RETURN(data::TokenizeOptions options, OptionsOf(arguments));
-  ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(arguments.tokenizer));
-  ASSIGN_OR_RETURN(const std::unique_ptr<data::Tokenizer> tokenizer, data::MakeTokenizer(files));
-  ASSIGN_OR_RETURN(options.tokenizer_fingerprint, data::TokenizerFingerprint(files));
+  ASSIGN_OR_RETURN(tokenizer::TokenizerSpec spec, tokenizer::ParseTokenizer(arguments.tokenizer));
+  spec.eod = arguments.eod;
+  spec.special_tokens_in_text = arguments.special_tokens_in_text;
+  ASSIGN_OR_RETURN(const std::unique_ptr<tokenizer::Tokenizer> tokenizer, tokenizer::MakeTokenizer(spec));
+  ASSIGN_OR_RETURN(options.tokenizer_fingerprint, data::TokenizerFingerprint(spec));
   options.progress = ProgressBar();
   ASSIGN_OR_RETURN(const data::TokenizeProgress done, data::Tokenize(*tokenizer, options));
   const std::string type(data::Name(data::TokenTypeFor(tokenizer->vocab())));
@@ -116,7 +123,10 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   Arguments& a = *arguments;
   app.add_option("--input", a.inputs, "Text files, .jsonl or plain, also .gz and .zst; their order is kept")
       ->required();
-  app.add_option("--tokenizer", a.tokenizer, "bytes, or gpt2:DIR with vocab.json and merges.txt in DIR")
+  app.add_option(
+         "--tokenizer", a.tokenizer,
+         "bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, a "
+         ".tiktoken, a .model or vocab.txt")
       ->required();
   app.add_option("--output-prefix", a.output_prefix, "P writes P_<json-key>_document.bin and .idx")
       ->required();
@@ -124,6 +134,11 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   app.add_option("--document", a.document, "What a document of plain text is (default: paragraph)")
       ->check(CLI::IsMember({"line", "paragraph", "file"}));
   app.add_flag("--append-eod", a.append_eod, "End every document with the end-of-document id");
+  app.add_option("--eod", a.eod, "The token that ends documents (default: the tokenizer's own)");
+  app.add_flag("--add-special-tokens", a.add_special_tokens,
+               "Put around every document what the tokenizer's own template does, such as BOS");
+  app.add_flag("--special-tokens-in-text", a.special_tokens_in_text,
+               "Special tokens written in a text become their ids, not text");
   app.add_option("--workers", a.workers, "Threads that tokenize")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -11,7 +11,7 @@
 #include "absl/strings/strip.h"
 #include "runtime/base/status.h"
 #include "runtime/data/dataset_info.h"
-#include "runtime/data/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
 
@@ -76,9 +76,9 @@ absl::StatusOr<bool> Run(const Arguments& arguments, const Globals& globals) {
   if (!absl::ConsumeSuffix(&prefix, ".idx")) absl::ConsumeSuffix(&prefix, ".bin");
   data::VerifyOptions options{.vocab = arguments.vocab, .threads = arguments.threads};
   if (!arguments.tokenizer.empty()) {
-    ASSIGN_OR_RETURN(const data::TokenizerFiles files, data::ParseTokenizer(arguments.tokenizer));
-    ASSIGN_OR_RETURN(const std::unique_ptr<data::Tokenizer> tokenizer, data::MakeTokenizer(files));
-    ASSIGN_OR_RETURN(options.tokenizer_fingerprint, data::TokenizerFingerprint(files));
+    ASSIGN_OR_RETURN(const tokenizer::TokenizerSpec spec, tokenizer::ParseTokenizer(arguments.tokenizer));
+    ASSIGN_OR_RETURN(const std::unique_ptr<tokenizer::Tokenizer> tokenizer, tokenizer::MakeTokenizer(spec));
+    ASSIGN_OR_RETURN(options.tokenizer_fingerprint, data::TokenizerFingerprint(spec));
     if (options.vocab == 0) options.vocab = tokenizer->vocab();
   }
   const std::string path(prefix);
