@@ -13,7 +13,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
-#include "runtime/data/order.h"
 
 namespace galley::data {
 namespace {
@@ -233,5 +232,7 @@ absl::Duration Loader::waited() const {
 uint64_t Loader::SamplesHash(int64_t first, int64_t count) const {
   return state_->order->SamplesHash(first, count);
 }
+
+const Order& Loader::order() const { return *state_->order; }
 
 }  // namespace galley::data

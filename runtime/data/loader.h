@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "runtime/data/data_plan.h"
+#include "runtime/data/order.h"
 
 namespace galley::data {
 
@@ -50,6 +51,7 @@ class Loader {
   absl::Duration waited() const;  // time spent waiting in Pop since Create
 
   uint64_t SamplesHash(int64_t first, int64_t count) const;  // Order::SamplesHash of this split
+  const Order& order() const;                                // of this split
 
  private:
   struct State;

@@ -26,6 +26,7 @@ class Batches {
   // Asks for what `next` newly has to give.
   void AskAhead();
   uint64_t SamplesHash(int64_t first, int64_t count) const { return loader_->SamplesHash(first, count); }
+  const data::Order& order() const { return loader_->order(); }
   double WaitedSeconds() const { return absl::ToDoubleSeconds(loader_->waited()); }  // since the start
 
  private:

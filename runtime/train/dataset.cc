@@ -1,5 +1,6 @@
 #include "runtime/train/dataset.h"
 
+#include <span>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -22,6 +23,11 @@ absl::StatusOr<DataSet> DataSet::Open(const models::Prepared& prepared) {
 absl::Status DataSet::CheckResume(const std::string& saved_plan, int64_t consumed) const {
   ASSIGN_OR_RETURN(data::DataPlan saved, data::ParseDataPlan(saved_plan));
   return data::CheckResume(saved, plan_, consumed);
+}
+
+data::Lineage DataSet::LineageAfter(const data::Order& order, int64_t consumed) const {
+  const data::Range samples{0, consumed};
+  return data::MakeLineage(plan_, order, std::span(&samples, 1));
 }
 
 absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeLoader(data::Split split) const {

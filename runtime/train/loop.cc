@@ -108,8 +108,11 @@ class Loop {
     parts_.client.SetProgress("save", state_.step);
     auto began = SteadyClock::now();
     saves_done_ = std::max(saves_done_, save_orders);
-    absl::Status status = parts_.saver.Begin(ToManifest(state_, parts_.attempt, parts_.origin),
-                                             parts_.orders.TakeSaveRequests());
+    checkpoint::ManifestInfo info = ToManifest(state_, parts_.attempt, parts_.origin);
+    if (parts_.rank == 0) {  // whose manifest it is
+      AddLineage(parts_.data.LineageAfter(parts_.batches.order(), state_.samples), info);
+    }
+    absl::Status status = parts_.saver.Begin(info, parts_.orders.TakeSaveRequests());
     if (!status.ok()) LogError("snapshot of step ", state_.step, ": ", status.message());
     record.set_checkpoint_stall_seconds(SecondsSince(began));
   }

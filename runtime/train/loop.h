@@ -9,6 +9,7 @@
 #include "runtime/link/client.h"
 #include "runtime/plan/plan.h"
 #include "runtime/train/batches.h"
+#include "runtime/train/dataset.h"
 #include "runtime/train/orders.h"
 #include "runtime/train/restore.h"
 #include "runtime/train/saver.h"
@@ -20,6 +21,7 @@ namespace galley::train {
 struct LoopParts {
   const plan::Plan& plan;
   Stepper& stepper;
+  const DataSet& data;
   Batches& batches;
   Batches* validation;            // null when the recipe never evaluates
   EvaluationSamples* evaluation;  // what `validation` asks; null with it

@@ -148,6 +148,7 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   client.Send(std::move(training));
   return RunLoop({.plan = plan,
                   .stepper = *stepper,
+                  .data = data,
                   .batches = batches,
                   .validation = validation.get(),
                   .evaluation = &evaluation,

@@ -37,6 +37,11 @@ checkpoint::ManifestInfo ToManifest(const RunState& state, int64_t attempt, cons
   return info;
 }
 
+void AddLineage(const data::Lineage& lineage, checkpoint::ManifestInfo& info) {
+  info.state["tokens"] = checkpoint::Fact(lineage.tokens);
+  info.state["lineage"] = data::ToJson(lineage);
+}
+
 absl::StatusOr<RunState> FromManifest(const checkpoint::Manifest& manifest, const std::string& path) {
   auto state = Read(manifest);
   if (!state.ok()) return Annotate(state.status(), absl::StrCat(path, "/manifest.json"));

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/data/lineage.h"
 #include "runtime/models/prepare.h"
 
 namespace galley::train {
@@ -20,6 +21,8 @@ struct RunState {
 };
 
 checkpoint::ManifestInfo ToManifest(const RunState& state, int64_t attempt, const checkpoint::Facts& origin);
+// What was read of each source; nothing that a resume needs.
+void AddLineage(const data::Lineage& lineage, checkpoint::ManifestInfo& info);
 // kDataLoss naming the missing or malformed key.
 absl::StatusOr<RunState> FromManifest(const checkpoint::Manifest& manifest, const std::string& path);
 

@@ -8,7 +8,6 @@
 #include <future>
 #include <thread>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "galley/v1/controller.grpc.pb.h"
@@ -276,13 +275,10 @@ class ControllerService : public v1::Controller::CallbackService {
       m.set_status(entry.status.ok() ? "OK" : std::string(entry.status.message()));
       absl::StatusOr<checkpoint::Manifest> manifest = checkpoint::Open(entry.path, /*verify_data=*/false);
       if (!manifest.ok()) continue;
-      const auto number = [&](const char* key) {
-        int64_t value = 0;
-        auto it = manifest->info.state.find(key);
-        return it != manifest->info.state.end() && absl::SimpleAtoi(it->second, &value) ? value : 0;
-      };
-      m.set_samples(number("samples"));
-      m.set_tokens(number("tokens"));
+      const checkpoint::Facts& facts = manifest->info.state;
+      m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
+      if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
+      if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
     }
     return absl::OkStatus();
   }

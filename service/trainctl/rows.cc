@@ -24,6 +24,8 @@ Json ToJson(const Value& value) {
           return nullptr;
         } else if constexpr (std::is_same_v<T, double>) {
           return std::isfinite(v) ? Json(v) : Json(nullptr);
+        } else if constexpr (std::is_same_v<T, Nested>) {
+          return Json::parse(v.json);  // made by this program
         } else {
           return Json(v);
         }
@@ -55,6 +57,8 @@ std::string Cell(const Value& value) {
           return v.empty() ? "-" : v;
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
           return v.empty() ? "-" : absl::StrJoin(v, ",");
+        } else if constexpr (std::is_same_v<T, Nested>) {
+          return v.cell;
         } else {
           return absl::StrCat(v);
         }

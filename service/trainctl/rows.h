@@ -11,8 +11,14 @@
 
 namespace galley::trainctl {
 
-// null (not known), number, flag, text or a list of texts.
-using Value = std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<std::string>>;
+// What json prints as it is, and tables as `cell`.
+struct Nested {
+  std::string json;
+  std::string cell;
+};
+// null (not known), number, flag, text, a list of texts or JSON.
+using Value =
+    std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<std::string>, Nested>;
 using Row = std::vector<std::pair<std::string, Value>>;  // key, value; in the order printed
 
 // A column of table and wide: the key it shows and its heading. Rows may hold more keys than columns.

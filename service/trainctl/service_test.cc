@@ -42,6 +42,10 @@ TEST_F(ServiceTest, ARunSucceedsAndEveryVerbShowsIt) {
   EXPECT_EQ(checkpoints.back()["status"], "OK");
   EXPECT_EQ(checkpoints.back()["tokens"], 20 * 4096);
   EXPECT_THAT(Trainctl({"checkpoints", run}).out, HasSubstr("step-20"));
+  // The stand-in for a rank writes checkpoints as versions before lineage did.
+  EXPECT_TRUE(checkpoints.back()["sources"].is_null());
+  EXPECT_THAT(Trainctl({"checkpoints", run, "-o", "wide"}).out, HasSubstr("not recorded"));
+  EXPECT_THAT(Trainctl({"checkpoints", run, "--sources"}).out, HasSubstr("not recorded"));
 
   const nlohmann::json nodes = Json({"nodes"});
   EXPECT_EQ(nodes[0]["name"], "n1");

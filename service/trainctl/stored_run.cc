@@ -140,8 +140,10 @@ class StoredRun : public Client {
       const absl::StatusOr<checkpoint::Manifest> manifest =
           checkpoint::Open(entry.path, /*verify_data=*/false);
       if (!manifest.ok()) continue;
-      m.set_samples(checkpoint::IntFact(manifest->info.state, "samples").value_or(0));
-      m.set_tokens(checkpoint::IntFact(manifest->info.state, "tokens").value_or(0));
+      const checkpoint::Facts& facts = manifest->info.state;
+      m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
+      if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
+      if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
     }
     return reply;
   }
