@@ -5,43 +5,12 @@
 #include <cmath>
 
 #include "runtime/base/check.h"
+#include "runtime/data/foremost.h"
 
 namespace galley::data {
 namespace {
 
 constexpr size_t kMaxSources = 32766;
-
-// How far a source lies behind its share. A fused product and difference would round once and change the
-// order: the whole build forbids them (-ffp-contract=off).
-double Behind(double weight, double samples, double drawn) {
-  const double share = weight * samples;
-  return share - drawn;
-}
-
-// The greedy rule, a sample at a time.
-class Foremost {
- public:
-  explicit Foremost(const std::vector<double>& weights) : weights_(weights), drawn_(weights.size(), 0.0) {}
-
-  size_t Next(int64_t sample) {
-    const double samples = std::max(static_cast<double>(sample), 1.0);
-    size_t first = 0;
-    double most = Behind(weights_[0], samples, drawn_[0]);
-    for (size_t i = 1; i < weights_.size(); ++i) {
-      const double behind = Behind(weights_[i], samples, drawn_[i]);
-      if (behind > most) {
-        most = behind;
-        first = i;
-      }
-    }
-    drawn_[first] += 1;
-    return first;
-  }
-
- private:
-  const std::vector<double>& weights_;
-  std::vector<double> drawn_;
-};
 
 }  // namespace
 
@@ -107,9 +76,8 @@ void MegatronBlend::Emit(size_t source) {
 
 MegatronBlend MegatronBlend::Build(std::span<const double> weights, int64_t size) {
   MegatronBlend blend(weights.size(), size);
-  const std::vector<double> shares = Normalized(Normalized(weights));
-  Foremost foremost(shares);
-  for (int64_t n = 0; n < size; ++n) blend.Emit(foremost.Next(n));
+  Foremost foremost(Normalized(Normalized(weights)));
+  for (int64_t n = 0; n < size; ++n) blend.Emit(foremost.Next());
   return blend;
 }
 
@@ -117,21 +85,10 @@ MegatronBlend MegatronBlend::BuildExhaustive(std::span<const int64_t> sizes) {
   int64_t total = 0;
   for (const int64_t size : sizes) total += size;
   MegatronBlend blend(sizes.size(), total);
-  for (int64_t n = 0; n < total; ++n) {
-    const double samples = std::max(static_cast<double>(n), 1.0);
-    size_t first = sizes.size();
-    double most = 0;
-    for (size_t i = 0; i < sizes.size(); ++i) {
-      if (blend.drawn_[i] == sizes[i]) continue;
-      const double weight = static_cast<double>(sizes[i]) / static_cast<double>(total);
-      const double behind = Behind(weight, samples, static_cast<double>(blend.drawn_[i]));
-      if (first == sizes.size() || behind > most) {
-        most = behind;
-        first = i;
-      }
-    }
-    blend.Emit(first);
-  }
+  std::vector<double> weights;
+  for (const int64_t size : sizes) weights.push_back(static_cast<double>(size) / static_cast<double>(total));
+  Foremost foremost(weights, sizes);
+  for (int64_t n = 0; n < total; ++n) blend.Emit(foremost.Next());
   return blend;
 }
 
