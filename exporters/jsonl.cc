@@ -151,6 +151,12 @@ std::string JsonLine(const StepRecord& record) {
     Field(out, "mfu", "null");
   }
   if (record.validation_loss.has_value()) Field(out, "validation_loss", *record.validation_loss);
+  if (!record.validation_sets.empty()) {
+    std::string sets = "{";
+    // Names are letters, digits, '.', '_' and '-': nothing to escape.
+    for (const metrics::SetLoss& set : record.validation_sets) Field(sets, set.set.c_str(), set.loss);
+    Field(out, "validation_sets", sets + "}");
+  }
   return out + "}";
 }
 

@@ -140,6 +140,7 @@ class Sink : public PrometheusSink {
       const std::optional<double> value = gauges[i].value(record);
       if (value.has_value() || !gauges[i].keep) gauges_[i]->Set(value);
     }
+    for (const metrics::SetLoss& set : record.validation_sets) SetGauge(set.set).Set(set.loss);
     data_wait_.Set(record.data_seconds);
     tokens_.Add(labels_).Increment(Tokens(record));  // Add gives the same counter each time
     seconds_.Add(labels_, StepBuckets()).Observe(record.step_seconds);
@@ -154,9 +155,23 @@ class Sink : public PrometheusSink {
   const std::string& address() const override { return address_; }
 
  private:
+  // Few: a recipe names them.
+  LazyGauge& SetGauge(const std::string& set) {
+    std::unique_ptr<LazyGauge>& gauge = sets_[set];
+    if (gauge == nullptr) {
+      Labels labels = labels_;
+      labels["set"] = set;
+      gauge =
+          std::make_unique<LazyGauge>(*registry_, "galley_run_validation_set_loss",
+                                      "Loss of a named validation set at the last evaluation, nats.", labels);
+    }
+    return *gauge;
+  }
+
   std::shared_ptr<prometheus::Registry> registry_;  // owned with the exposer, which holds it weakly
   const Labels labels_;
   std::vector<std::unique_ptr<LazyGauge>> gauges_;  // by index of StepGauges
+  std::map<std::string, std::unique_ptr<LazyGauge>> sets_;
   LazyGauge data_wait_;
   std::mutex mutex_;
   LazyGauge checkpoint_;  // guarded by mutex_

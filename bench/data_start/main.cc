@@ -43,7 +43,7 @@ absl::Status MakeSources(const std::string& folder, int64_t sources, int64_t doc
 absl::Status ReadOne(data::Loader& loader) {
   std::vector<int32_t> tokens(kLength), labels(kLength);
   loader.Request(0, 1);
-  return loader.Pop(tokens, labels);
+  return loader.Pop({tokens, labels});
 }
 
 absl::Status Run(int argc, char** argv) {
@@ -69,8 +69,8 @@ absl::Status Run(int argc, char** argv) {
   };
   ASSIGN_OR_RETURN(const data::DataPlan plan, data::BuildDataPlan(config));
   const double planned = seconds();
-  ASSIGN_OR_RETURN(const auto train, data::Loader::Create(plan, {.split = data::Split::kTrain}));
-  ASSIGN_OR_RETURN(const auto valid, data::Loader::Create(plan, {.split = data::Split::kValid}));
+  ASSIGN_OR_RETURN(const auto train, data::Loader::Create(plan, {}));
+  ASSIGN_OR_RETURN(const auto valid, data::Loader::Create(plan, {.samples = {.split = data::Split::kValid}}));
   RETURN_IF_ERROR(ReadOne(*train));
   RETURN_IF_ERROR(ReadOne(*valid));
   const double ready = seconds();

@@ -12,6 +12,7 @@
 #include "runtime/data/galley_order.h"
 #include "runtime/data/megatron_blend.h"
 #include "runtime/data/megatron_index.h"
+#include "runtime/data/packing.h"
 
 namespace galley::data {
 namespace {
@@ -68,19 +69,58 @@ absl::Status PlanMegatronSplit(const DataConfig& config, Split split, DataPlan& 
                                                  config.run_samples, "; raise it, or shorten the run"));
 }
 
-absl::Status CheckMegatron(const DataConfig& config) {
-  if (config.order != kMegatron014 && config.order != kMegatron010) {
+absl::Status CheckConfig(const DataConfig& config) {
+  DataPlan kind;
+  kind.version = config.order;
+  if (config.order != kOrderVersion && !kind.megatron() && !kind.packed() && !kind.dummy()) {
     return absl::InvalidArgumentError(absl::StrCat("data.order: ", config.order, " is not known"));
   }
-  if (config.seed < 0 || config.seed > UINT32_MAX) {
+  if (kind.megatron() && (config.seed < 0 || config.seed > UINT32_MAX)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "data.seed: ", config.seed, " is none of numpy's; with order: megatron give 0 to ", UINT32_MAX));
+  }
+  if (config.train.empty() != kind.dummy()) {
+    return absl::InvalidArgumentError(kind.dummy() ? "data.train: dummy data have no source"
+                                                   : "data.train: no source; name at least one data set");
+  }
+  if (static_cast<int64_t>(config.train.size()) > kMaxSources) {
+    return absl::InvalidArgumentError(absl::StrCat("data.train: ", config.train.size(), " sources, at most ",
+                                                   kMaxSources, " are taken; merge some of the files"));
+  }
+  if (config.sequence_length < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data: a sequence length of ", config.sequence_length, " is none; give at least 1"));
+  }
+  for (size_t i = 0; i < config.skip.size(); ++i) {
+    const Range& range = config.skip[i];
+    if (range.size() > 0 && range.begin >= (i == 0 ? 0 : config.skip[i - 1].begin)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("data.skip[", i, "]: samples ", range.begin, " to ", range.end,
+                     ", which is no stretch after the one before; list them in the order of the run"));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::vector<double>& split,
-                                         bool megatron) {
+// From samples of the run to samples of the order: each stretch moves on by the ones before it.
+std::vector<Range> WholeRanges(const std::vector<Range>& skip) {
+  std::vector<Range> whole;
+  int64_t skipped = 0;
+  for (const Range& range : skip) {
+    if (!whole.empty() && whole.back().end == range.begin + skipped) {
+      whole.back().end += range.size();
+    } else {
+      whole.push_back({range.begin + skipped, range.end + skipped});
+    }
+    skipped += range.size();
+  }
+  return whole;
+}
+
+// Threads that pack one source while the plan is made.
+constexpr int kPackingThreads = 4;
+
+absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const DataConfig& data,
+                                         const DataPlan& plan) {
   ASSIGN_OR_RETURN(const IndexedDataset dataset, IndexedDataset::Open(config.path));
   if (dataset.type() == TokenType::kF32 || dataset.type() == TokenType::kF64) {
     return absl::InvalidArgumentError(absl::StrCat(dataset.idx_path(), ": offset 17: the items are ",
@@ -95,8 +135,8 @@ absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::
   source.tokens = dataset.tokens();
   ASSIGN_OR_RETURN(const uint64_t fingerprint, dataset.Fingerprint());
   source.fingerprint = Hex(fingerprint);
-  ASSIGN_OR_RETURN(source.sequences, SplitRanges(split, dataset.sequences()));
-  if (megatron) {
+  ASSIGN_OR_RETURN(source.sequences, SplitRanges(data.split, dataset.sequences()));
+  if (plan.megatron()) {
     RETURN_IF_ERROR(StreamByLengths(dataset, source));
     return source;
   }
@@ -108,6 +148,11 @@ absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const std::
           dataset.idx_path(), ": the sequences are out of order (sequence ", source.sequences[i].end,
           " lies before sequence ", source.sequences[i].begin, "); make the data set again"));
     }
+    const bool read = i == 0 || (i == 1 && data.needs_valid);
+    if (!plan.packed() || !read) continue;
+    ASSIGN_OR_RETURN(const Packing packing,
+                     Packing::Build(dataset, source.stream[i], data.sequence_length, kPackingThreads));
+    source.bins[i] = packing.bins();
   }
   return source;
 }
@@ -122,6 +167,7 @@ absl::string_view Name(Split split) {
 int64_t DataPlan::Windows(int64_t source, Split split) const {
   const PlannedSource& planned = sources[static_cast<size_t>(source)];
   if (megatron()) return planned.epochs[static_cast<size_t>(split)].samples;
+  if (packed()) return planned.bins[static_cast<size_t>(split)];
   const int64_t tokens = planned.stream[static_cast<size_t>(split)].size();
   return tokens > sequence_length ? (tokens - 1) / sequence_length : 0;
 }
@@ -163,28 +209,19 @@ absl::StatusOr<std::array<Range, 3>> SplitRanges(const std::vector<double>& spli
 }
 
 absl::StatusOr<DataPlan> BuildDataPlan(const DataConfig& config) {
-  if (config.train.empty()) {
-    return absl::InvalidArgumentError("data.train: no source; name at least one data set");
-  }
-  if (static_cast<int64_t>(config.train.size()) > kMaxSources) {
-    return absl::InvalidArgumentError(absl::StrCat("data.train: ", config.train.size(), " sources, at most ",
-                                                   kMaxSources, " are taken; merge some of the files"));
-  }
-  if (config.sequence_length < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("data: a sequence length of ", config.sequence_length, " is none; give at least 1"));
-  }
+  RETURN_IF_ERROR(CheckConfig(config));
   DataPlan plan;
   plan.version = config.order;
   plan.seed = config.seed;
   plan.sequence_length = config.sequence_length;
   plan.vocab = config.vocab;
-  if (plan.megatron()) RETURN_IF_ERROR(CheckMegatron(config));
+  plan.skip = WholeRanges(config.skip);
+  if (plan.dummy()) return plan;
   std::vector<double> weights;
   for (const SourceConfig& source : config.train) weights.push_back(source.weight);
   ASSIGN_OR_RETURN(const std::vector<int64_t> shares, SharesOf(weights));
   for (const SourceConfig& source : config.train) {
-    ASSIGN_OR_RETURN(PlannedSource planned, PlanSource(source, config.split, plan.megatron()));
+    ASSIGN_OR_RETURN(PlannedSource planned, PlanSource(source, config, plan));
     plan.sources.push_back(std::move(planned));
   }
   if (plan.megatron()) {

@@ -21,6 +21,8 @@ absl::string_view Name(Split split);
 
 // The version of the order's rules; written in plan and manifest. Rules: docs/formats/data-order.md.
 inline constexpr absl::string_view kOrderVersion = "galley-order-v1";
+inline constexpr absl::string_view kPackedVersion = "galley-packed-v1";
+inline constexpr absl::string_view kDummyVersion = "dummy-v1";
 inline constexpr absl::string_view kMegatron014 = "megatron-core-0.14";
 inline constexpr absl::string_view kMegatron010 = "megatron-core-0.10";
 
@@ -40,6 +42,9 @@ struct DataConfig {
   int64_t vocab = 0;            // ids are in [0, vocab)
   bool needs_valid = false;     // evaluation asks for it: then an empty valid split is an error
   std::string order{kOrderVersion};
+  // Stretches of the training order that are not read, in samples of the run: each as the run would have met
+  // it, with those before it left out. Rising by begin.
+  std::vector<Range> skip = {};
   // Of Megatron's orders, which depend on how many samples are asked for: in the whole run, and in all of its
   // evaluations. A blend of one source asks for more than the source alone.
   int64_t train_samples = 0;
@@ -57,6 +62,7 @@ struct PlannedSource {
   std::array<Range, 3> sequences;        // of train, valid, test
   std::array<Range, 3> stream;           // the same as tokens of the stream
   std::array<MegatronEpochs, 3> epochs;  // Megatron's orders
+  std::array<int64_t, 3> bins = {};      // packed: samples that hold each split's documents
 };
 
 struct DataPlan {
@@ -68,11 +74,15 @@ struct DataPlan {
   // Megatron's orders: samples asked of each split, and whether they come from a blend.
   std::array<int64_t, 3> samples = {};
   bool blended = false;
-  std::vector<PlannedSource> sources;
+  // Of the training order, not read; in its own samples, rising, not touching.
+  std::vector<Range> skip;
+  std::vector<PlannedSource> sources;  // of dummy data: none
 
-  bool megatron() const { return version != kOrderVersion; }
-  // Samples in one pass over a source's split: windows of T + 1 tokens that share one token with the next. In
-  // Megatron's orders: the samples of all epochs.
+  bool megatron() const { return version == kMegatron014 || version == kMegatron010; }
+  bool packed() const { return version == kPackedVersion; }
+  bool dummy() const { return version == kDummyVersion; }
+  // Samples in one pass over a source's split: windows of T + 1 tokens that share one token with the next, or
+  // bins of documents. In Megatron's orders: the samples of all epochs.
   int64_t Windows(int64_t source, Split split) const;
   int64_t Windows(Split split) const;  // of all sources
 };

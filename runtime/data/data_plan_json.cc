@@ -107,6 +107,27 @@ Json Ends(const std::array<Range, 3>& ranges) {
   return {ranges[0].begin, ranges[0].end, ranges[1].end, ranges[2].end};
 }
 
+constexpr size_t kMaxSkips = 4096;
+
+// Pairs of begin and end; a plan without them has none.
+absl::Status ParseSkip(const Json& plan, std::vector<Range>& skip) {
+  const auto member = plan.find("skip");
+  if (member == plan.end()) return absl::OkStatus();
+  if (!member->is_array() || member->size() > kMaxSkips) return Bad("skip is no list");
+  for (const Json& pair : *member) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_unsigned() ||
+        !pair[1].is_number_unsigned() || pair[1].get<uint64_t>() > kMaxTokens) {
+      return Bad("skip holds what is no pair of samples");
+    }
+    const Range range{pair[0].get<int64_t>(), pair[1].get<int64_t>()};
+    if (range.size() <= 0 || range.begin < (skip.empty() ? 0 : skip.back().end + 1)) {
+      return Bad("skip does not rise");
+    }
+    skip.push_back(range);
+  }
+  return absl::OkStatus();
+}
+
 // What the order's version adds to a source.
 absl::Status ParseEpochs(const Json& object, const DataPlan& plan, PlannedSource& source) {
   std::array<int64_t, 3> epochs{};
@@ -137,9 +158,13 @@ absl::StatusOr<PlannedSource> ParseSource(const Json& object, const DataPlan& pl
   fields.Read("tokens", 0, kMaxTokens, source.tokens);
   fields.Read("sequences", source.sequences);
   fields.Read("stream", source.stream);
+  if (plan.packed()) fields.Read("bins", source.bins);
   RETURN_IF_ERROR(fields.status());
   if (source.stream[2].end > source.tokens) return Bad("stream ends after the source's tokens");
   if (plan.megatron()) RETURN_IF_ERROR(ParseEpochs(object, plan, source));
+  for (size_t i = 0; i < source.bins.size(); ++i) {
+    if (source.bins[i] > source.stream[i].size()) return Bad("bins are more than the tokens in them");
+  }
   return source;
 }
 
@@ -153,6 +178,7 @@ std::string ToJson(const DataPlan& plan) {
     json["tokens"] = source.tokens;
     json["sequences"] = Ends(source.sequences);
     json["stream"] = Ends(source.stream);
+    if (plan.packed()) json["bins"] = source.bins;
     if (plan.megatron()) {
       json["epochs"] = Json::array();
       json["separate_last"] = Json::array();
@@ -170,9 +196,10 @@ std::string ToJson(const DataPlan& plan) {
   if (plan.megatron()) {
     json["samples"] = plan.samples;
     json["blended"] = plan.blended;
-  } else {
+  } else if (!plan.dummy()) {
     json["period"] = plan.period;
   }
+  for (const Range& range : plan.skip) json["skip"].push_back({range.begin, range.end});
   json["sources"] = std::move(sources);
   // A path need not be UTF-8; it is no part of the hash, so a replacement character does no harm.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -185,10 +212,11 @@ absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
   Fields fields(json);
   fields.Read("version", plan.version);
   RETURN_IF_ERROR(fields.status());
-  if (plan.version != kOrderVersion && plan.version != kMegatron014 && plan.version != kMegatron010) {
-    return absl::UnimplementedError(absl::StrCat(
-        "data plan: order version ", plan.version, " is not known; this ", "program knows ", kOrderVersion,
-        ", ", kMegatron010, " and ", kMegatron014, "; resume with the version that wrote the checkpoint"));
+  if (plan.version != kOrderVersion && !plan.packed() && !plan.dummy() && !plan.megatron()) {
+    return absl::UnimplementedError(
+        absl::StrCat("data plan: order version ", plan.version, " is not known; this program knows ",
+                     kOrderVersion, ", ", kPackedVersion, ", ", kDummyVersion, ", ", kMegatron010, " and ",
+                     kMegatron014, "; resume with the version that wrote the checkpoint"));
   }
   fields.Read("seed", INT64_MIN, INT64_MAX, plan.seed);
   fields.Read("sequence_length", 1, int64_t{1} << 31, plan.sequence_length);
@@ -196,12 +224,15 @@ absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
   if (plan.megatron()) {
     fields.Read("samples", plan.samples);
     fields.Read("blended", plan.blended);
-  } else {
+  } else if (!plan.dummy()) {
     fields.Read("period", 1, kMaxPeriod, plan.period);
   }
   RETURN_IF_ERROR(fields.status());
+  RETURN_IF_ERROR(ParseSkip(json, plan.skip));
   const auto sources = json.find("sources");
-  if (sources == json.end() || !sources->is_array() || sources->empty()) return Bad("sources is no list");
+  if (sources == json.end() || !sources->is_array() || sources->empty() != plan.dummy()) {
+    return Bad("sources is no list");
+  }
   if (sources->size() > static_cast<size_t>(kMaxSources)) return Bad("sources is too long");
   int64_t shares = 0;
   for (const Json& object : *sources) {
@@ -209,7 +240,7 @@ absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
     shares += source.share;
     plan.sources.push_back(std::move(source));
   }
-  if (plan.megatron()) return plan;
+  if (plan.megatron() || plan.dummy()) return plan;
   if (shares != plan.period) return Bad(absl::StrCat("the shares sum to ", shares, ", not to ", plan.period));
   return plan;
 }

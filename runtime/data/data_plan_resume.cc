@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/data/data_plan.h"
+#include "runtime/data/skipping_order.h"
 
 namespace galley::data {
 namespace {
@@ -19,15 +20,27 @@ std::string Reading(const PlannedSource& source, const DataPlan& plan) {
                       " for a run of ", plan.samples[0], " samples");
 }
 
+// The stretches left out of the first `consumed` samples of a run.
+std::string SkippedBefore(const DataPlan& plan, int64_t consumed) {
+  const int64_t last = consumed == 0 ? -1 : Unskipped(plan.skip, consumed - 1);
+  std::string text;
+  for (const Range& range : plan.skip) {
+    if (range.begin < last) absl::StrAppend(&text, text.empty() ? "" : ", ", range.begin, " to ", range.end);
+  }
+  return text.empty() ? "nothing" : absl::StrCat("samples ", text);
+}
+
 }  // namespace
 
 absl::Status CheckResume(const DataPlan& saved, const DataPlan& now, int64_t consumed) {
-  if (consumed == 0 || Hash(saved) == Hash(now)) return absl::OkStatus();
+  const std::string skipped_was = SkippedBefore(saved, consumed), skipped_is = SkippedBefore(now, consumed);
+  if (consumed == 0 || (Hash(saved) == Hash(now) && skipped_was == skipped_is)) return absl::OkStatus();
   std::vector<std::string> changes;
   const auto differ = [&changes](absl::string_view what, const auto& was, const auto& is) {
     if (was != is) changes.push_back(absl::StrCat(what, " was ", was, " and is ", is));
   };
   differ("the order's version", saved.version, now.version);
+  differ("what data.skip leaves out up to here", skipped_was, skipped_is);
   differ("data.seed", saved.seed, now.seed);
   differ("the sequence length", saved.sequence_length, now.sequence_length);
   differ("the blend's period", saved.period, now.period);

@@ -57,10 +57,10 @@ void PositionsOf(std::span<const int32_t> starts, std::span<int32_t> positions) 
   for (size_t i = 0; i < starts.size(); ++i) positions[i] = static_cast<int32_t>(i) - starts[i];
 }
 
-void MaskAfterEod(std::span<const int32_t> tokens, int32_t eod, std::span<int32_t> labels) {
-  CHECK_EQ(tokens.size(), labels.size());
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] == eod) labels[i] = -1;
+void MaskLastPlaces(std::span<const int32_t> starts, std::span<int32_t> labels) {
+  CHECK_EQ(starts.size(), labels.size() + 1);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (starts[i + 1] == static_cast<int32_t>(i) + 1) labels[i] = -1;
   }
 }
 

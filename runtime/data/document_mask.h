@@ -23,8 +23,8 @@ void StartsByEod(std::span<const int32_t> tokens, int32_t eod, std::span<int32_t
 // positions[i] = i - starts[i].
 void PositionsOf(std::span<const int32_t> starts, std::span<int32_t> positions);
 
-// labels[i] = -1 where tokens[i] is `eod`: what follows a document is not predicted from it. The eod itself
-// still is (Megatron-Core, eod_mask_loss).
-void MaskAfterEod(std::span<const int32_t> tokens, int32_t eod, std::span<int32_t> labels);
+// labels[i] = -1 where place i + 1 begins a document: what follows a document is not predicted from it. Its
+// last token still is (Megatron-Core, eod_mask_loss, for borders by eod). starts: one place more than labels.
+void MaskLastPlaces(std::span<const int32_t> starts, std::span<int32_t> labels);
 
 }  // namespace galley::data

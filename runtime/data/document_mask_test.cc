@@ -14,13 +14,13 @@ using testing::ElementsAre;
 
 TEST(DocumentMask, ByTokensTheEodIsTheLastOfItsDocument) {
   const std::vector<int32_t> tokens = {7, 0, 5, 6, 0, 0, 8};
-  std::vector<int32_t> starts(7), positions(7), labels = {0, 5, 6, 0, 0, 8, 9};
+  std::vector<int32_t> starts(7), positions(7), labels = {0, 5, 6, 0, 0, 8};
   StartsByEod(tokens, 0, starts);
   EXPECT_THAT(starts, ElementsAre(0, 0, 2, 2, 2, 5, 6));
   PositionsOf(starts, positions);
   EXPECT_THAT(positions, ElementsAre(0, 1, 0, 1, 2, 0, 0));
-  MaskAfterEod(tokens, 0, labels);
-  EXPECT_THAT(labels, ElementsAre(0, -1, 6, 0, -1, -1, 9)) << "the eod is predicted, what follows it is not";
+  MaskLastPlaces(starts, labels);
+  EXPECT_THAT(labels, ElementsAre(0, -1, 6, 0, -1, -1)) << "the eod is predicted, what follows it is not";
 }
 
 // Every window of data sets with empty documents and documents of several sequences, against a walk over all

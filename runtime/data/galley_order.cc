@@ -61,7 +61,7 @@ uint64_t Unpermute(uint64_t key, uint64_t n, uint64_t i) {
 GalleyOrder::GalleyOrder(const DataPlan& plan, Split split)
     : seed_(static_cast<uint64_t>(plan.seed)),
       split_(static_cast<uint64_t>(split)),
-      length_(plan.sequence_length),
+      length_(plan.packed() ? 1 : plan.sequence_length),
       period_(plan.period) {
   std::vector<int64_t> shares;
   for (size_t s = 0; s < plan.sources.size(); ++s) {
@@ -69,7 +69,9 @@ GalleyOrder::GalleyOrder(const DataPlan& plan, Split split)
     const int64_t windows = plan.Windows(static_cast<int64_t>(s), split);
     CHECK_GT(windows, 0) << plan.sources[s].path << ": " << Name(split);
     shares.push_back(plan.sources[s].share);
-    sources_.push_back({stream.begin, windows, stream.size() - 1 - windows * length_, plan.sources[s].share});
+    // The windows of a packed source are its bins, which lie where they lie.
+    sources_.push_back({plan.packed() ? 0 : stream.begin, windows,
+                        plan.packed() ? 0 : stream.size() - 1 - windows * length_, plan.sources[s].share});
   }
   dealt_ = Deal(shares);
   std::vector<int32_t> seen(sources_.size(), 0);

@@ -15,7 +15,7 @@ struct SamplePlace {
   int64_t source = 0;
   int64_t epoch = 0;   // of that source
   int64_t window = 0;  // in the split
-  int64_t token = 0;   // first of T + 1 tokens, in the source's stream
+  int64_t token = 0;   // first of T + 1 tokens, in the source's stream; of a packed source: the window
   bool operator==(const SamplePlace&) const = default;
 };
 

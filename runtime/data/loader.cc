@@ -11,8 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/hash.h"
+#include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/data/document_mask.h"
 
 namespace galley::data {
 namespace {
@@ -26,29 +27,26 @@ struct Slot {
   int64_t first = 0;
   int64_t count = 0;
   std::vector<int32_t> tokens;  // (max_count, T + 1)
+  std::vector<int32_t> starts;  // the same; empty when no mask needs them
+  std::vector<int64_t> filled;  // (max_count): places of each sample that are no padding
   absl::Status status;
 };
 
 }  // namespace
 
 struct Loader::State {
-  State(const DataPlan& plan, const LoaderOptions& options)
-      : length(plan.sequence_length), vocab(plan.vocab), max_count(options.max_count) {}
+  State(SampleReader samples, const LoaderOptions& options)
+      : reader(std::move(samples)), options(options), row(static_cast<size_t>(reader.length()) + 1) {}
 
-  // Work space of one thread.
-  struct Scratch {
-    std::vector<std::byte> bytes;
-    SampleParts parts;
-  };
-  absl::Status ReadSample(int64_t sample, std::span<int32_t> out, Scratch& scratch) const;
-  absl::Status CheckIds(std::span<const int32_t> ids, const SampleParts& parts) const;
-  void Work(Scratch& scratch);
+  // A failed read is tried again while the loader lives and the request is wanted.
+  absl::Status ReadSample(const Slot& slot, int64_t i, SampleReader::Scratch& scratch,
+                          std::span<int32_t> starts, std::span<int32_t> out, int64_t& filled);
+  absl::Status Fill(Slot& slot, SampleReader::Scratch& scratch);
+  void Work(SampleReader::Scratch& scratch);
 
-  const int64_t length;  // T
-  const int64_t vocab;
-  const int64_t max_count;
-  std::vector<IndexedDataset> sources;
-  std::unique_ptr<const Order> order;  // refers to the sources
+  const SampleReader reader;
+  const LoaderOptions options;
+  const size_t row;  // T + 1
 
   // The ring: slots [oldest, oldest + used) are requested, in order; `to_read` counts those no thread has
   // taken.
@@ -62,38 +60,52 @@ struct Loader::State {
   bool stop = false;
   absl::Duration waited;
 
-  std::vector<Scratch> scratch;  // one a thread
+  std::vector<SampleReader::Scratch> scratch;  // one a thread
   std::vector<std::thread> threads;
 };
 
-absl::Status Loader::State::ReadSample(int64_t sample, std::span<int32_t> out, Scratch& scratch) const {
-  SampleParts& parts = scratch.parts;
-  RETURN_IF_ERROR(order->Locate(sample, parts));
-  const IndexedDataset& source = sources[static_cast<size_t>(parts.source)];
-  size_t at = 0;
-  for (const Range& range : parts.ranges) {
-    const auto size = static_cast<size_t>(range.size());
-    RETURN_IF_ERROR(source.Read(range.begin, out.subspan(at, size), scratch.bytes));
-    at += size;
+absl::Status Loader::State::ReadSample(const Slot& slot, int64_t i, SampleReader::Scratch& work,
+                                       std::span<int32_t> starts, std::span<int32_t> out, int64_t& filled) {
+  absl::Duration pause = options.retry.first, failing;
+  while (true) {
+    absl::StatusOr<int64_t> read = reader.Read(slot.first + i, out, starts, work);
+    if (read.ok()) {
+      if (failing > absl::ZeroDuration()) {
+        LogWarning("data: reads go on after ", absl::FormatDuration(failing));
+      }
+      filled = *read;
+      return absl::OkStatus();
+    }
+    if (!absl::IsUnavailable(read.status())) return read.status();
+    if (failing >= options.retry.total) {
+      return Annotate(read.status(), absl::StrCat("tried again for ", absl::FormatDuration(failing)));
+    }
+    if (failing == absl::ZeroDuration()) {
+      LogWarning("data: ", read.status().message(), "; trying again for ",
+                 absl::FormatDuration(options.retry.total));
+    }
+    pause = std::min(pause, options.retry.total - failing);
+    std::unique_lock lock(mutex);
+    if (asked.wait_for(lock, absl::ToChronoNanoseconds(pause), [&] { return stop || slot.dropped; })) {
+      return absl::CancelledError("the loader stopped");
+    }
+    failing += pause;
+    pause = std::min(2 * pause, options.retry.most);
   }
-  // The embedding would read outside its table; one pass over the tokens costs next to nothing.
-  uint32_t largest = 0;
-  for (const int32_t id : out) largest = std::max(largest, static_cast<uint32_t>(id));
-  return static_cast<int64_t>(largest) < vocab ? absl::OkStatus() : CheckIds(out, parts);
 }
 
-absl::Status Loader::State::CheckIds(std::span<const int32_t> ids, const SampleParts& parts) const {
-  const IndexedDataset& source = sources[static_cast<size_t>(parts.source)];
-  size_t at = 0;
-  for (const Range& range : parts.ranges) {
-    const auto size = static_cast<size_t>(range.size());
-    RETURN_IF_ERROR(data::CheckIds(source, range.begin, ids.subspan(at, size), vocab));
-    at += size;
+absl::Status Loader::State::Fill(Slot& slot, SampleReader::Scratch& work) {
+  for (int64_t i = 0; i < slot.count; ++i) {
+    const size_t at = static_cast<size_t>(i) * row;
+    std::span<int32_t> starts(slot.starts);
+    if (!starts.empty()) starts = starts.subspan(at, row);
+    RETURN_IF_ERROR(ReadSample(slot, i, work, starts, std::span(slot.tokens).subspan(at, row),
+                               slot.filled[static_cast<size_t>(i)]));
   }
   return absl::OkStatus();
 }
 
-void Loader::State::Work(Scratch& scratch) {
+void Loader::State::Work(SampleReader::Scratch& work) {
   std::unique_lock lock(mutex);
   while (true) {
     asked.wait(lock, [this] { return stop || to_read > 0; });
@@ -102,12 +114,7 @@ void Loader::State::Work(Scratch& scratch) {
     --to_read;
     slot.phase = Slot::Phase::kReading;
     lock.unlock();
-    absl::Status status;
-    const auto row = static_cast<size_t>(length) + 1;
-    for (int64_t i = 0; i < slot.count && status.ok(); ++i) {
-      status = ReadSample(slot.first + i, std::span(slot.tokens).subspan(static_cast<size_t>(i) * row, row),
-                          scratch);
-    }
+    absl::Status status = Fill(slot, work);
     lock.lock();
     slot.status = std::move(status);
     slot.phase = slot.dropped ? Slot::Phase::kFree : Slot::Phase::kDone;
@@ -118,33 +125,16 @@ void Loader::State::Work(Scratch& scratch) {
 
 absl::StatusOr<std::unique_ptr<Loader>> Loader::Create(const DataPlan& plan, const LoaderOptions& options) {
   CHECK(options.max_count > 0 && options.depth > 0 && options.threads > 0);
-  for (size_t s = 0; s < plan.sources.size(); ++s) {
-    if (plan.Windows(static_cast<int64_t>(s), options.split) > 0) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat(plan.sources[s].path, ": the ", Name(options.split),
-                     " split holds no sample; give data.split a larger share of it, or add text"));
-  }
-  auto state = std::make_unique<State>(plan, options);
-  size_t item = 1;
-  for (const PlannedSource& planned : plan.sources) {
-    ASSIGN_OR_RETURN(IndexedDataset source, IndexedDataset::Open(planned.path));
-    ASSIGN_OR_RETURN(const uint64_t fingerprint, source.Fingerprint());
-    if (Hex(fingerprint) != planned.fingerprint) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          planned.path, ": the files changed since the data plan was made (fingerprint ", Hex(fingerprint),
-          ", planned ", planned.fingerprint, "); put the old ones back, or start a new run"));
-    }
-    item = std::max(item, static_cast<size_t>(ItemSize(source.type())));
-    state->sources.push_back(std::move(source));
-  }
-  ASSIGN_OR_RETURN(state->order, MakeOrder(plan, options.split, state->sources, options.index_threads));
-  const auto row = static_cast<size_t>(plan.sequence_length) + 1;
+  ASSIGN_OR_RETURN(SampleReader reader, SampleReader::Open(plan, options.samples));
+  auto state = std::make_unique<State>(std::move(reader), options);
   state->ring.resize(static_cast<size_t>(options.depth));
-  for (Slot& slot : state->ring) slot.tokens.resize(static_cast<size_t>(options.max_count) * row);
-  state->scratch.resize(static_cast<size_t>(options.threads));
-  for (State::Scratch& scratch : state->scratch) {
-    scratch.bytes.resize(row * item);
-    scratch.parts.ranges.reserve(row);
+  for (Slot& slot : state->ring) {
+    slot.tokens.resize(static_cast<size_t>(options.max_count) * state->row);
+    slot.filled.resize(static_cast<size_t>(options.max_count));
+    if (state->reader.needs_starts()) slot.starts.resize(slot.tokens.size());
+  }
+  for (int i = 0; i < options.threads; ++i) state->scratch.push_back(state->reader.MakeScratch());
+  for (SampleReader::Scratch& scratch : state->scratch) {
     state->threads.emplace_back([s = state.get(), &scratch] { s->Work(scratch); });
   }
   return std::unique_ptr<Loader>(new Loader(std::move(state)));
@@ -163,7 +153,7 @@ Loader::~Loader() {
 
 void Loader::Request(int64_t first, int64_t count) {
   State& s = *state_;
-  CHECK(first >= 0 && count > 0 && count <= s.max_count) << first << ", " << count;
+  CHECK(first >= 0 && count > 0 && count <= s.options.max_count) << first << ", " << count;
   std::unique_lock lock(s.mutex);
   CHECK_LT(s.used, s.ring.size());
   Slot& slot = s.ring[(s.oldest + s.used) % s.ring.size()];
@@ -182,13 +172,18 @@ int Loader::Room() const {
   return static_cast<int>(state_->ring.size() - state_->used);
 }
 
-absl::Status Loader::Pop(std::span<int32_t> tokens, std::span<int32_t> labels) {
+absl::Status Loader::Pop(const SampleSpans& out) {
   State& s = *state_;
   const absl::Duration start = Clock::Real().SinceStart();
   std::unique_lock lock(s.mutex);
   CHECK_GT(s.used, size_t{0}) << "nothing was requested";
   Slot& slot = s.ring[s.oldest];
-  s.done.wait(lock, [&slot] { return slot.phase == Slot::Phase::kDone; });
+  const auto is_done = [&slot] { return slot.phase == Slot::Phase::kDone; };
+  for (absl::Duration wait = s.options.slow; !s.done.wait_for(lock, absl::ToChronoNanoseconds(wait), is_done);
+       wait *= 2) {
+    LogWarning("data: waiting for samples ", slot.first, " to ", slot.first + slot.count, " since ",
+               absl::FormatDuration(Clock::Real().SinceStart() - start), "; the file system is slow or away");
+  }
   s.waited += Clock::Real().SinceStart() - start;
   s.oldest = (s.oldest + 1) % s.ring.size();
   --s.used;
@@ -196,13 +191,22 @@ absl::Status Loader::Pop(std::span<int32_t> tokens, std::span<int32_t> labels) {
   // The slot is ours until the next Request, which comes from this thread too.
   lock.unlock();
   if (!slot.status.ok()) return std::exchange(slot.status, absl::OkStatus());
-  const auto length = static_cast<size_t>(s.length);
-  CHECK_EQ(tokens.size(), static_cast<size_t>(slot.count) * length);
-  CHECK_EQ(labels.size(), tokens.size());
+  const size_t length = s.row - 1;
+  CHECK_EQ(out.tokens.size(), static_cast<size_t>(slot.count) * length);
+  CHECK_EQ(out.labels.size(), out.tokens.size());
+  CHECK_EQ(out.starts.size(), s.reader.mask().starts ? out.tokens.size() : 0);
   for (size_t i = 0; i < static_cast<size_t>(slot.count); ++i) {
-    const int32_t* row = slot.tokens.data() + i * (length + 1);
-    std::memcpy(tokens.data() + i * length, row, length * sizeof(int32_t));
-    std::memcpy(labels.data() + i * length, row + 1, length * sizeof(int32_t));
+    const int32_t* row = slot.tokens.data() + i * s.row;
+    const std::span<int32_t> labels = out.labels.subspan(i * length, length);
+    std::memcpy(out.tokens.data() + i * length, row, length * sizeof(int32_t));
+    std::memcpy(labels.data(), row + 1, length * sizeof(int32_t));
+    const size_t last = std::min(length, static_cast<size_t>(std::max<int64_t>(slot.filled[i] - 1, 0)));
+    std::fill(labels.begin() + static_cast<std::ptrdiff_t>(last), labels.end(), -1);
+    if (slot.starts.empty()) continue;
+    const std::span<const int32_t> starts(slot.starts.data() + i * s.row, s.row);
+    if (!s.reader.mask().eod_loss) MaskLastPlaces(starts, labels);
+    if (out.starts.empty()) continue;
+    std::memcpy(out.starts.data() + i * length, starts.data(), length * sizeof(int32_t));
   }
   return absl::OkStatus();
 }
@@ -214,6 +218,7 @@ void Loader::Clear() {
     Slot& slot = s.ring[(s.oldest + i) % s.ring.size()];
     if (slot.phase == Slot::Phase::kReading) {
       slot.dropped = true;
+      s.asked.notify_all();
     } else {
       slot.phase = Slot::Phase::kFree;
     }
@@ -230,9 +235,9 @@ absl::Duration Loader::waited() const {
 }
 
 uint64_t Loader::SamplesHash(int64_t first, int64_t count) const {
-  return state_->order->SamplesHash(first, count);
+  return state_->reader.order().SamplesHash(first, count);
 }
 
-const Order& Loader::order() const { return *state_->order; }
+const Order& Loader::order() const { return state_->reader.order(); }
 
 }  // namespace galley::data

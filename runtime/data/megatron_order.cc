@@ -8,7 +8,6 @@
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
-#include "runtime/data/galley_order.h"
 
 namespace galley::data {
 namespace {
@@ -20,12 +19,6 @@ MegatronSurplus SurplusOf(const DataPlan& plan) {
 }
 
 }  // namespace
-
-absl::StatusOr<std::unique_ptr<Order>> MakeOrder(const DataPlan& plan, Split split,
-                                                 std::span<const IndexedDataset> sources, int threads) {
-  if (!plan.megatron()) return std::make_unique<GalleyOrder>(plan, split);
-  return MegatronOrder::Create(plan, split, sources, threads);
-}
 
 absl::StatusOr<std::unique_ptr<MegatronOrder>> MegatronOrder::Create(const DataPlan& plan, Split split,
                                                                      std::span<const IndexedDataset> sources,

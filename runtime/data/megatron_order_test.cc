@@ -44,7 +44,7 @@ class MegatronOrderTest : public ::testing::Test {
       const int64_t now = std::min(count, first + n - at);
       (*loader)->Request(at, now);
       std::vector<int32_t> tokens(static_cast<size_t>(now * kLength)), labels(tokens.size());
-      const absl::Status status = (*loader)->Pop(tokens, labels);
+      const absl::Status status = (*loader)->Pop({tokens, labels});
       EXPECT_TRUE(status.ok()) << status;
       for (size_t i = 0; i + 1 < tokens.size(); ++i) {
         if ((i + 1) % kLength == 0) continue;  // the last label is no token of this sample
@@ -65,9 +65,12 @@ TEST_F(MegatronOrderTest, AResumeAnywhereReadsTheSameWhateverTheShapeOfTheRun) {
     const auto first = static_cast<int64_t>(random() % 990);
     const int64_t n = std::min<int64_t>(1000 - first, 1 + random() % 60);
     const auto count = static_cast<int64_t>(1 + random() % 9);
-    const std::vector<int32_t> part = Read(
-        first, n, {.max_count = count, .depth = 3, .threads = 1 + round % 3, .index_threads = 1 + round % 4},
-        count);
+    const std::vector<int32_t> part = Read(first, n,
+                                           {.samples = {.index_threads = 1 + round % 4},
+                                            .max_count = count,
+                                            .depth = 3,
+                                            .threads = 1 + round % 3},
+                                           count);
     const auto from = whole.begin() + first * kLength;
     EXPECT_TRUE(std::equal(part.begin(), part.end(), from, from + n * kLength)) << first << " + " << n;
   }
@@ -102,9 +105,10 @@ TEST_F(MegatronOrderTest, TokensAreThoseOfTheParts) {
 }
 
 TEST_F(MegatronOrderTest, ValidationHasAnOrderOfItsOwn) {
-  const std::vector<int32_t> valid = Read(0, 40, {.split = Split::kValid, .max_count = 8}, 8);
+  const std::vector<int32_t> valid = Read(0, 40, {.samples = {.split = Split::kValid}, .max_count = 8}, 8);
   EXPECT_NE(valid, Read(0, 40, {.max_count = 8}, 8));
-  EXPECT_ERROR(Loader::Create(*BuildDataPlan(config_), {.split = Split::kTest}).status(), "the test split");
+  EXPECT_ERROR(Loader::Create(*BuildDataPlan(config_), {.samples = {.split = Split::kTest}}).status(),
+               "the test split");
 }
 
 TEST_F(MegatronOrderTest, ThePlanComesBackWholeFromJson) {

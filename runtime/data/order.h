@@ -13,7 +13,7 @@
 
 namespace galley::data {
 
-// T + 1 tokens of one source.
+// Tokens of one source: T + 1 of them, or fewer where documents are packed, and then the rest is padding.
 struct SampleParts {
   int64_t source = 0;
   std::vector<Range> ranges;  // of the source's token stream, none empty, in the order they are read
@@ -30,10 +30,12 @@ class Order {
   virtual std::vector<int64_t> DrawnBySource(int64_t consumed) const = 0;
   // XXH3 over what samples [first, first + count) are: what a step saw, whoever read it. Allocates nothing.
   virtual uint64_t SamplesHash(int64_t first, int64_t count) const = 0;
+  // The order with nothing left out by data.skip.
+  virtual const Order& whole() const { return *this; }
 };
 
 // The order of the plan's version. `sources` are the plan's, in its order, and outlive the result. Megatron's
-// orders build their indices here, with `threads`.
+// orders and packing build their indices here, with `threads`.
 absl::StatusOr<std::unique_ptr<Order>> MakeOrder(const DataPlan& plan, Split split,
                                                  std::span<const IndexedDataset> sources, int threads);
 

@@ -13,47 +13,12 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/generate/generator.h"
 #include "runtime/generate/sample.h"
+#include "runtime/models/data_config.h"
 #include "runtime/models/prepare.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::generate {
 namespace {
-
-absl::StatusOr<std::unique_ptr<tokenizer::Tokenizer>> MakeTokenizer(const recipe::Tokenizer& spec) {
-  using Kind = recipe::TokenizerKind;
-  tokenizer::TokenizerSpec out;
-  switch (spec.kind) {
-    case Kind::kBytes:
-      out.kind = "bytes";
-      break;
-    case Kind::kGpt2:
-      out.kind = "gpt2";
-      break;
-    case Kind::kHuggingFace:
-      out.kind = "huggingface";
-      break;
-    case Kind::kTiktoken:
-      out.kind = "tiktoken";
-      break;
-    case Kind::kTekken:
-      out.kind = "tekken";
-      break;
-    case Kind::kSentencePiece:
-      out.kind = "sentencepiece";
-      break;
-    case Kind::kWordPiece:
-      out.kind = "wordpiece";
-      break;
-  }
-  out.file = spec.file;
-  out.vocab = spec.vocab;
-  out.merges = spec.merges;
-  out.pattern = spec.pattern;
-  out.eod = spec.eod;
-  out.special_tokens_in_text = spec.special_tokens_in_text;
-  out.lowercase = spec.lowercase;
-  return tokenizer::MakeTokenizer(out);
-}
 
 void Print(absl::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -73,7 +38,7 @@ absl::Status Run(const v1::Start& start) {
                                                   .origins_json = start.recipe().origins_json()});
   if (!result.prepared.has_value()) return absl::InvalidArgumentError(recipe::FormatFaults(result.faults));
   const recipe::RecipeSpec& spec = result.prepared->spec;
-  ASSIGN_OR_RETURN(auto tokenizer, MakeTokenizer(spec.data.tokenizer));
+  ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(models::TokenizerSpecOf(spec.data.tokenizer)));
   auto generator = Generator::Create(spec, result.prepared->plan.card, start.threads());
   RETURN_IF_ERROR(checkpoint::Load(start.restore_path(), generator->WeightItems(), {"optim."}));
   generator->Loaded();

@@ -3,8 +3,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace galley::metrics {
+
+struct SetLoss {
+  std::string set;
+  double loss = 0;
+};
 
 struct StepRecord {
   int64_t step = 0;  // 1 after the first update
@@ -19,8 +26,9 @@ struct StepRecord {
   double step_seconds = 0;
   double data_seconds = 0;  // of step_seconds, waited for data
   double tokens_per_second = 0;
-  std::optional<double> mfu;  // model FLOPs over the peak of the inventory
-  std::optional<double> validation_loss;
+  std::optional<double> mfu;                       // model FLOPs over the peak of the inventory
+  std::optional<double> validation_loss;           // of the first validation set
+  std::vector<SetLoss> validation_sets = {};       // of those with a name, after an evaluation
   std::optional<double> checkpoint_stall_seconds;  // of step_seconds, waited for a snapshot
 };
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/plan/plan.h"
 #include "runtime/recipe/quantity.h"
@@ -57,12 +59,34 @@ void CheckEvaluation(Checker& c, const BatchRamp& ramp, int64_t total_steps) {
     return;
   }
   // A forward pass is a third of a training step's work.
-  const double cost = static_cast<double>(count) * static_cast<double>(schedule.samples()) / 3;
+  const int64_t sets = c.Sound({"data.split", "data.valid"}) ? recipe::ValidationSets(c.spec.data) : 1;
+  const double cost =
+      static_cast<double>(count) * static_cast<double>(schedule.samples()) * static_cast<double>(sets) / 3;
   const double share = cost / (cost + static_cast<double>(ramp.SamplesAfter(total_steps)));
   if (share > 0.05) {
     c.Warn("evaluation.samples",
            absl::StrCat("evaluation takes about ", static_cast<int64_t>(share * 100 + 0.5),
-                        " % of the run's time (", count, " times ", schedule.samples(), " samples)"));
+                        " % of the run's time (", count, " times ", schedule.samples(), " samples",
+                        sets > 1 ? absl::StrCat(" of ", sets, " sets)") : ")"));
+  }
+}
+
+// Stretches are left out one after the other: a later one may not begin before an earlier one.
+void CheckSkip(Checker& c, const BatchRamp& ramp) {
+  int64_t before = 0;
+  for (size_t i = 0; i < c.spec.data.skip.size(); ++i) {
+    const recipe::Skip& skip = c.spec.data.skip[i];
+    const std::string path = absl::StrCat("data.skip[", i, "]");
+    const int64_t from = ramp.Samples(skip.from);
+    if (ramp.Samples(skip.to) <= from) {
+      c.Error(path + ".to", absl::StrCat(recipe::PrintAmount(skip.to), " is not after ",
+                                         recipe::PrintAmount(skip.from), ", where the stretch begins"));
+    } else if (from < before) {
+      c.Error(path + ".from",
+              absl::StrCat(recipe::PrintAmount(skip.from),
+                           " is before the stretch in front of it begins; list them in order"));
+    }
+    before = std::max(before, from);
   }
 }
 
@@ -88,6 +112,7 @@ void Check(Checker& c) {
   }
   if (c.Sound({"checkpoint.every"})) CheckCheckpoints(c, ramp, total);
   if (c.Sound({"evaluation"})) CheckEvaluation(c, ramp, total);
+  if (c.Sound({"data.skip"})) CheckSkip(c, ramp);
 }
 
 }  // namespace galley::plan

@@ -87,7 +87,8 @@ Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventor
   if (spec.launcher.slurm) plan.jobs = spec.launcher.slurm->chain;
   const double flops = card.flops_per_token.total();
   plan.training_flops = flops * static_cast<double>(plan.total_tokens);
-  plan.evaluation_flops = flops / 3 * static_cast<double>(plan.evaluation.Count()) *
+  plan.validation_sets = recipe::ValidationSets(spec.data);
+  plan.evaluation_flops = flops / 3 * static_cast<double>(plan.evaluation.Count() * plan.validation_sets) *
                           static_cast<double>(plan.evaluation.samples()) *
                           static_cast<double>(spec.model.context);
   plan.hash = Hex(Hash64(ToJson(plan)));

@@ -50,6 +50,7 @@ struct Plan {
   int64_t checkpoint_bytes = 0;  // one checkpoint on disk: f32 weights, m and v
   int64_t jobs = 1;              // of the chain, slurm
   double training_flops = 0;     // whole run, model FLOPs
+  int64_t validation_sets = 1;   // that each evaluation reads
   double evaluation_flops = 0;
 
   // Consumed samples before step index `step`, and the rate its update uses.

@@ -113,6 +113,7 @@ Json Body(const Plan& plan) {
           {"evaluation",
            {{"count", plan.evaluation.Count()},
             {"samples", plan.evaluation.samples()},
+            {"sets", plan.validation_sets},
             {"flops", Rounded(plan.evaluation_flops)},
             {"share", Rounded(plan.evaluation_flops / (plan.evaluation_flops + plan.training_flops))}}}};
 }

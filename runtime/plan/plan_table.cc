@@ -154,9 +154,10 @@ std::string SavePart(const Plan& plan) {
   if (!plan.checkpoints.phases().empty()) out += saves.Print();
   if (plan.evaluation.Count() == 0) return out + "Evaluation: none\n";
   const double share = plan.evaluation_flops / (plan.evaluation_flops + plan.training_flops);
-  return absl::StrCat(out, "Evaluation: ", Grouped(plan.evaluation.Count()), " of ",
-                      Grouped(plan.evaluation.samples()), " samples, ", Flop(plan.evaluation_flops), ", ",
-                      absl::StrFormat("%.3g", 100 * share), " % of the work\n");
+  return absl::StrCat(
+      out, "Evaluation: ", Grouped(plan.evaluation.Count()), " of ", Grouped(plan.evaluation.samples()),
+      " samples", plan.validation_sets > 1 ? absl::StrCat(" of each of ", plan.validation_sets, " sets") : "",
+      ", ", Flop(plan.evaluation_flops), ", ", absl::StrFormat("%.3g", 100 * share), " % of the work\n");
 }
 
 }  // namespace

@@ -119,6 +119,37 @@ void CheckLauncher(Checker& c) {
   }
 }
 
+void CheckData(Checker& c) {
+  const Data& data = c.spec.data;
+  if (c.Sound({"data.mask", "data.tokenizer"}) && data.mask.borders == Borders::kEod &&
+      data.tokenizer.kind == TokenizerKind::kBytes) {
+    c.Error("data.mask.borders", "the tokenizer bytes has no end-of-document token; use index");
+  }
+  if (c.Sound({"data.mask", "data.kind"}) && data.kind == DataKind::kDummy &&
+      (data.mask.attention == Scope::kDocument || data.mask.positions == Scope::kDocument ||
+       !data.mask.eod_loss)) {
+    c.Error("data.mask", "dummy data have no documents");
+  }
+  if (c.Sound({"data.order", "data.kind"}) && data.kind == DataKind::kDummy &&
+      data.order == Order::kMegatron) {
+    c.Error("data.order", "dummy data have no order of Megatron's");
+  }
+  if (c.Sound({"data.pad", "model.vocab"}) && data.pad >= c.spec.model.vocab) {
+    c.Error("data.pad", absl::StrCat(data.pad, " is outside the vocabulary of ", c.spec.model.vocab));
+  }
+  std::set<std::string> names;
+  for (size_t i = 0; i < data.valid.size(); ++i) {
+    const std::string path = ItemPath("data.valid", i);
+    if (!c.Sound({path})) continue;
+    if (!names.insert(data.valid[i].name).second) {
+      c.Error(path + ".name", absl::StrCat("a set before has the name '", data.valid[i].name, "'"));
+    }
+  }
+  if (c.Sound({"data.valid", "evaluation"}) && !data.valid.empty() && c.spec.evaluation.every.value == 0) {
+    c.Warn("data.valid", "nothing reads these sets: evaluation.every is 0");
+  }
+}
+
 void CheckRest(Checker& c) {
   const RecipeSpec& s = c.spec;
   for (size_t i = 0; i + 1 < s.checkpoint.every.size(); ++i) {
@@ -134,10 +165,12 @@ void CheckRest(Checker& c) {
       WantMultiple(c, "evaluation.samples", s.evaluation.samples, "batch.micro x parallelism.data",
                    s.batch.micro * s.parallelism.data);
     }
-    if (c.Sound({"data.split"}) && s.data.split[1] == 0) {
-      c.Error("data.split", "evaluation needs a validation part: the second share is 0");
+    if (c.Sound({"data.split", "data.valid"}) && ValidationSets(s.data) == 0) {
+      c.Error("data.split",
+              "evaluation needs a validation part: the second share is 0, and data.valid is empty");
     }
   }
+  CheckData(c);
   std::set<ExporterKind> kinds;
   for (size_t i = 0; i < s.exporters.size(); ++i) {
     const std::string path = ItemPath("exporters", i);

@@ -72,21 +72,50 @@ struct Source {
   std::string path = {};  // prefix of .bin and .idx; absolute
   double weight = 1.0;
 };
+struct ValidSource {
+  std::string name = {};
+  std::string path = {};  // prefix of .bin and .idx; absolute
+};
+enum class DataKind { kFiles, kDummy };
 enum class Order { kGalley, kMegatron };
+enum class PackingKind { kCut, kBestFit };
+struct Skip {
+  Amount from = {};
+  Amount to = {};
+};
 enum class MegatronRules { kCore014, kCore010 };
 struct Megatron {
   MegatronRules rules = MegatronRules::kCore014;
   bool blend_one_source = false;
   std::optional<int64_t> samples = {};  // default: those of the run
 };
+enum class Scope { kSample, kDocument };
+enum class Borders { kIndex, kEod };
+struct Mask {
+  Scope attention = Scope::kSample;
+  Scope positions = Scope::kSample;
+  bool eod_loss = true;
+  Borders borders = Borders::kIndex;
+};
 struct Data {
   Tokenizer tokenizer = {};
-  std::vector<Source> train = {};
+  DataKind kind = DataKind::kFiles;
+  std::vector<Source> train = {};       // kind: files
+  std::vector<ValidSource> valid = {};  // beside the split's
   std::vector<double> split = {969, 30, 1};
   Order order = Order::kGalley;
-  Megatron megatron = {};  // order: megatron
+  Megatron megatron = {};                   // order: megatron
+  PackingKind packing = PackingKind::kCut;  // order: galley
+  int64_t pad = 0;                          // packing: best_fit
   int64_t seed = 1234;
+  std::vector<Skip> skip = {};
+  Mask mask = {};
 };
+
+// Sets that each evaluation reads: the split's validation part, where there is one, and those with a name.
+inline int64_t ValidationSets(const Data& data) {
+  return (data.split[1] > 0 ? 1 : 0) + static_cast<int64_t>(data.valid.size());
+}
 
 struct Rampup {
   int64_t start = 0;

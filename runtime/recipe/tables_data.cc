@@ -75,6 +75,32 @@ Table MakeSource() {
   return table;
 }
 
+bool IsName(const std::string& name) {
+  const auto word = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); };
+  return !name.empty() && name.size() <= 63 && word(name[0]) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return word(c) || c == '.' || c == '_' || c == '-'; });
+}
+constexpr char kNameBound[] = "1 to 63 letters, digits, '.', '_' or '-', the first a letter or digit";
+
+Table MakeValidSource() {
+  Table table;
+  Declare<ValidSource> d(table);
+  d.Leaf("name", &ValidSource::name, StringCodec(), "Its name in metrics.")
+      .Required()
+      .Bound(kNameBound, IsName);
+  d.Leaf("path", &ValidSource::path, PathCodec(), "Token file, all of it for validation.").Required();
+  return table;
+}
+
+Table MakeSkip() {
+  Table table;
+  Declare<Skip> d(table);
+  NotNegative(d.Leaf("from", &Skip::from, AmountCodec(), "Begin of the stretch.").Required());
+  AboveNone(d.Leaf("to", &Skip::to, AmountCodec(), "Its end; what this step would see is read.").Required());
+  return table;
+}
+
 Table MakeMegatron() {
   Table table;
   Declare<Megatron> d(table);
@@ -95,6 +121,26 @@ Table MakeMegatron() {
   return table;
 }
 
+Table MakeMask() {
+  const auto scope = ChoiceCodec<Scope>({{"sample", Scope::kSample}, {"document", Scope::kDocument}});
+  Table table;
+  Declare<Mask> d(table);
+  d.Leaf("attention", &Mask::attention, scope,
+         "How far back a token sees: to the beginning of its sample, or of its document.")
+      .Warn();
+  d.Leaf("positions", &Mask::positions, scope,
+         "Where positions begin at 0: with each sample, or with each document.")
+      .Warn();
+  d.Leaf("eod_loss", &Mask::eod_loss, BoolCodec(),
+         "Whether the token that follows an end-of-document token is predicted and counts.")
+      .Warn();
+  d.Leaf("borders", &Mask::borders,
+         ChoiceCodec<Borders>({{"index", Borders::kIndex}, {"eod", Borders::kEod}}),
+         "What ends a document: the .idx file says so, or the end-of-document token, as in Megatron.")
+      .Warn();
+  return table;
+}
+
 bool SoundSplit(const std::vector<double>& split) {
   return split.size() == 3 && split[0] > 0 &&
          std::all_of(split.begin(), split.end(), [](double v) { return v >= 0; });
@@ -107,13 +153,7 @@ const Table& MetadataTable() {
     Declare<Metadata> d(t);
     d.Leaf("name", &Metadata::name, StringCodec(), "Name of the run; its run directory begins with it.")
         .Required()
-        .Bound("1 to 63 letters, digits, '.', '_' or '-', the first a letter or digit",
-               [](const std::string& name) {
-                 const auto word = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); };
-                 return name.size() <= 63 && word(name[0]) &&
-                        std::all_of(name.begin(), name.end(),
-                                    [&](char c) { return word(c) || c == '.' || c == '_' || c == '-'; });
-               });
+        .Bound(kNameBound, IsName);
     d.Leaf("labels", &Metadata::labels, LabelsCodec(), "Free words about the run, for people and lists.")
         .Default("none");
   });
@@ -124,11 +164,23 @@ const Table& DataTable() {
   static const Table tokenizer = MakeTokenizer();
   static const Table source = MakeSource();
   static const Table megatron = MakeMegatron();
+  static const Table mask = MakeMask();
+  static const Table valid = MakeValidSource();
+  static const Table skip = MakeSkip();
   static const Table table = MakeTable([](Table& t) {
     Declare<Data> d(t);
     d.Section("tokenizer", &Data::tokenizer, tokenizer, "What made the tokens, and what generation uses.")
         .Required();
-    d.List("train", &Data::train, source, "Token files that samples are drawn from.").Required();
+    d.Leaf("kind", &Data::kind,
+           ChoiceCodec<DataKind>({{"files", DataKind::kFiles}, {"dummy", DataKind::kDummy}}),
+           "files: token files. dummy: random ids, for benchmarks.")
+        .Fixed();
+    d.List("train", &Data::train, source, "Token files that samples are drawn from.")
+        .Required()
+        .OnlyFor(&Data::kind, {DataKind::kFiles}, "kind", "files");
+    d.List("valid", &Data::valid, valid,
+           "Named sets that every evaluation reads beside the validation share of the training files.")
+        .Default("none");
     d.Leaf("split", &Data::split, NumbersCodec(),
            "Shares of each file's documents for training, validation and test.")
         .Bound("three numbers, none negative, the first above 0", SoundSplit)
@@ -139,7 +191,25 @@ const Table& DataTable() {
         .Fixed();
     d.Section("megatron", &Data::megatron, megatron, "Which of Megatron's orders.")
         .OnlyFor(&Data::order, {Order::kMegatron}, "order", "megatron");
+    d.Leaf(
+         "packing", &Data::packing,
+         ChoiceCodec<PackingKind>({{"cut", PackingKind::kCut}, {"best_fit", PackingKind::kBestFit}}),
+         "cut: samples are windows of the stream of documents. best_fit: documents lie whole in samples, and "
+         "the rest is padding.")
+        .Fixed()
+        .OnlyFor(&Data::order, {Order::kGalley}, "order", "galley");
+    d.Leaf("pad", &Data::pad, IntegerCodec(),
+           "Id of padding, which no document needs: places are padding by their place, never by their id.")
+        .AtLeast(0)
+        .Warn()
+        .OnlyFor(&Data::packing, {PackingKind::kBestFit}, "packing", "best_fit");
     d.Leaf("seed", &Data::seed, IntegerCodec(), "Of the sample order.").AtLeast(0).Fixed();
+    d.List("skip", &Data::skip, skip,
+           "Stretches of the data that are left out: what these steps would have seen, the stretches before "
+           "left out.")
+        .Default("none");
+    d.Section("mask", &Data::mask, mask, "What documents that share a sample see of each other.")
+        .Default("none");
   });
   return table;
 }

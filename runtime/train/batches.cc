@@ -1,33 +1,47 @@
 #include "runtime/train/batches.h"
 
+#include <span>
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/data/document_mask.h"
 
 namespace galley::train {
 
-Batches::Batches(std::unique_ptr<data::Loader> loader, int64_t micro, int64_t context, NextSample next)
+Batches::Batches(std::unique_ptr<data::Loader> loader, const BatchShape& shape, NextSample next)
     : loader_(std::move(loader)),
-      micro_(micro),
-      context_(context),
+      shape_(shape),
       next_(std::move(next)),
-      tokens_(static_cast<size_t>(micro * context)),
-      labels_(static_cast<size_t>(micro * context)) {
+      tokens_(shape.places()),
+      labels_(shape.places()),
+      starts_(shape.attention_by_document || shape.positions_by_document ? shape.places() : 0),
+      positions_(shape.positions_by_document ? shape.places() : 0) {
   AskAhead();
 }
 
 absl::StatusOr<TokenBatch> Batches::Next() {
-  RETURN_IF_ERROR(loader_->Pop(tokens_, labels_));
+  RETURN_IF_ERROR(loader_->Pop({tokens_, labels_, starts_}));
   AskAhead();
-  return TokenBatch{.tokens = View(tokens_.data(), DType::kI32, {micro_, context_}),
-                    .labels = View(labels_.data(), DType::kI32, {micro_, context_})};
+  const auto view = [this](std::vector<int32_t>& places) {
+    return View(places.data(), DType::kI32, {shape_.micro, shape_.context});
+  };
+  TokenBatch batch{.tokens = view(tokens_), .labels = view(labels_)};
+  if (shape_.attention_by_document) batch.starts = view(starts_);
+  if (shape_.positions_by_document) {
+    const auto row = static_cast<size_t>(shape_.context);
+    for (size_t at = 0; at < starts_.size(); at += row) {
+      data::PositionsOf(std::span(starts_).subspan(at, row), std::span(positions_).subspan(at, row));
+    }
+    batch.positions = view(positions_);
+  }
+  return batch;
 }
 
 void Batches::AskAhead() {
   while (loader_->Room() > 0) {
     int64_t first = next_();
     if (first < 0) return;
-    loader_->Request(first, micro_);
+    loader_->Request(first, shape_.micro);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,10 +17,19 @@ namespace galley::train {
 // Where the next micro-batch begins in the order of samples; below 0: there is none.
 using NextSample = std::function<int64_t()>;
 
+struct BatchShape {
+  int64_t micro = 1;    // samples of a micro-batch
+  int64_t context = 1;  // tokens of a sample
+  // Attention that does not cross documents, positions that begin anew with each.
+  bool attention_by_document = false;
+  bool positions_by_document = false;
+  size_t places() const { return static_cast<size_t>(micro * context); }
+};
+
 class Batches {
  public:
-  // micro-batches of (micro, context). Asks ahead as far as the loader has room.
-  Batches(std::unique_ptr<data::Loader> loader, int64_t micro, int64_t context, NextSample next);
+  // Asks ahead as far as the loader has room. The loader gives starts when the shape needs them.
+  Batches(std::unique_ptr<data::Loader> loader, const BatchShape& shape, NextSample next);
 
   // The next micro-batch; valid until the next call.
   absl::StatusOr<TokenBatch> Next();
@@ -31,10 +41,9 @@ class Batches {
 
  private:
   std::unique_ptr<data::Loader> loader_;
-  const int64_t micro_;
-  const int64_t context_;
+  const BatchShape shape_;
   NextSample next_;
-  std::vector<int32_t> tokens_, labels_;
+  std::vector<int32_t> tokens_, labels_, starts_, positions_;
 };
 
 // This rank's micro-batches from step index `first_step` to the end of the plan, along the batch ramp:
@@ -52,6 +61,13 @@ class EvaluationSamples {
 
  private:
   int64_t micro_, ranks_, rank_, micro_batches_, left_ = 0;
+};
+
+// What one evaluation reads.
+struct ValidationSet {
+  std::string name;  // empty: the validation part of the split
+  std::unique_ptr<EvaluationSamples> samples;
+  std::unique_ptr<Batches> batches;  // asks `samples`
 };
 
 }  // namespace galley::train

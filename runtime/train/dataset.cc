@@ -1,9 +1,9 @@
 #include "runtime/train/dataset.h"
 
-#include <span>
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/data/skipping_order.h"
 #include "runtime/models/data_config.h"
 
 namespace galley::train {
@@ -16,8 +16,22 @@ constexpr int kDepth = 8;
 }  // namespace
 
 absl::StatusOr<DataSet> DataSet::Open(const models::Prepared& prepared) {
-  ASSIGN_OR_RETURN(data::DataPlan plan, data::BuildDataPlan(models::DataConfigOf(prepared)));
-  return DataSet(std::move(plan), prepared.spec.batch.micro);
+  const recipe::RecipeSpec& spec = prepared.spec;
+  DataSet set;
+  const data::DataConfig config = models::DataConfigOf(prepared);
+  ASSIGN_OR_RETURN(set.plan_, data::BuildDataPlan(config));
+  set.split_validates_ = config.needs_valid;
+  for (models::NamedSet& named : models::NamedSetsOf(spec)) {
+    ASSIGN_OR_RETURN(data::DataPlan plan, data::BuildDataPlan(named.config));
+    set.named_.push_back({std::move(named.name), std::move(plan)});
+  }
+  ASSIGN_OR_RETURN(set.mask_, models::MaskOptionsOf(spec));
+  set.shape_ = {.micro = spec.batch.micro,
+                .context = spec.model.context,
+                .attention_by_document = spec.data.mask.attention == recipe::Scope::kDocument,
+                .positions_by_document = spec.data.mask.positions == recipe::Scope::kDocument};
+  set.pad_ = static_cast<int32_t>(spec.data.pad);
+  return set;
 }
 
 absl::Status DataSet::CheckResume(const std::string& saved_plan, int64_t consumed) const {
@@ -26,12 +40,40 @@ absl::Status DataSet::CheckResume(const std::string& saved_plan, int64_t consume
 }
 
 data::Lineage DataSet::LineageAfter(const data::Order& order, int64_t consumed) const {
-  const data::Range samples{0, consumed};
-  return data::MakeLineage(plan_, order, std::span(&samples, 1));
+  return data::MakeLineage(plan_, order.whole(), data::StretchesRead(plan_.skip, consumed));
 }
 
-absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeLoader(data::Split split) const {
-  return data::Loader::Create(plan_, {.split = split, .max_count = micro_, .depth = kDepth, .threads = 1});
+absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeLoader(const data::DataPlan& plan,
+                                                                  data::Split split) const {
+  return data::Loader::Create(
+      plan,
+      {.samples = {.split = split, .mask = mask_, .pad = pad_}, .max_count = shape_.micro, .depth = kDepth});
+}
+
+absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeTrainLoader() const {
+  return MakeLoader(plan_, data::Split::kTrain);
+}
+
+absl::StatusOr<std::vector<ValidationSet>> DataSet::MakeValidation(const plan::Plan& plan,
+                                                                   int64_t rank) const {
+  std::vector<ValidationSet> sets;
+  if (plan.evaluation.Count() == 0) return sets;
+  const auto add = [&](const std::string& name, std::unique_ptr<data::Loader> loader) {
+    ValidationSet set{
+        .name = name, .samples = std::make_unique<EvaluationSamples>(plan, rank), .batches = {}};
+    set.batches = std::make_unique<Batches>(std::move(loader), shape_,
+                                            [samples = set.samples.get()] { return samples->Next(); });
+    sets.push_back(std::move(set));
+  };
+  if (split_validates_) {
+    ASSIGN_OR_RETURN(auto loader, MakeLoader(plan_, data::Split::kValid));
+    add("", std::move(loader));
+  }
+  for (const Named& named : named_) {
+    ASSIGN_OR_RETURN(auto loader, MakeLoader(named.plan, data::Split::kTrain));
+    add(named.name, std::move(loader));
+  }
+  return sets;
 }
 
 }  // namespace galley::train

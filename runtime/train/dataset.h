@@ -1,8 +1,9 @@
-// The recipe's data section as data plan and loaders.
+// The recipe's data section as data plan and micro-batches.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -10,6 +11,8 @@
 #include "runtime/data/lineage.h"
 #include "runtime/data/loader.h"
 #include "runtime/models/prepare.h"
+#include "runtime/plan/plan.h"
+#include "runtime/train/batches.h"
 
 namespace galley::train {
 
@@ -23,12 +26,28 @@ class DataSet {
   absl::Status CheckResume(const std::string& saved_plan, int64_t consumed) const;
   // What a checkpoint records after `consumed` samples of the training order.
   data::Lineage LineageAfter(const data::Order& order, int64_t consumed) const;
-  absl::StatusOr<std::unique_ptr<data::Loader>> MakeLoader(data::Split split) const;
+
+  const BatchShape& shape() const { return shape_; }
+  absl::StatusOr<std::unique_ptr<data::Loader>> MakeTrainLoader() const;
+  // This rank's share of every validation set: the split's, then those with a name. None when the run never
+  // evaluates. `plan` must outlive the result.
+  absl::StatusOr<std::vector<ValidationSet>> MakeValidation(const plan::Plan& plan, int64_t rank) const;
 
  private:
-  DataSet(data::DataPlan plan, int64_t micro) : plan_(std::move(plan)), micro_(micro) {}
+  DataSet() = default;
+  absl::StatusOr<std::unique_ptr<data::Loader>> MakeLoader(const data::DataPlan& plan,
+                                                           data::Split split) const;
+
+  struct Named {
+    std::string name;
+    data::DataPlan plan;  // whose training split is the set
+  };
   data::DataPlan plan_;
-  int64_t micro_;
+  bool split_validates_ = false;
+  std::vector<Named> named_;
+  BatchShape shape_;
+  data::MaskOptions mask_;
+  int32_t pad_ = 0;
 };
 
 }  // namespace galley::train

@@ -89,18 +89,24 @@ class Loop {
     return result;
   }
 
-  // A fixed prefix of the validation split; no training state moves.
+  // A fixed prefix of every validation set; no training state moves.
   absl::Status Evaluate(v1::StepReport& record) {
-    if (parts_.validation == nullptr || !plan_.evaluation.IsEvaluationStep(state_.step))
-      return absl::OkStatus();
-    parts_.evaluation->Begin();
-    parts_.validation->AskAhead();
-    auto next = [this](int64_t m) {
-      parts_.client.SetProgress("evaluate", state_.step, m);
-      return parts_.validation->Next();
-    };
-    ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(parts_.evaluation->micro_batches(), next));
-    record.set_validation_loss(loss);
+    if (!plan_.evaluation.IsEvaluationStep(state_.step)) return absl::OkStatus();
+    int64_t item = 0;
+    for (ValidationSet& set : parts_.validation) {
+      set.samples->Begin();
+      set.batches->AskAhead();
+      auto next = [&](int64_t) {
+        parts_.client.SetProgress("evaluate", state_.step, item++);
+        return set.batches->Next();
+      };
+      ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(set.samples->micro_batches(), next));
+      if (!record.has_validation_loss()) record.set_validation_loss(loss);
+      if (set.name.empty()) continue;
+      v1::SetLoss& named = *record.add_validation_sets();
+      named.set_set(set.name);
+      named.set_loss(loss);
+    }
     return absl::OkStatus();
   }
 

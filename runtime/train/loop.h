@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "galley/v1/rank.pb.h"
 #include "runtime/checkpoint/checkpoint.h"
@@ -23,8 +24,7 @@ struct LoopParts {
   Stepper& stepper;
   const DataSet& data;
   Batches& batches;
-  Batches* validation;            // null when the recipe never evaluates
-  EvaluationSamples* evaluation;  // what `validation` asks; null with it
+  std::vector<ValidationSet>& validation;  // none when the recipe never evaluates
   Saver& saver;
   Orders& orders;
   link::Client& client;

@@ -129,16 +129,9 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   }
   auto share = checkpoint::Share(stepper->StateItems(), start.rank(), start.world());
   ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, Saver::Create(options, std::move(share), client));
-  int64_t micro = plan.batch.micro(), context = plan.batch.context();
-  ASSIGN_OR_RETURN(auto train_loader, data.MakeLoader(data::Split::kTrain));
-  Batches batches(std::move(train_loader), micro, context, TrainSamples(plan, start.rank(), state.step));
-  EvaluationSamples evaluation(plan, start.rank());
-  std::unique_ptr<Batches> validation;
-  if (plan.evaluation.Count() > 0) {
-    ASSIGN_OR_RETURN(auto loader, data.MakeLoader(data::Split::kValid));
-    validation = std::make_unique<Batches>(std::move(loader), micro, context,
-                                           [&evaluation] { return evaluation.Next(); });
-  }
+  ASSIGN_OR_RETURN(auto train_loader, data.MakeTrainLoader());
+  Batches batches(std::move(train_loader), data.shape(), TrainSamples(plan, start.rank(), state.step));
+  ASSIGN_OR_RETURN(std::vector<ValidationSet> validation, data.MakeValidation(plan, start.rank()));
 
   Orders orders(client, {.abort = [&group](const std::string& reason) { group->Abort(reason); },
                          .shard = [&saver](const v1::ShardReport& shard) { saver->OnShard(shard); }});
@@ -150,8 +143,7 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
                   .stepper = *stepper,
                   .data = data,
                   .batches = batches,
-                  .validation = validation.get(),
-                  .evaluation = &evaluation,
+                  .validation = validation,
                   .saver = *saver,
                   .orders = orders,
                   .client = client,

@@ -65,28 +65,41 @@ void CheckData(const models::Prepared& prepared, Faults& faults) {
   const recipe::RecipeSpec& spec = prepared.spec;
   bool sound = true;
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  for (size_t i = 0; i < spec.data.train.size(); ++i) {
-    const recipe::Source& source = spec.data.train[i];
-    absl::StatusOr<data::IndexedDataset> dataset = data::IndexedDataset::Open(source.path);
+  const auto check = [&](const std::string& path, absl::string_view key, size_t i) {
+    absl::StatusOr<data::IndexedDataset> dataset = data::IndexedDataset::Open(path);
     const absl::Status status =
         dataset.ok() ? data::CheckTokenIds(*dataset, spec.model.vocab, threads) : dataset.status();
-    if (!status.ok()) {
-      faults.Add(absl::StrCat("data.train[", i, "].path"), status.message());
-      sound = false;
+    if (status.ok()) return;
+    faults.Add(absl::StrCat(key, "[", i, "].path"), status.message());
+    sound = false;
+  };
+  for (size_t i = 0; i < spec.data.train.size(); ++i) check(spec.data.train[i].path, "data.train", i);
+  for (size_t i = 0; i < spec.data.valid.size(); ++i) check(spec.data.valid[i].path, "data.valid", i);
+  if (!sound) return;
+  const std::vector<models::NamedSet> named = models::NamedSetsOf(spec);
+  for (size_t i = 0; i < named.size(); ++i) {
+    if (absl::Status status = data::BuildDataPlan(named[i].config).status(); !status.ok()) {
+      faults.Add(absl::StrCat("data.valid[", i, "].path"), status.message());
     }
   }
-  if (!sound) return;
   if (absl::Status status = data::BuildDataPlan(models::DataConfigOf(prepared)).status(); !status.ok()) {
     faults.Add("data.split", status.message());
   }
 }
 
-void CheckTokenizer(const recipe::Tokenizer& tokenizer, Faults& faults) {
+void CheckTokenizer(const recipe::RecipeSpec& spec, Faults& faults) {
+  const recipe::Tokenizer& tokenizer = spec.data.tokenizer;
+  bool there = true;
   for (const auto& [key, path] :
        {std::pair{"vocab", &tokenizer.vocab}, std::pair{"merges", &tokenizer.merges},
         std::pair{"file", &tokenizer.file}}) {
     if (path->empty() || FileExists(*path)) continue;
     faults.Add(absl::StrCat("data.tokenizer.", key), absl::StrCat(*path, ": no such file"));
+    there = false;
+  }
+  if (!there) return;
+  if (const absl::Status status = models::MaskOptionsOf(spec).status(); !status.ok()) {
+    faults.Add("data.tokenizer", status.message());
   }
 }
 
@@ -127,7 +140,7 @@ void CheckMemory(const models::Prepared& prepared, int64_t memory_bytes, Faults&
 void CheckMachine(const models::Prepared& prepared, const recipe::RecipeText& text,
                   const std::string& run_dir, int64_t memory_bytes, std::vector<recipe::Fault>* out) {
   Faults faults(text.origins_json, out);
-  CheckTokenizer(prepared.spec.data.tokenizer, faults);
+  CheckTokenizer(prepared.spec, faults);
   CheckData(prepared, faults);
   CheckDisk(prepared, run_dir, faults);
   CheckMemory(prepared, memory_bytes, faults);

@@ -28,6 +28,7 @@ metrics::StepRecord ToRecord(const v1::StepReport& step) {
   r.tokens_per_second = step.tokens_per_second();
   if (step.has_mfu()) r.mfu = step.mfu();
   if (step.has_validation_loss()) r.validation_loss = step.validation_loss();
+  for (const v1::SetLoss& set : step.validation_sets()) r.validation_sets.push_back({set.set(), set.loss()});
   if (step.has_checkpoint_stall_seconds()) r.checkpoint_stall_seconds = step.checkpoint_stall_seconds();
   return r;
 }

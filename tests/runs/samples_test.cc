@@ -17,12 +17,27 @@ namespace {
 using testing::ReadMetrics;
 using testing::Series;
 
-class Samples : public ::testing::TestWithParam<const char*> {
- protected:
-  std::string Order() const { return std::string("data.order=") + GetParam(); }
+struct Way {
+  const char* name;
+  std::vector<std::string> sets;
 };
-INSTANTIATE_TEST_SUITE_P(Orders, Samples, ::testing::Values("galley", "megatron"),
-                         [](const auto& info) { return std::string(info.param); });
+
+class Samples : public ::testing::TestWithParam<Way> {
+ protected:
+  std::vector<std::string> Args(const std::string& run_dir, std::vector<std::string> sets = {}) const {
+    sets.insert(sets.end(), GetParam().sets.begin(), GetParam().sets.end());
+    return testing::TrainArgs(run_dir, sets);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(
+    Ways, Samples,
+    ::testing::Values(Way{"galley", {"data.order=galley"}}, Way{"megatron", {"data.order=megatron"}},
+                      Way{"packed",
+                          {"data.packing=best_fit", "data.pad=1", "data.skip=[{from: 3 steps, to: 5 steps}]",
+                           "data.mask={attention: document, positions: document, eod_loss: false}",
+                           "data.valid=[{name: again, path: text_text_document}]"}},
+                      Way{"dummy", {"data={tokenizer: {kind: bytes}, kind: dummy}"}}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
   TempDir home;
@@ -35,10 +50,9 @@ TEST_P(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
       const std::string run_dir = JoinPath(dir, std::string("r") + ranks + "m" + micro);
       // f32, so that rounding is all that may differ; 20 steps cross the ramp.
       const auto outcome = testing::Run(
-          testing::TrainArgs(run_dir,
-                             {std::string("parallelism.data=") + ranks, std::string("batch.micro=") + micro,
-                              Order(), "precision.compute=f32", "train.until=20 steps", "batch.global=32",
-                              "batch.rampup={start: 16, increment: 16, over: 160 samples}"}),
+          Args(run_dir, {std::string("parallelism.data=") + ranks, std::string("batch.micro=") + micro,
+                         "precision.compute=f32", "train.until=20 steps", "batch.global=32",
+                         "batch.rampup={start: 16, increment: 16, over: 160 samples}"}),
           dir, 120, testing::TrainEnv(dir));
       ASSERT_EQ(outcome.code, 0) << outcome.err;
       const Series series = ReadMetrics(run_dir);
@@ -59,11 +73,11 @@ TEST_P(Samples, PausedAndResumedEndsAsTheUndisturbedRun) {
   const std::string& dir = home.path();
   testing::PrepareSmallRun(dir);
   const std::string whole = JoinPath(dir, "whole"), parts = JoinPath(dir, "parts");
-  ASSERT_EQ(testing::Run(testing::TrainArgs(whole, {Order()}), dir, 120, testing::TrainEnv(dir)).code, 0);
+  ASSERT_EQ(testing::Run(Args(whole), dir, 120, testing::TrainEnv(dir)).code, 0);
   {
     ASSERT_TRUE(MakeDirs(parts).ok());
     testing::FolderWatch watch(parts);
-    testing::Program program(testing::TrainArgs(parts, {Order()}), dir, testing::TrainEnv(dir));
+    testing::Program program(Args(parts), dir, testing::TrainEnv(dir));
     while (ReadMetrics(parts).steps.size() < 9 && !FileExists(JoinPath(parts, "result.json"))) watch.Wait();
     program.Signal(SIGINT);
     const auto outcome = program.Wait(60);
