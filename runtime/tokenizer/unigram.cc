@@ -1,6 +1,7 @@
 #include "runtime/tokenizer/unigram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
@@ -11,6 +12,7 @@ namespace galley::tokenizer {
 namespace {
 
 constexpr float kUnknownPenalty = 10;
+constexpr float kFarScore = 100000;
 
 struct Node {
   int32_t id = -1;
@@ -21,14 +23,12 @@ class UnigramModel : public Model {
  public:
   explicit UnigramModel(const SentencePieceModel& model) : unknown_(model.unknown), nodes_(1) {
     float least = std::numeric_limits<float>::max();
-    most_ = std::numeric_limits<float>::lowest();
     for (size_t id = 0; id < model.pieces.size(); ++id) {
       const SentencePieceModel::Piece& piece = model.pieces[id];
       scores_.push_back(piece.score);
       user_.push_back(piece.type == PieceType::kUserDefined);
       if (piece.type == PieceType::kNormal) {
         least = std::min(least, piece.score);
-        most_ = std::max(most_, piece.score);
       }
       if (piece.type != PieceType::kNormal && piece.type != PieceType::kUserDefined) continue;
       size_t node = 0;
@@ -46,7 +46,7 @@ class UnigramModel : public Model {
   std::unique_ptr<PieceEncoder> NewEncoder() const override;
 
   int32_t unknown_;
-  float unknown_score_ = 0, most_ = 0;
+  float unknown_score_ = 0;
   std::vector<float> scores_;
   std::vector<bool> user_;
   std::vector<Node> nodes_;
@@ -59,8 +59,10 @@ class UnigramEncoder : public PieceEncoder {
 
   absl::Status Encode(const char* p, size_t length, const char*, std::vector<int32_t>& ids) override {
     best_.assign(length + 1, {});
+    size_t reached = 0;  // the farthest end offered
     for (size_t begin = 0; begin < length;) {
       const auto one = static_cast<size_t>(CharAt(p + begin, p + length).length);
+      if (std::abs(best_[begin].score) > kFarScore) Rebase(begin, reached);
       const float here = best_[begin].score;
       bool single = false;
       size_t node = 0;
@@ -73,14 +75,15 @@ class UnigramEncoder : public PieceEncoder {
         if (id < 0) continue;
         // A user-defined piece is better than any way around it.
         const auto i = static_cast<size_t>(id);
-        const float score = model_.user_[i]
-                                ? static_cast<float>(static_cast<float>(at - begin) * model_.most_ - 0.1)
-                                : model_.scores_[i];
+        const float score = model_.user_[i] ? static_cast<float>(0.1 * static_cast<double>(at - begin - 1))
+                                            : model_.scores_[i];
         Offer(at, begin, id, score + here);
+        reached = std::max(reached, at);
         single = single || at - begin == one;
       }
       if (!single) {
         Offer(begin + one, begin, model_.unknown_, model_.unknown_score_ + here);
+        reached = std::max(reached, begin + one);
       }
       begin += one;
     }
@@ -111,6 +114,16 @@ class UnigramEncoder : public PieceEncoder {
   void Offer(size_t end, size_t begin, int32_t id, float score) {
     Best& best = best_[end];
     if (best.id < 0 || score > best.score) best = {score, id, begin};
+  }
+
+  // Scores are sums of floats: far from 0 they would lose what tells ways apart. Those still in use are made
+  // relative to the one at `begin`, where the package does so (sentencepiece 0.2.3), since rounding decides
+  // between equal ways.
+  void Rebase(size_t begin, size_t reached) {
+    const float base = best_[begin].score;
+    for (size_t end = begin; end <= reached; ++end) {
+      if (end == begin || best_[end].id >= 0) best_[end].score -= base;
+    }
   }
 
   const UnigramModel& model_;

@@ -100,6 +100,7 @@ TEST_F(TokenizersTest, TextsComeBack) {
                                        "ranks.tiktoken",       "spm_bpe.model",          "gpt2",
                                        "cl100k_base.tiktoken", "o200k_base.tiktoken",    "llama3.model",
                                        "tekken_240718.json",   "deepseek_tokenizer.json"};
+  const std::set<std::string> marks = {"llama2_style.json", "spm_bpe.model"};
   int compared = 0;
   for (const Json& c : golden_->at("cases")) {
     const std::string path = PathOf(c);
@@ -111,20 +112,21 @@ TEST_F(TokenizersTest, TextsComeBack) {
     const auto tokenizer = MakeTokenizer(SpecOf(c, path));
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     for (size_t chunk = 0; chunk < std::min<size_t>(Chunks(), 40); ++chunk) {
-      // An added token parts the text, and each part begins with a mark of its own.
-      const std::string text = c.at("file") == "llama2_style.json"
-                                   ? absl::StrReplaceAll(Chunk(chunk), {{"foo", "bar"}})
-                                   : Chunk(chunk);
+      // Where spaces become marks, a mark in the text comes back as a space. And an added token parts the text,
+      // and each part begins with a mark of its own.
+      std::string text = Chunk(chunk);
+      if (c.at("file") == "llama2_style.json") text = absl::StrReplaceAll(text, {{"foo", "bar"}});
+      const std::string want = marks.count(c.at("file")) > 0 ? absl::StrReplaceAll(text, {{"▁", " "}}) : text;
       std::vector<int32_t> ids;
       std::string back, parts;
       ASSERT_TRUE((*tokenizer)->NewEncoder()->Encode(text, ids).ok());
       ASSERT_TRUE((*tokenizer)->Decode(ids, back).ok());
-      ASSERT_EQ(back, text) << path;
+      ASSERT_EQ(back, want) << path;
       // And a token at a time.
       for (size_t i = 0; i < ids.size(); ++i) {
         ASSERT_TRUE((*tokenizer)->Decode(std::span(&ids[i], 1), parts, i > 0).ok());
       }
-      ASSERT_EQ(parts, text) << path;
+      ASSERT_EQ(parts, want) << path;
       ++compared;
     }
   }
