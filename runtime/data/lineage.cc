@@ -83,6 +83,7 @@ Lineage MakeLineage(const DataPlan& plan, const Order& order, std::span<const Ra
     made.fingerprint = source.fingerprint;
   }
   for (const Range& range : samples) {
+    lineage.samples += range.size();
     const std::vector<int64_t> before = order.DrawnBySource(range.begin);
     const std::vector<int64_t> after = order.DrawnBySource(range.end);
     CHECK(before.size() == lineage.sources.size() && after.size() == before.size());
@@ -101,9 +102,8 @@ Lineage MakeLineage(const DataPlan& plan, const Order& order, std::span<const Ra
     for (const Range& range : source.draws) source.samples += range.size();
     source.tokens = source.samples * plan.sequence_length;
     SetPosition(plan, s, source);
-    lineage.samples += source.samples;
-    lineage.tokens += source.tokens;
   }
+  lineage.tokens = lineage.samples * plan.sequence_length;
   return lineage;
 }
 

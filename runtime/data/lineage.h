@@ -17,7 +17,7 @@ struct SourceLineage {
   std::string path;
   std::string fingerprint;
   int64_t samples = 0;
-  int64_t tokens = 0;  // inputs: T a sample
+  int64_t tokens = 0;  // inputs: T a sample, padding of packed ones included
   // Which draws of the source's own order were read, ascending and apart. With the data plan they say which
   // tokens: docs/formats/data-order.md.
   std::vector<Range> draws;
@@ -29,7 +29,7 @@ struct Lineage {
   std::string order;  // version of its rules
   int64_t samples = 0;
   int64_t tokens = 0;
-  std::vector<SourceLineage> sources;  // as in the data plan
+  std::vector<SourceLineage> sources;  // as in the data plan; dummy data have none
 };
 
 // Of a run that read `samples` of the training order: ranges, ascending and apart (one from 0 on, unless some

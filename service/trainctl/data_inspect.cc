@@ -1,4 +1,5 @@
-// trainctl data inspect: what an indexed data set holds, and the text of a document.
+// trainctl data inspect: what an indexed data set holds, the text of a document, and what a step of a run
+// saw.
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "runtime/base/status.h"
 #include "runtime/data/indexed_dataset.h"
 #include "runtime/tokenizer/tokenizer.h"
+#include "service/trainctl/inspect_step.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
 
@@ -23,6 +25,7 @@ using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string path;
+  InspectStep step;
   std::optional<int64_t> document;
   std::string tokenizer;
 };
@@ -90,6 +93,7 @@ absl::Status PrintDocument(const data::IndexedDataset& set, const Arguments& arg
 }
 
 absl::Status Run(const Arguments& arguments, const Globals& globals) {
+  if (!arguments.step.run.empty()) return PrintStep(arguments.step, globals);
   absl::string_view prefix = arguments.path;
   if (!absl::ConsumeSuffix(&prefix, ".idx")) absl::ConsumeSuffix(&prefix, ".bin");
   ASSIGN_OR_RETURN(const data::IndexedDataset set, data::IndexedDataset::Open(std::string(prefix)));
@@ -98,15 +102,29 @@ absl::Status Run(const Arguments& arguments, const Globals& globals) {
 
 std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   const auto arguments = std::make_shared<Arguments>();
-  app.add_option("path", arguments->path, "Prefix of .bin and .idx, or one of the two files")->required();
+  CLI::Option* path =
+      app.add_option("path", arguments->path, "Prefix of .bin and .idx, or one of the two files");
   CLI::Option* document =
       app.add_option("--document", arguments->document, "Print this document, counted from 0");
   app.add_option("--tokenizer", arguments->tokenizer,
                  "Decode with it: bytes, gpt2:DIR, or a tokenizer's file; without, ids are printed")
       ->needs(document);
+  InspectStep& step = arguments->step;
+  CLI::Option* run =
+      app.add_option("--run", step.run, "A run's id, name or directory: print what a step of it saw")
+          ->excludes(path);
+  app.add_option("--step", step.step, "The step, counted from 1")->needs(run);
+  app.add_option("--rank", step.rank, "Only what this rank saw")->needs(run);
+  app.add_option("--sample", step.sample, "Only this sample of the step (of the rank), counted from 0")
+      ->needs(run);
+  app.add_flag("--ids", step.ids, "Ids in place of text")->needs(run);
   return [arguments, &globals]() -> int {
     if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl", "name"}); code != kOk)
       return code;
+    if (arguments->path.empty() && (arguments->step.run.empty() || !arguments->step.step.has_value())) {
+      fprintf(stderr, "trainctl: name a data set, or a run with --run R --step N\n");
+      return kUsage;
+    }
     const absl::Status status = Run(*arguments, globals);
     return status.ok() ? static_cast<int>(kOk) : Fail(status);
   };
@@ -114,7 +132,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb kDataInspectVerb = {"data inspect",
-                                         "Show what a data set holds, or one of its documents", Declare};
+constinit const Verb kDataInspectVerb = {
+    "data inspect", "Show what a data set holds, one of its documents, or what a step saw", Declare};
 
 }  // namespace galley::trainctl

@@ -77,6 +77,7 @@ constexpr Case kReal[] = {
     {"status", "$REAL", Shape::kOne, "Next ", "Recipe "},
     {"checkpoints", "$REAL", Shape::kMany, "STATUS ", "SOURCES"},
     {"checkpoints --sources", "$REAL", Shape::kMany, "SHARE ", "POSITION "},
+    {"data inspect --run", "$REAL --step 3", Shape::kOne, "HASH ", "", "yaml"},
     {"events", "$REAL", Shape::kMany, "KIND ", "FROM "},
     {"logs", "$REAL", Shape::kLines, ""},
     {"watch", "$REAL", Shape::kOne, "STATE ", "TOK/S"},

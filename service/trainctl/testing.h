@@ -52,7 +52,7 @@ class ServiceTest : public testing::Test {
   ~ServiceTest() override;
 
   void StartController();
-  void StartTrainerd();
+  void StartTrainerd(const std::string& rank_binary = "fake-rank");
   void StartService() {
     StartController();
     StartTrainerd();

@@ -124,10 +124,10 @@ void ServiceTest::StartController() {
   while (Trainctl({"list"}).code != kOk) ASSERT_LT(absl::Now(), deadline) << ReadFile(log).value_or("");
 }
 
-void ServiceTest::StartTrainerd() {
+void ServiceTest::StartTrainerd(const std::string& rank_binary) {
   const std::string log = JoinPath(home_.path(), absl::StrCat("trainerd-", daemons_++, ".log"));
   trainerd_ =
-      Child({Program("trainerd"), "--name", "n1", "--stop-ranks", "--rank-binary", Program("fake-rank")},
+      Child({Program("trainerd"), "--name", "n1", "--stop-ranks", "--rank-binary", Program(rank_binary)},
             environment_, log + ".out", log, work_);
   const absl::Time deadline = absl::Now() + kPatience;
   while (true) {
