@@ -232,6 +232,8 @@ void WarnOfNotBuilt(Checker& c) {
   }
   if (c.Sound({"launcher.kind"}) && s.launcher.kind == LauncherKind::kSlurm) {
     c.NotBuilt("launcher.kind", "the slurm launcher");
+  } else if (c.Sound({"launcher.kind", "launcher.nodes"}) && s.launcher.nodes > 1) {
+    c.NotBuilt("launcher.nodes", "a run over more than one node");
   }
 }
 

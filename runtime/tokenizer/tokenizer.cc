@@ -45,7 +45,7 @@ class ByteTokenizer : public Tokenizer {
   }
 
  private:
-  const Frame frame_;
+  const Frame frame_ = {};
 };
 
 absl::StatusOr<std::string> ReadVocabularyFile(const std::string& path, absl::string_view kind,
