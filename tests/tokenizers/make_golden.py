@@ -5,8 +5,13 @@ sample text, a chunk at a time, for the small tokenizers of data/ and for publis
 Run by hand: python3 make_golden.py [VOCABULARIES]. VOCABULARIES is a folder with the files named below, which do not
 come with Galley; those that are missing keep their entries. PyPI's litellm holds OpenAI's rank files and two
 tokenizer.json, llama-models Llama 3's and 4's ranks, mistral-common Tekken and the .model files of Mistral.
+
+A text of one's own is compared in the same way, without touching golden.json:
+    TEXT=book.txt GOLDEN=/tmp/book.json python3 make_golden.py VOCABULARIES
+    GALLEY_TOKENIZER_GOLDEN=/tmp/book.json GALLEY_VOCABULARIES=... GALLEY_TOKENIZER_CHUNKS=10000 tokenizers_test
 """
 import base64
+import codecs
 import functools
 import json
 import os
@@ -18,21 +23,19 @@ import sentencepiece
 import tiktoken.load
 import tokenizers
 
+import patterns
 import sample_text
 from sample_text import HERE
 
 CHUNK = 64 << 10  # bytes
-SMALL, LARGE = int(os.environ.get("CHUNKS", 160)), int(os.environ.get("CHUNKS", 40))  # for the small, the published ones
+CHUNKS, DAMAGED = int(os.environ.get("CHUNKS", 160)), 16
+OWN_TEXT = os.environ.get("TEXT", "")
+if OWN_TEXT:
+    own = open(OWN_TEXT, "rb").read()
+    CHUNKS, DAMAGED = -(-len(own) // CHUNK), 0
 sample = functools.lru_cache(maxsize=None)(sample_text.sample)
-R50K = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-CL100K = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]"
-          r"|\s+(?!\S)|\s")
-LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-          r"|\s+(?!\S)|\s+")
-UP, LOW, SHORT = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-REST = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-O200K = (r"[^\r\n\p{L}\p{N}]?" + UP + "*" + LOW + "+" + SHORT + r"|[^\r\n\p{L}\p{N}]?" + UP + "+" + LOW + "*" + SHORT +
-         r"|\p{N}{1,3}" + REST)
+# Kinds that know characters take each byte that is no UTF-8 as U+FFFD.
+codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))
 OWN = r"\p{L}+|\s?[^\p{L}\s]{1,4}"  # leaves some spaces out, as tiktoken then does
 
 
@@ -91,9 +94,20 @@ PUBLISHED = [("gpt2", "gpt2", "", False, gpt2), ("tiktoken", "p50k_base.tiktoken
              ("huggingface", "anthropic_tokenizer.json", "", False, None),
              ("huggingface", "deepseek_tokenizer.json", "", True, None),
              ("huggingface", "llama3_tokenizer.json", "", True, None)]
-PATTERNS = {"gpt2": R50K, "cl100k": CL100K, "llama3": LLAMA3, "o200k": O200K, OWN: OWN, "": ""}
+PATTERNS = {**patterns.PATTERNS, OWN: OWN, "": ""}
 
-golden_path = os.path.join(HERE, "data", "golden.json")
+golden_path = os.environ.get("GOLDEN") or os.path.join(HERE, "data", "golden.json")
+BYTE_LEVEL = ("tiktoken", "tekken", "gpt2")
+
+
+def checksum(ids):
+    return "%08x" % zlib.crc32(struct.pack("<%di" % len(ids), *ids))
+
+
+def text_of(chunk):
+    return sample_text.of_file(own, chunk, CHUNK) if OWN_TEXT else sample(chunk, CHUNK)
+
+
 old = {}
 if os.path.exists(golden_path):
     old = {json.dumps([c["kind"], c["file"], c["pattern"], c["special"]]): c
@@ -109,16 +123,20 @@ for published, listed in ((False, CASES), (True, PUBLISHED)):
                 cases.append(old[key])
             continue
         encode = make(path, PATTERNS[pattern], special) if make else hugging_face(path, special)
-        sums = []
-        for chunk in range(LARGE if published else SMALL):
-            ids = encode(sample(chunk, CHUNK))
-            sums.append(zlib.crc32(struct.pack("<%di" % len(ids), *ids)))
-        cases.append({"kind": kind, "file": name, "pattern": pattern, "special": special, "published": published,
-                      "sums": " ".join("%08x" % s for s in sums)})
+        case = {"kind": kind, "file": name, "pattern": pattern, "special": special, "published": published,
+                "sums": " ".join(checksum(encode(text_of(chunk))) for chunk in range(CHUNKS))}
+        keeps_bytes = kind in BYTE_LEVEL or name in ("llama3_style.json", "nemo_style.json", "gpt2_old.json")
+        if not published and not keeps_bytes:
+            case["damaged"] = " ".join(
+                checksum(encode(sample_text.damaged(chunk, CHUNK).decode("utf-8", "each"))) for chunk in range(DAMAGED))
+        cases.append(case)
         print(kind, name, pattern[:12], special, flush=True)
 versions = {"tokenizers": tokenizers.__version__, "tiktoken": tiktoken.__version__,
             "sentencepiece": sentencepiece.__version__}
-text = zlib.crc32(sample(0, CHUNK).encode("utf-8"))
+golden = {"chunk_bytes": CHUNK, "first_text": "%08x" % zlib.crc32(text_of(0).encode("utf-8")), "made_with": versions,
+          "cases": cases}
+if OWN_TEXT:
+    golden["text"] = os.path.abspath(OWN_TEXT)
 with open(golden_path, "w") as f:
-    json.dump({"chunk_bytes": CHUNK, "first_text": "%08x" % text, "made_with": versions, "cases": cases}, f, indent=1)
+    json.dump(golden, f, indent=1)
     f.write("\n")

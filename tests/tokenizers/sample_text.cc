@@ -1,5 +1,7 @@
 #include "tests/tokenizers/sample_text.h"
 
+#include <algorithm>
+
 #include "runtime/tokenizer/unicode.h"
 
 namespace galley::tokenizer {
@@ -14,14 +16,18 @@ constexpr Range kRanges[] = {{0x01, 0x1f},       {0x21, 0x7e},      {0x7f, 0x9f}
                              {0x3041, 0x3093},   {0x4e00, 0x9fa5},  {0xac00, 0xd7a3}, {0xff01, 0xff5e},
                              {0x1d400, 0x1d454}, {0x1f600, 0x1f640}};
 
+struct Draw {
+  uint64_t state;
+  uint64_t operator()(uint64_t n) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % n;
+  }
+};
+
 }  // namespace
 
 std::string SampleText(uint64_t seed, size_t size, const std::vector<std::string>& snippets) {
-  uint64_t state = seed * 2654435761 + 1;
-  const auto draw = [&](uint64_t n) {
-    state = state * 6364136223846793005 + 1442695040888963407;
-    return (state >> 33) % n;
-  };
+  Draw draw{seed * 2654435761 + 1};
   const auto range = [&]() -> const Range& { return kRanges[draw(std::size(kRanges))]; };
   const auto one = [&](const Range& r) {
     return r.first + static_cast<char32_t>(draw(r.last - r.first + 1));
@@ -41,6 +47,26 @@ std::string SampleText(uint64_t seed, size_t size, const std::vector<std::string
     }
   }
   return out;
+}
+
+std::string DamagedText(uint64_t seed, size_t size, const std::vector<std::string>& snippets) {
+  std::string text = SampleText(seed, size, snippets);
+  Draw draw{seed + 1};
+  for (size_t n = text.size() / 64; n > 0; --n) {
+    const size_t at = draw(text.size());
+    const uint64_t value = draw(144);
+    text[at] = static_cast<char>(value < 0x80 ? 0x80 + value : value - 0x80);
+  }
+  return text;
+}
+
+std::string ChunkOfText(const std::string& text, size_t chunk, size_t size) {
+  const auto cut = [&text](size_t at) {
+    while (at > 0 && at < text.size() && (text[at] & 0xc0) == 0x80) ++at;
+    return std::min(at, text.size());
+  };
+  const size_t begin = cut(chunk * size);
+  return text.substr(begin, cut((chunk + 1) * size) - begin);
 }
 
 }  // namespace galley::tokenizer

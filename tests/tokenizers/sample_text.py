@@ -35,3 +35,30 @@ def sample(seed, size):
         out.append(piece)
         length += len(piece.encode("utf-8"))
     return "".join(out)
+
+
+def damaged(seed, size):
+    """The sample with one byte in 64 overwritten: by one of 0x80 to 0xff, or, seldom, by a control character or NUL."""
+    data = bytearray(sample(seed, size).encode("utf-8"))
+    state = seed + 1
+
+    def draw(n):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return (state >> 33) % n
+
+    for _ in range(len(data) // 64):
+        at = draw(len(data))
+        value = draw(144)
+        data[at] = 0x80 + value if value < 0x80 else value - 0x80
+    return bytes(data)
+
+
+def of_file(data, chunk, size):
+    """A chunk of a text file's bytes, cut before a character; empty past the end."""
+    def cut(at):
+        while 0 < at < len(data) and data[at] & 0xC0 == 0x80:
+            at += 1
+        return min(at, len(data))
+
+    return data[cut(chunk * size):cut((chunk + 1) * size)].decode("utf-8")
