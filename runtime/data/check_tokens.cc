@@ -47,6 +47,7 @@ absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<co
 absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads) {
   if (dataset.type() == TokenType::kU8 && vocab > 0xff) return absl::OkStatus();
   if (dataset.type() == TokenType::kU16 && vocab > 0xffff) return absl::OkStatus();
+  dataset.Expect(IndexedDataset::Access::kInOrder);
   const int64_t blocks = (dataset.tokens() + kBlock - 1) / kBlock;
   std::atomic<int64_t> next{0};
   std::mutex mutex;

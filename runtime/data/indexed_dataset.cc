@@ -1,6 +1,7 @@
 #include "runtime/data/indexed_dataset.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -314,7 +315,16 @@ absl::StatusOr<std::vector<int32_t>> IndexedDataset::ReadTokens(Range tokens) co
   return out;
 }
 
+void IndexedDataset::Expect(Access access) const {
+  const bool in_order = access == Access::kInOrder;
+  ::posix_fadvise(bin_, 0, 0, in_order ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
+  const std::span<const std::byte> index = index_bytes();
+  // The map is only read; madvise asks for a pointer that could be written.
+  ::madvise(const_cast<std::byte*>(index.data()), index.size(), in_order ? MADV_SEQUENTIAL : MADV_RANDOM);
+}
+
 absl::Status IndexedDataset::Verify() const {
+  Expect(Access::kInOrder);
   int64_t next = 0;
   for (int64_t s = 0; s < sequences_; ++s) {
     ASSIGN_OR_RETURN(const Range tokens, SequenceTokens(s));

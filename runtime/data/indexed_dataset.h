@@ -77,6 +77,11 @@ class IndexedDataset {
   absl::Status Read(int64_t begin, std::span<int32_t> out, std::span<std::byte> scratch) const;
   absl::StatusOr<std::vector<int32_t>> ReadTokens(Range tokens) const;
 
+  // Tells the system how the files will be read, so that it reads ahead what is needed and nothing else: in
+  // order from one end to the other, or a window here and a window there. A hint, and no more.
+  enum class Access { kInOrder, kScattered };
+  void Expect(Access access) const;
+
   // Reads the whole .idx: every pointer is the sum of the lengths before it, documents do not step back.
   absl::Status Verify() const;
 

@@ -38,6 +38,8 @@ absl::StatusOr<SampleReader> SampleReader::Open(const DataPlan& plan, const Samp
     reader.sources_->push_back(std::move(source));
   }
   ASSIGN_OR_RETURN(reader.order_, MakeOrder(plan, options.split, *reader.sources_, options.index_threads));
+  // Indices are built by now: from here on it is one window after another, anywhere.
+  for (const IndexedDataset& source : *reader.sources_) source.Expect(IndexedDataset::Access::kScattered);
   if (plan.dummy()) reader.dummy_ = dynamic_cast<const DummyOrder*>(reader.order_.get());
   return reader;
 }
