@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kKeyBytes = 16;
 constexpr size_t kShort = 64;  // bytes; longer pieces take the heap, since scanning is quadratic
 constexpr size_t kCacheSize = 1 << 14;
+constexpr size_t kCommonSize = 1 << 12;  // 96 KiB; the table of a large vocabulary is beyond the near caches
 
 struct Key {
   uint64_t low = 0;
@@ -73,7 +74,8 @@ Bpe::Bpe(BpeAlphabet alphabet, const std::vector<BpeMerge>& merges, const std::v
   }
   // Unless pieces are looked up first, a token is found whole only where merging would end in it: that is not
   // so for every vocabulary.
-  whole_mask_ = std::bit_ceil(2 * tokens.size() + 2) - 1;
+  const auto count = std::count_if(tokens.begin(), tokens.end(), [](const auto& t) { return !t.empty(); });
+  whole_mask_ = std::bit_ceil(2 * static_cast<size_t>(count) + 2) - 1;
   std::vector<Whole> wholes(whole_mask_ + 1);
   BpeEncoder encoder(*this);
   std::vector<int32_t> ids;
@@ -151,7 +153,7 @@ const Bpe::Pair* Bpe::FindPair(int32_t left, int32_t right) const {
   }
 }
 
-BpeEncoder::BpeEncoder(const Bpe& bpe) : bpe_(bpe) {}
+BpeEncoder::BpeEncoder(const Bpe& bpe) : bpe_(bpe), common_(kCommonSize) {}
 
 void BpeEncoder::Encode(const char* p, size_t length, const char* end, std::vector<int32_t>& ids) {
   if (length > kKeyBytes) {
@@ -163,17 +165,22 @@ void BpeEncoder::Encode(const char* p, size_t length, const char* end, std::vect
   }
   const Key key = KeyOf(p, length, end);
   const uint64_t hash = HashOf(key, length);
+  const auto is_key = [&](const auto& entry) {
+    return entry.low == key.low && entry.high == key.high && entry.length == length;
+  };
+  Bpe::Whole& common = common_[hash % kCommonSize];
+  if (is_key(common)) return ids.push_back(common.id);
   for (uint64_t at = hash & bpe_.whole_mask_;; at = (at + 1) & bpe_.whole_mask_) {
     const Bpe::Whole& whole = bpe_.wholes_[at];
     if (whole.id < 0) break;
-    if (whole.low == key.low && whole.high == key.high && whole.length == length) {
-      ids.push_back(whole.id);
-      return;
+    if (is_key(whole)) {
+      common = whole;
+      return ids.push_back(whole.id);
     }
   }
   if (cache_.empty()) cache_.resize(kCacheSize);
   Cached& cached = cache_[hash % kCacheSize];
-  if (cached.low == key.low && cached.high == key.high && cached.length == length) {
+  if (is_key(cached)) {
     ids.insert(ids.end(), cached.ids.begin(), cached.ids.begin() + cached.count);
     return;
   }

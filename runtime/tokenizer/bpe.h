@@ -109,7 +109,8 @@ class BpeEncoder {
   void MergeLong(std::vector<int32_t>& ids);
 
   const Bpe& bpe_;
-  std::vector<Cached> cache_;  // of fixed size, made at the first piece that is no token
+  std::vector<Bpe::Whole> common_;  // of fixed size: tokens that were found whole, so few that they stay near
+  std::vector<Cached> cache_;       // of fixed size, made at the first piece that is no token
   std::vector<int32_t> symbols_;
   std::vector<Link> links_;
   std::vector<Candidate> heap_;

@@ -31,6 +31,14 @@ const char* Upper(const char* p, const char* end) {
   return after > p ? after : nullptr;
 }
 
+// Most words: a space or none, a capital or none, small letters, all of one byte at the beginning. Else null.
+inline const char* PlainWord(const char* p, const char* end) {
+  if (*p == ' ') ++p;
+  if (p < end && scan::ByteClass(p) == static_cast<uint8_t>(CharClass::kUpper)) ++p;
+  if (p == end || scan::ByteClass(p) != static_cast<uint8_t>(CharClass::kLower)) return nullptr;
+  return scan::RunEnd(p + 1, end, kLowerish);
+}
+
 // The end of the word at p: a character that is no letter, number or line break, then letters and marks.
 const char* Word(const char* p, const char* end, const ClassedChar& first) {
   if (IsLetter(first.kind)) {
@@ -51,7 +59,8 @@ size_t Piece(const char* p, const char* end) {
   const char* const begin = p;
   const auto length = [begin](const char* at) { return static_cast<size_t>(at - begin); };
   const ClassedChar c = scan::At(p, end);
-  if (const char* after = Word(p, end, c)) {
+  const char* const plain = PlainWord(p, end);
+  if (const char* after = plain != nullptr ? plain : Word(p, end, c)) {
     if (contractions && after < end && *after == '\'') after += scan::AnyCaseContraction(after, end);
     return length(after);
   }
