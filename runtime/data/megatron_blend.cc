@@ -12,6 +12,11 @@ namespace {
 
 constexpr size_t kMaxSources = 32766;
 
+// Samples from mark to mark.
+int64_t MarkOf(size_t sources) {
+  return static_cast<int64_t>(std::bit_ceil(std::max<size_t>(4096, 4 * sources)));
+}
+
 }  // namespace
 
 double NumpySum(std::span<const double> values) {
@@ -60,12 +65,15 @@ BlendCounts CountBlend(std::span<const double> weights, int64_t samples, Megatro
 }
 
 MegatronBlend::MegatronBlend(size_t sources, int64_t size)
-    : count_(sources),
-      mark_(static_cast<int64_t>(std::bit_ceil(std::max<size_t>(4096, 4 * sources)))),
-      drawn_(sources, 0) {
+    : count_(sources), mark_(MarkOf(sources)), drawn_(sources, 0) {
   CHECK(sources > 0 && sources <= kMaxSources && size >= 0) << sources;
   sources_.reserve(static_cast<size_t>(size));
   marks_.reserve(static_cast<size_t>(size / mark_ + 1) * sources);
+}
+
+int64_t MegatronBlend::Bytes(size_t sources, int64_t size) {
+  return size * static_cast<int64_t>(sizeof(int16_t)) +
+         (size / MarkOf(sources) + 1) * static_cast<int64_t>(sources * sizeof(int64_t));
 }
 
 void MegatronBlend::Emit(size_t source) {

@@ -38,7 +38,9 @@ class MegatronBlend {
   static MegatronBlend Build(std::span<const double> weights, int64_t size);
   // Every sample of every source once: weights are the sizes, and a source that is spent drops out.
   static MegatronBlend BuildExhaustive(std::span<const int64_t> sizes);
+  static int64_t Bytes(size_t sources, int64_t size);  // of memory
 
+  std::span<const int16_t> sources() const { return sources_; }  // of each sample
   int64_t size() const { return static_cast<int64_t>(sources_.size()); }
   struct Draw {
     int64_t source = 0;

@@ -84,6 +84,13 @@ absl::StatusOr<MegatronIndex> MegatronIndex::Build(const SequenceLengths& length
   return index;
 }
 
+int64_t MegatronIndex::Bytes(int64_t documents, const MegatronEpochs& epochs) {
+  const int64_t positions = documents * epochs.epochs;
+  return positions * static_cast<int64_t>(sizeof(int32_t)) +
+         ((positions + kMark - 1) / kMark + 1) * static_cast<int64_t>(sizeof(int64_t)) +
+         epochs.samples * static_cast<int64_t>(sizeof(uint32_t));
+}
+
 void MegatronIndex::Mark(int threads) {
   marks_.assign(static_cast<size_t>((positions() + kMark - 1) / kMark + 1), 0);
   InParallel(positions(), kMark, threads, [this](int64_t begin, int64_t end) {

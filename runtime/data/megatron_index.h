@@ -55,6 +55,9 @@ class MegatronIndex {
                                              const MegatronEpochs& epochs, int64_t length, uint32_t seed,
                                              int threads);
 
+  // Memory of an index over that many documents.
+  static int64_t Bytes(int64_t documents, const MegatronEpochs& epochs);
+
   int64_t samples() const { return static_cast<int64_t>(shuffle_.size()); }
 
   struct Part {

@@ -18,7 +18,31 @@ MegatronSurplus SurplusOf(const DataPlan& plan) {
   return plan.version == kMegatron010 ? MegatronSurplus::kCore010 : MegatronSurplus::kCore014;
 }
 
+BlendCounts CountsOf(const DataPlan& plan, Split split) {
+  const int64_t asked = plan.samples[static_cast<size_t>(split)];
+  if (!plan.blended) return {.asked = {asked}};
+  std::vector<double> weights;
+  for (const PlannedSource& source : plan.sources) weights.push_back(source.weight);
+  return CountBlend(weights, asked, SurplusOf(plan));
+}
+
 }  // namespace
+
+std::vector<int64_t> AskedOfSources(const DataPlan& plan, Split split) { return CountsOf(plan, split).asked; }
+
+int64_t IndexBytes(const DataPlan& plan) {
+  CHECK(plan.megatron());
+  int64_t bytes = 0;
+  for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
+    const auto part = static_cast<size_t>(split);
+    if (plan.samples[part] == 0) continue;
+    for (const PlannedSource& source : plan.sources) {
+      bytes += MegatronIndex::Bytes(source.sequences[part].size(), source.epochs[part]);
+    }
+    if (plan.blended) bytes += MegatronBlend::Bytes(plan.sources.size(), CountsOf(plan, split).size);
+  }
+  return bytes;
+}
 
 absl::StatusOr<std::unique_ptr<MegatronOrder>> MegatronOrder::Create(const DataPlan& plan, Split split,
                                                                      std::span<const IndexedDataset> sources,
@@ -45,8 +69,7 @@ absl::StatusOr<std::unique_ptr<MegatronOrder>> MegatronOrder::Create(const DataP
   if (plan.blended) {
     std::vector<double> weights;
     for (const PlannedSource& source : plan.sources) weights.push_back(source.weight);
-    const int64_t size = CountBlend(weights, plan.samples[part], SurplusOf(plan)).size;
-    order->blend_.emplace(MegatronBlend::Build(weights, size));
+    order->blend_.emplace(MegatronBlend::Build(weights, CountsOf(plan, split).size));
   }
   for (std::thread& thread : pool) thread.join();
   for (size_t s = 0; s < count; ++s) {

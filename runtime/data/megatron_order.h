@@ -17,6 +17,12 @@
 
 namespace galley::data {
 
+// Samples that the plan's split asks of each source.
+std::vector<int64_t> AskedOfSources(const DataPlan& plan, Split split);
+
+// Memory that the orders of all planned splits take in each rank.
+int64_t IndexBytes(const DataPlan& plan);
+
 class MegatronOrder final : public Order {
  public:
   // REQUIRES: a Megatron plan whose `split` is planned. Errors name the source.
@@ -25,6 +31,10 @@ class MegatronOrder final : public Order {
                                                                int threads);
 
   int64_t size() const;  // samples of the split
+  const IndexedDataset& source(size_t source) const { return sources_[source]; }
+  const MegatronIndex& index(size_t source) const { return indices_[source]; }
+  // Null: one source, read as it is.
+  const MegatronBlend* blend() const { return blend_.has_value() ? &*blend_ : nullptr; }
   absl::Status Locate(int64_t sample, SampleParts& parts) const override;
   std::vector<int64_t> DrawnBySource(int64_t consumed) const override;
   // Over source, and sequence, first token and length of every part of each sample.

@@ -104,6 +104,23 @@ TEST_F(MegatronOrderTest, TokensAreThoseOfTheParts) {
   EXPECT_ERROR(order->Locate(100'000, parts), "of an order of 1000 samples");
 }
 
+TEST_F(MegatronOrderTest, TheMemoryOfItsIndicesIsKnownFromThePlan) {
+  const DataPlan plan = BuildDataPlan(config_).value();
+  int64_t bytes = 0;
+  std::vector<IndexedDataset> sources;
+  for (const PlannedSource& source : plan.sources)
+    sources.push_back(IndexedDataset::Open(source.path).value());
+  for (const Split split : {Split::kTrain, Split::kValid}) {
+    const auto order = MegatronOrder::Create(plan, split, sources, 2).value();
+    for (size_t s = 0; s < sources.size(); ++s) {
+      const auto positions = static_cast<int64_t>(order->index(s).document_index().size());
+      bytes += 4 * positions + 8 * ((positions + 31) / 32 + 1) + 4 * order->index(s).samples();
+    }
+    bytes += 2 * order->blend()->size() + 8 * 2;  // and the draws of two sources at its one mark
+  }
+  EXPECT_EQ(IndexBytes(plan), bytes);
+}
+
 TEST_F(MegatronOrderTest, ValidationHasAnOrderOfItsOwn) {
   const std::vector<int32_t> valid = Read(0, 40, {.samples = {.split = Split::kValid}, .max_count = 8}, 8);
   EXPECT_NE(valid, Read(0, 40, {.max_count = 8}, 8));

@@ -88,6 +88,7 @@ struct Megatron {
   MegatronRules rules = MegatronRules::kCore014;
   bool blend_one_source = false;
   std::optional<int64_t> samples = {};  // default: those of the run
+  std::string cache = {};
 };
 enum class Scope { kSample, kDocument };
 enum class Borders { kIndex, kEod };

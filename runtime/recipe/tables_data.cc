@@ -118,6 +118,9 @@ Table MakeMegatron() {
       .AtLeast(1)
       .AtMost(kMostAmount)
       .Default("those of the run");
+  d.Leaf("cache", &Megatron::cache, PathCodec(),
+         "Folder of Megatron's cached indices. Those found there are compared with the run's at its start.")
+      .Default("none");
   return table;
 }
 

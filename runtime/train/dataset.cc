@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/data/megatron_cache.h"
 #include "runtime/data/skipping_order.h"
 #include "runtime/models/data_config.h"
 
@@ -12,6 +14,17 @@ namespace {
 // Micro-batches read ahead: enough to hide a slow read behind a step, few enough to cost no memory worth a
 // word.
 constexpr int kDepth = 8;
+
+absl::Status CheckCacheOf(const std::string& folder, const data::DataPlan& plan, data::Split split,
+                          const data::Order& order) {
+  const auto* megatron = dynamic_cast<const data::MegatronOrder*>(&order.whole());
+  if (megatron == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const data::CacheCheck check, data::CheckMegatronCache(folder, plan, split, *megatron));
+  LogInfo("data.megatron.cache: ", check.agreeing.size(), " files of the ", data::Name(split),
+          " split agree with this run's order; ", check.missing.size(), " of its indices are not in ",
+          folder);
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -30,6 +43,7 @@ absl::StatusOr<DataSet> DataSet::Open(const models::Prepared& prepared) {
                 .context = spec.model.context,
                 .attention_by_document = spec.data.mask.attention == recipe::Scope::kDocument,
                 .positions_by_document = spec.data.mask.positions == recipe::Scope::kDocument};
+  set.cache_ = spec.data.megatron.cache;
   set.pad_ = static_cast<int32_t>(spec.data.pad);
   return set;
 }
@@ -41,6 +55,16 @@ absl::Status DataSet::CheckResume(const std::string& saved_plan, int64_t consume
 
 data::Lineage DataSet::LineageAfter(const data::Order& order, int64_t consumed) const {
   return data::MakeLineage(plan_, order.whole(), data::StretchesRead(plan_.skip, consumed));
+}
+
+absl::Status DataSet::CheckCache(const Batches& train, const std::vector<ValidationSet>& validation) const {
+  if (cache_.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckCacheOf(cache_, plan_, data::Split::kTrain, train.order()));
+  for (const ValidationSet& set : validation) {
+    if (!set.name.empty()) continue;
+    RETURN_IF_ERROR(CheckCacheOf(cache_, plan_, data::Split::kValid, set.batches->order()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeLoader(const data::DataPlan& plan,

@@ -27,6 +27,9 @@ class DataSet {
   // What a checkpoint records after `consumed` samples of the training order.
   data::Lineage LineageAfter(const data::Order& order, int64_t consumed) const;
 
+  // Compares Megatron's cached indices, where the recipe names a folder of them, with those of these orders.
+  absl::Status CheckCache(const Batches& train, const std::vector<ValidationSet>& validation) const;
+
   const BatchShape& shape() const { return shape_; }
   absl::StatusOr<std::unique_ptr<data::Loader>> MakeTrainLoader() const;
   // This rank's share of every validation set: the split's, then those with a name. None when the run never
@@ -46,6 +49,7 @@ class DataSet {
   bool split_validates_ = false;
   std::vector<Named> named_;
   BatchShape shape_;
+  std::string cache_;  // of Megatron's indices; empty: none
   data::MaskOptions mask_;
   int32_t pad_ = 0;
 };

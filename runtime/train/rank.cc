@@ -132,6 +132,7 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   ASSIGN_OR_RETURN(auto train_loader, data.MakeTrainLoader());
   Batches batches(std::move(train_loader), data.shape(), TrainSamples(plan, start.rank(), state.step));
   ASSIGN_OR_RETURN(std::vector<ValidationSet> validation, data.MakeValidation(plan, start.rank()));
+  if (start.rank() == 0) RETURN_IF_ERROR(data.CheckCache(batches, validation));
 
   Orders orders(client, {.abort = [&group](const std::string& reason) { group->Abort(reason); },
                          .shard = [&saver](const v1::ShardReport& shard) { saver->OnShard(shard); }});

@@ -181,6 +181,30 @@ TEST_F(InspectStepTest, OtherSamplesThanRecordedAreAnError) {
               HasSubstr("sea_text_document.idx"));
 }
 
+TEST_F(InspectStepTest, AMegatronCacheIsComparedAtTheStartAndPlanSaysWhatTheIndicesCost) {
+  const std::string folder = JoinPath(work(), "cache");
+  ASSERT_TRUE(MakeDirs(folder).ok());
+  std::vector<std::string> more = Sets("megatron");
+  more.insert(more.end(), {"--set", "data.megatron.cache=cache"});
+  const auto with = [&more](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const std::string dir = RunDir("cached");
+  const Ran ran = Trainctl(with({"train", "tiny.yaml", "--run-dir", dir}));
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_THAT(ReadFile(JoinPath(dir, "logs/attempt-1.rank-0.log")).value(),
+              HasSubstr("data.megatron.cache: 0 files of the train split agree"));
+  ASSERT_TRUE(AtomicWrite(JoinPath(folder, "0a-GPTDataset-train-description.txt"), "{").ok());
+  const Ran damaged = Trainctl(with({"train", "tiny.yaml", "--run-dir", RunDir("damaged")}));
+  EXPECT_NE(damaged.code, kOk);
+  EXPECT_THAT(damaged.out + damaged.err, HasSubstr("0a-GPTDataset-train-description.txt"));
+
+  EXPECT_GT(Json(with({"plan", "tiny.yaml"}))["index_bytes_per_rank"], 4 * 80);
+  EXPECT_THAT(Trainctl(with({"plan", "tiny.yaml"})).out, HasSubstr("Indices of order: megatron: "));
+  EXPECT_FALSE(Json({"plan", "tiny.yaml"}).contains("index_bytes_per_rank"));
+}
+
 TEST_F(InspectStepTest, RunsOfAControllerAreKnownByName) {
   StartController();
   StartTrainerd("galley-rank");

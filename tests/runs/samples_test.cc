@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iterator>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,48 @@ TEST_P(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
         EXPECT_NEAR(series.steps.at(step).loss, expected.loss, 2e-4 * expected.loss) << "step " << step;
       }
     }
+  }
+}
+
+// A run that ends anywhere, as by a kill after any checkpoint, and goes on in another shape, and again in
+// another one.
+TEST_P(Samples, GoneOnWithAnywhereInAnotherShapeTheStepsSeeTheSame) {
+  TempDir home;
+  const std::string& dir = home.path();
+  testing::PrepareSmallRun(dir);
+  const std::vector<std::string> common = {
+      "train.until=24 steps", "checkpoint={every: [{interval: 1 steps}]}", "evaluation.every=12 steps"};
+  std::mt19937 random(41);
+  struct Shape {
+    int ranks, micro;
+  };
+  constexpr Shape kShapes[] = {{1, 2}, {1, 8}, {2, 2}, {2, 4}, {4, 1}, {4, 2}};
+  std::string last_dir;
+  int64_t from = 0;
+  Series first;
+  for (int round = 0; round < 4; ++round) {
+    const Shape shape = kShapes[random() % std::size(kShapes)];
+    const std::string run_dir = JoinPath(dir, "r" + std::to_string(round));
+    std::vector<std::string> sets = common;
+    sets.push_back("parallelism.data=" + std::to_string(shape.ranks));
+    sets.push_back("batch.micro=" + std::to_string(shape.micro));
+    std::vector<std::string> args = Args(run_dir, sets);
+    if (round > 0) {
+      args.push_back("--from-checkpoint");
+      args.push_back(JoinPath(last_dir, "checkpoints/step-" + std::to_string(from)));
+    }
+    SCOPED_TRACE("from step " + std::to_string(from) + " with " + std::to_string(shape.ranks) +
+                 " ranks, micro-batch " + std::to_string(shape.micro));
+    const auto outcome = testing::Run(args, dir, 120, testing::TrainEnv(dir));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Series series = ReadMetrics(run_dir);
+    ASSERT_EQ(static_cast<int64_t>(series.steps.size()), 24 - from);
+    if (round == 0) first = series;
+    for (const auto& [step, seen] : series.steps) {
+      EXPECT_EQ(seen.samples_hash, first.steps.at(step).samples_hash) << "step " << step;
+    }
+    last_dir = run_dir;
+    from += 1 + static_cast<int64_t>(random() % 7);
   }
 }
 
