@@ -29,7 +29,9 @@ struct BlockSums {
 class BlockHasher {
  public:
   void Add(std::span<const std::byte> bytes);
-  BlockSums Finish();  // once, at the end
+  BlockSums SoFar() const;
+  // Goes on after the whole blocks of `sums`; what they do not cover is to be added again.
+  void Continue(const BlockSums& sums);
 
  private:
   std::optional<Hasher> hash_;  // of the block in progress
@@ -70,6 +72,9 @@ absl::StatusOr<std::optional<DatasetInfo>> ReadDatasetInfo(const std::string& pr
 
 // Compares counts and sizes, in constant time: tells a file that was cut, swapped or made anew.
 absl::Status CheckDatasetInfo(const IndexedDataset& dataset, const DatasetInfo& info);
+
+// The first block of the .idx that is not what was written, by plain reads.
+absl::Status CompareIndexSums(const IndexedDataset& dataset, const BlockSums& sums);
 
 // XXH3-64 over the kind, the bytes of its files and what else decides ids, as 16 hex digits.
 absl::StatusOr<std::string> TokenizerFingerprint(const tokenizer::TokenizerSpec& spec);

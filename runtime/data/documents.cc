@@ -39,6 +39,13 @@ absl::Status DocumentReader::TooLong(const DocumentChunk& chunk) const {
       "; cut it into smaller ones (--document line or paragraph)"));
 }
 
+absl::Status DocumentReader::GoOn(int64_t text_offset, int64_t line) {
+  RETURN_IF_ERROR(input_->Skip(text_offset));
+  offset_ = text_offset;
+  line_ = line;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> DocumentReader::Next(DocumentChunk& chunk) {
   chunk.text.swap(rest_);
   rest_.clear();
@@ -67,7 +74,10 @@ absl::StatusOr<bool> DocumentReader::Next(DocumentChunk& chunk) {
     if (chunk.ends.empty() && !at_end_) continue;
     rest_.assign(chunk.text, at, std::string::npos);
     chunk.text.resize(at);
-    if (!keep_blank_) line_ += static_cast<int64_t>(chunk.ends.size());
+    line_ += std::count(chunk.text.begin(), chunk.text.end(), '\n');
+    offset_ += static_cast<int64_t>(at);
+    chunk.next_line = line_;
+    chunk.text_end = offset_;
     return !chunk.ends.empty();
   }
 }

@@ -24,6 +24,8 @@ struct DocumentChunk {
   std::string text;
   std::vector<size_t> ends;  // of each document in `text`
   int64_t first_line = 1;    // number of the first line; kLine with keep_blank false has a line a document
+  int64_t next_line = 1;     // of what follows
+  int64_t text_end = 0;      // offset of what follows, in the decompressed text of the file
 };
 
 // Reads one file, a chunk of about `chunk_bytes` at a time.
@@ -31,6 +33,8 @@ class DocumentReader {
  public:
   DocumentReader(std::unique_ptr<TextInput> input, DocumentUnit unit, bool keep_blank,
                  size_t chunk_bytes = 1 << 20);
+  // From a document's beginning on, as an earlier reader's chunk ended there.
+  absl::Status GoOn(int64_t text_offset, int64_t line);
   // False at the end of the file. Keeps the chunk's buffers.
   absl::StatusOr<bool> Next(DocumentChunk& chunk);
   const TextInput& input() const { return *input_; }
@@ -45,6 +49,7 @@ class DocumentReader {
   std::string rest_;  // read, but not yet a whole document
   bool at_end_ = false;
   int64_t line_ = 1;
+  int64_t offset_ = 0;
 };
 
 }  // namespace galley::data

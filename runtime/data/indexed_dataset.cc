@@ -15,6 +15,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
+#include "runtime/data/index_cursor.h"
 
 namespace galley::data {
 namespace {
@@ -323,20 +324,27 @@ void IndexedDataset::Expect(Access access) const {
   ::madvise(const_cast<std::byte*>(index.data()), index.size(), in_order ? MADV_SEQUENTIAL : MADV_RANDOM);
 }
 
+absl::Status IndexedDataset::ReadBytes(int64_t offset, std::span<std::byte> out) const {
+  return ReadAt(bin_, bin_path(), offset, out.data(), static_cast<int64_t>(out.size()));
+}
+
 absl::Status IndexedDataset::Verify() const {
   Expect(Access::kInOrder);
-  int64_t next = 0;
+  ASSIGN_OR_RETURN(IndexCursor cursor, IndexCursor::Open(*this));
   for (int64_t s = 0; s < sequences_; ++s) {
-    ASSIGN_OR_RETURN(const Range tokens, SequenceTokens(s));
-    if (tokens.begin != next) {
-      return Corrupt(idx_path(), kHeader + 4 * sequences_ + 8 * s,
-                     absl::StrCat("sequence ", s, " begins at token ", tokens.begin,
-                                  ", the one before it ends at ", next));
-    }
-    next = tokens.end;
+    if (absl::StatusOr<int32_t> length = cursor.NextSequence(); !length.ok()) return length.status();
   }
   for (int64_t d = 0; d < documents_; ++d) {
-    if (absl::StatusOr<Range> range = DocumentSequences(d); !range.ok()) return range.status();
+    if (absl::StatusOr<int64_t> count = cursor.NextDocument(); !count.ok()) return count.status();
+  }
+  // Both files once more: something may still write them.
+  for (const auto& [path, size] : {std::pair{idx_path(), static_cast<int64_t>(idx_.bytes().size())},
+                                   std::pair{bin_path(), bin_bytes_}}) {
+    ASSIGN_OR_RETURN(const int64_t now, FileSize(path));
+    if (now == size) continue;
+    return absl::DataLossError(absl::StrCat(path, ": offset ", std::min(now, size), ": the file had ", size,
+                                            " bytes when it was opened and has ", now,
+                                            " now; something still writes it: verify it when that is done"));
   }
   return absl::OkStatus();
 }

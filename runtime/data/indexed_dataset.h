@@ -76,6 +76,8 @@ class IndexedDataset {
   // Open of a training source, and here.
   absl::Status Read(int64_t begin, std::span<int32_t> out, std::span<std::byte> scratch) const;
   absl::StatusOr<std::vector<int32_t>> ReadTokens(Range tokens) const;
+  // The .bin file as it is, from byte `offset` on.
+  absl::Status ReadBytes(int64_t offset, std::span<std::byte> out) const;
 
   // Tells the system how the files will be read, so that it reads ahead what is needed and nothing else: in
   // order from one end to the other, or a window here and a window there. A hint, and no more.

@@ -1,6 +1,7 @@
 #include "runtime/data/text_input.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -23,6 +24,10 @@ constexpr size_t kBuffer = 256 << 10;
 class PlainInput : public TextInput {
  public:
   PlainInput(std::string path, int fd) : TextInput(std::move(path), fd) {}
+  absl::Status Skip(int64_t bytes) override {
+    ASSIGN_OR_RETURN(const int64_t done, SeekFile(bytes));
+    return TextInput::Skip(bytes - done);
+  }
 
  protected:
   absl::StatusOr<size_t> ReadSome(std::span<char> out) override { return ReadFile(out); }
@@ -103,7 +108,10 @@ class ZstdInput : public TextInput {
 
 TextInput::Descriptor::~Descriptor() { ::close(fd); }
 
-TextInput::TextInput(std::string path, int fd) : path_(std::move(path)), file_(fd) {}
+TextInput::TextInput(std::string path, int fd) : path_(std::move(path)), file_(fd) {
+  struct stat info {};
+  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) size_ = info.st_size;
+}
 
 absl::StatusOr<std::unique_ptr<TextInput>> TextInput::Open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -124,11 +132,36 @@ absl::StatusOr<size_t> TextInput::Read(std::span<char> out) {
   return filled;
 }
 
+absl::Status TextInput::Skip(int64_t bytes) {
+  std::vector<char> unused(static_cast<size_t>(std::min<int64_t>(bytes, kBuffer)));
+  for (int64_t left = bytes; left > 0;) {
+    ASSIGN_OR_RETURN(const size_t n,
+                     Read(std::span(unused).first(static_cast<size_t>(std::min<int64_t>(left, kBuffer)))));
+    if (n == 0) return Damaged(absl::StrCat("the text is ", left, " bytes shorter than it was"));
+    left -= static_cast<int64_t>(n);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> TextInput::SeekFile(int64_t bytes) {
+  if (size_ < 0) return 0;
+  const int64_t step = std::min(bytes, size_ - consumed_);
+  if (::lseek(file_.fd, consumed_ + step, SEEK_SET) < 0) return ErrnoStatus(errno, path_);
+  consumed_ += step;
+  return step;
+}
+
 absl::StatusOr<size_t> TextInput::ReadFile(std::span<char> out) {
   while (true) {
     const ssize_t n = ::read(file_.fd, out.data(), out.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoStatus(errno, absl::StrCat(path_, ": read at offset ", consumed_));
+    if (size_ >= 0 && (n == 0 ? consumed_ < size_ : consumed_ + n > size_)) {
+      return absl::DataLossError(
+          absl::StrCat(path_, ": offset ", n == 0 ? consumed_ : size_, ": the file ",
+                       n == 0 ? "ends here" : "goes on here", ", and had ", size_,
+                       " bytes when it was opened; something still writes it: begin when that is done"));
+    }
     consumed_ += n;
     return static_cast<size_t>(n);
   }

@@ -1,198 +1,27 @@
 #include "runtime/data/tokenize.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/data/documents.h"
+#include "runtime/data/file_lock.h"
 #include "runtime/data/indexed_dataset_writer.h"
-#include "runtime/data/jsonl.h"
+#include "runtime/data/tokenize_pipeline.h"
+#include "runtime/data/tokenize_state.h"
 
 namespace galley::data {
 namespace {
 
-constexpr auto kProgressEvery = std::chrono::milliseconds(100);
-
-// A chunk on its way through the ring: read, then encoded, then written, in order.
-struct Job {
-  enum class Phase { kFree, kRead, kEncoding, kEncoded };
-  Phase phase = Phase::kFree;
-  DocumentChunk chunk;
-  const std::string* path = nullptr;  // of the input
-  bool jsonl = false;
-  int64_t input_bytes = 0;  // of all inputs, read when this chunk was
-  std::vector<int32_t> tokens;
-  std::vector<int32_t> lengths;
-  absl::Status status;
-};
-
-// One reader thread, some encoding threads; the caller writes. The ring bounds what is in memory.
-class Pipeline {
- public:
-  Pipeline(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
-           const TokenizeOptions& options)
-      : tokenizer_(tokenizer),
-        framing_(framing),
-        options_(options),
-        ring_(static_cast<size_t>(options.workers) * 2 + 2) {
-    threads_.emplace_back([this] { ReadAll(); });
-    for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { EncodeAll(); });
-  }
-  ~Pipeline() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  // The oldest encoded chunk; null at the end. Calls `tick` while it waits.
-  Job* Pop(const std::function<void()>& tick) {
-    std::unique_lock lock(mutex_);
-    Job& job = At(written_);
-    while (!(read_done_ && written_ == read_) && job.phase != Job::Phase::kEncoded) {
-      changed_.wait_for(lock, kProgressEvery);
-      lock.unlock();
-      tick();
-      lock.lock();
-    }
-    return read_done_ && written_ == read_ ? nullptr : &job;
-  }
-  void Release(Job& job) {
-    const std::lock_guard lock(mutex_);
-    job.phase = Job::Phase::kFree;
-    ++written_;
-    changed_.notify_all();
-  }
-
- private:
-  Job& At(int64_t n) { return ring_[static_cast<size_t>(n) % ring_.size()]; }
-
-  // A free job for the reader; null when the pipeline stops.
-  Job* Claim() {
-    std::unique_lock lock(mutex_);
-    Job& job = At(read_);
-    changed_.wait(lock, [&] { return stop_ || job.phase == Job::Phase::kFree; });
-    return stop_ ? nullptr : &job;
-  }
-  void Hand(Job::Phase phase, Job& job) {
-    const std::lock_guard lock(mutex_);
-    job.phase = phase;
-    ++read_;
-    changed_.notify_all();
-  }
-
-  void ReadAll() {
-    int64_t before = 0;
-    for (const std::string& path : options_.inputs) {
-      const bool jsonl =
-          options_.format == TextFormat::kAuto ? IsJsonl(path) : options_.format == TextFormat::kJsonl;
-      absl::StatusOr<std::unique_ptr<TextInput>> input = TextInput::Open(path);
-      absl::StatusOr<bool> more = input.ok() ? absl::StatusOr<bool>(true) : input.status();
-      std::unique_ptr<DocumentReader> reader;
-      if (input.ok()) {
-        reader = std::make_unique<DocumentReader>(*std::move(input),
-                                                  jsonl ? DocumentUnit::kLine : options_.document, !jsonl);
-      }
-      while (more.ok() && *more) {
-        Job* job = Claim();
-        if (job == nullptr) return;
-        job->path = &path;
-        job->jsonl = jsonl;
-        more = reader->Next(job->chunk);
-        if (!more.ok() || !*more) break;
-        job->input_bytes = before + reader->input().consumed();
-        Hand(Job::Phase::kRead, *job);
-      }
-      if (!more.ok()) {
-        // The error takes its place in the order, after what was read before it.
-        Job* job = Claim();
-        if (job == nullptr) return;
-        job->status = more.status();
-        Hand(Job::Phase::kEncoded, *job);
-        break;
-      }
-      before += reader->input().consumed();
-    }
-    const std::lock_guard lock(mutex_);
-    read_done_ = true;
-    changed_.notify_all();
-  }
-
-  void EncodeAll() {
-    const std::unique_ptr<tokenizer::Encoder> encoder = tokenizer_.NewEncoder();
-    std::string storage;
-    std::unique_lock lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [this] { return stop_ || taken_ < read_ || read_done_; });
-      if (stop_ || (read_done_ && taken_ == read_)) return;
-      Job& job = At(taken_++);
-      if (job.phase == Job::Phase::kEncoded) continue;  // the reader's error
-      job.phase = Job::Phase::kEncoding;
-      lock.unlock();
-      job.status = Encode(*encoder, storage, job);
-      lock.lock();
-      job.phase = Job::Phase::kEncoded;
-      changed_.notify_all();
-    }
-  }
-
-  // Where document `d` of a chunk stands.
-  static std::string Place(const Job& job, size_t d) {
-    if (job.jsonl) return absl::StrCat(*job.path, ":", job.chunk.first_line + static_cast<int64_t>(d));
-    return absl::StrCat(*job.path, ": document ", d, " of those from line ", job.chunk.first_line, " on");
-  }
-
-  absl::Status Encode(tokenizer::Encoder& encoder, std::string& storage, Job& job) const {
-    job.tokens.clear();
-    job.lengths.clear();
-    size_t begin = 0;
-    for (size_t d = 0; d < job.chunk.ends.size(); ++d) {
-      absl::string_view text = absl::string_view(job.chunk.text).substr(begin, job.chunk.ends[d] - begin);
-      begin = job.chunk.ends[d];
-      if (job.jsonl) {
-        if (text.find_first_not_of(" \t\r\n") == absl::string_view::npos)
-          continue;  // a blank line is no document
-        absl::StatusOr<absl::string_view> found = JsonText(text, options_.json_key, storage);
-        if (!found.ok()) {
-          return absl::DataLossError(absl::StrCat(
-              *job.path, ":", job.chunk.first_line + static_cast<int64_t>(d), ":", found.status().message(),
-              "; every line must be a JSON object with a string under '", options_.json_key, "'"));
-        }
-        text = *found;
-      }
-      const size_t before = job.tokens.size();
-      RETURN_IF_ERROR(Annotate(framing_.Encode(encoder, text, job.tokens), Place(job, d)));
-      job.lengths.push_back(static_cast<int32_t>(job.tokens.size() - before));
-    }
-    return absl::OkStatus();
-  }
-
-  const tokenizer::Tokenizer& tokenizer_;
-  const tokenizer::Framing& framing_;
-  const TokenizeOptions& options_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Job> ring_;
-  int64_t read_ = 0;     // jobs handed on by the reader
-  int64_t taken_ = 0;    // by encoding threads
-  int64_t written_ = 0;  // by the caller
-  bool read_done_ = false;
-  bool stop_ = false;
-  std::vector<std::thread> threads_;
-};
+constexpr absl::Duration kProgressEvery = absl::Milliseconds(100);
 
 absl::Status CheckOptions(const TokenizeOptions& options) {
   if (options.inputs.empty()) return absl::InvalidArgumentError("tokenize: no input file is named");
@@ -203,6 +32,169 @@ absl::Status CheckOptions(const TokenizeOptions& options) {
   return absl::OkStatus();
 }
 
+// One tokenisation: what is written, and how far it has got.
+class Tokenization {
+ public:
+  Tokenization(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
+               const TokenizeOptions& options)
+      : tokenizer_(tokenizer), framing_(framing), options_(options) {}
+
+  absl::StatusOr<TokenizeProgress> Run() {
+    for (const std::string& path : options_.inputs) {
+      ASSIGN_OR_RETURN(const int64_t size, FileSize(path));
+      progress_.input_total += size;
+    }
+    RETURN_IF_ERROR(Begin());
+    absl::Status status = Work();
+    if (!status.ok() && durable_) {
+      status = absl::Status(status.code(),
+                            absl::StrCat(status.message(), " (the first ", state_.written.documents,
+                                         " documents are kept; the same command goes on after them)"));
+    }
+    RETURN_IF_ERROR(status);
+    return progress_;
+  }
+
+ private:
+  // A new writer, or one that goes on.
+  absl::Status Begin() {
+    ASSIGN_OR_RETURN(std::optional<TokenizeIdentity> identity, IdentityOf(tokenizer_, options_));
+    const TokenType type = TokenTypeFor(tokenizer_.vocab());
+    const DatasetOrigin origin{.tokenizer = std::string(tokenizer_.kind()),
+                               .fingerprint = options_.tokenizer_fingerprint,
+                               .vocab = tokenizer_.vocab(),
+                               .eod = tokenizer_.eod(),
+                               .append_eod = options_.append_eod,
+                               .add_special_tokens = options_.add_special_tokens,
+                               .special_tokens_in_text = options_.special_tokens_in_text};
+    if (!identity.has_value()) {
+      ASSIGN_OR_RETURN(writer_, IndexedDatasetWriter::Create(options_.output, type, origin));
+      return absl::OkStatus();
+    }
+    resumable_ = true;
+    RETURN_IF_ERROR(MakeDirs(DirName(options_.output)));
+    ASSIGN_OR_RETURN(FileLock lock, FileLock::Take(options_.output + ".partial.lock", options_.output));
+    lock_.emplace(std::move(lock));
+    if (options_.restart) RETURN_IF_ERROR(RemoveState());
+    ASSIGN_OR_RETURN(std::optional<TokenizeState> stopped, ReadTokenizeState(options_.output));
+    if (!stopped.has_value()) {
+      state_.identity = *std::move(identity);
+      ASSIGN_OR_RETURN(writer_, IndexedDatasetWriter::CreateResumable(options_.output, type, origin));
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(CheckSameTokenization(*stopped, *identity, TokenizeStatePath(options_.output)));
+    absl::StatusOr<std::unique_ptr<IndexedDatasetWriter>> writer =
+        IndexedDatasetWriter::Resume(options_.output, type, origin, stopped->written);
+    if (!writer.ok()) {
+      return absl::Status(writer.status().code(),
+                          absl::StrCat(writer.status().message(), "; `--restart` begins anew"));
+    }
+    writer_ = *std::move(writer);
+    state_ = *std::move(stopped);
+    durable_ = true;
+    progress_.documents = progress_.resumed_documents = state_.written.documents;
+    progress_.tokens = state_.written.tokens;
+    progress_.text_bytes = progress_.resumed_text_bytes = state_.text_bytes;
+    progress_.input_bytes = progress_.resumed_input_bytes = state_.input_bytes;
+    progress_.bad_lines = state_.bad_lines;
+    return absl::OkStatus();
+  }
+
+  absl::Status Work() {
+    if (!state_.finished) RETURN_IF_ERROR(Encode());
+    if (progress_.documents == 0) {
+      return absl::DataLossError(absl::StrCat(options_.inputs.front(),
+                                              options_.inputs.size() > 1 ? " and the others" : "",
+                                              ": no document is in it; name a file that holds text"));
+    }
+    if (durable_ && !state_.finished) {
+      state_.finished = true;
+      RETURN_IF_ERROR(MakeDurable());
+    }
+    RETURN_IF_ERROR(writer_->Finish());
+    if (durable_) {
+      RETURN_IF_ERROR(RemoveState());
+      writer_->RemoveTemporaries();
+    }
+    progress_.input_bytes = progress_.input_total;
+    Tell(true);
+    return absl::OkStatus();
+  }
+
+  absl::Status Encode() {
+    TokenizePipeline pipeline(tokenizer_, framing_, options_,
+                              {state_.input, state_.text_offset, state_.next_line});
+    while (TokenizeJob* job = pipeline.Pop([&] { Tell(false); })) {
+      RETURN_IF_ERROR(job->status);
+      RETURN_IF_ERROR(TakeBad(*job));
+      RETURN_IF_ERROR(writer_->AddDocuments(job->tokens, job->lengths));
+      progress_.documents = writer_->documents();
+      progress_.tokens = writer_->tokens();
+      progress_.text_bytes += static_cast<int64_t>(job->chunk.text.size());
+      progress_.input_bytes = job->input_bytes;
+      state_.input = job->input;
+      state_.text_offset = job->chunk.text_end;
+      state_.next_line = job->chunk.next_line;
+      pipeline.Release(*job);
+      const int64_t written = progress_.tokens * ItemSize(TokenTypeFor(tokenizer_.vocab()));
+      if (resumable_ && written - state_.written.bin.bytes >= options_.durable_bytes) {
+        RETURN_IF_ERROR(MakeDurable());
+      }
+      Tell(false);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeBad(const TokenizeJob& job) {
+    for (const std::string& bad : job.bad) {
+      if (progress_.bad_lines == options_.skip_bad) {
+        return absl::DataLossError(
+            absl::StrCat(bad, " (", progress_.bad_lines, " others were left out, as --skip-bad allows)"));
+      }
+      ++progress_.bad_lines;
+      if (options_.bad_line) options_.bad_line(bad);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeDurable() {
+    ASSIGN_OR_RETURN(state_.written, writer_->MakeDurable());
+    state_.input_bytes = progress_.input_bytes;
+    state_.text_bytes = progress_.text_bytes;
+    state_.bad_lines = progress_.bad_lines;
+    RETURN_IF_ERROR(AtomicWrite(TokenizeStatePath(options_.output), ToJson(state_)));
+    writer_->Keep();
+    durable_ = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status RemoveState() {
+    const std::string path = TokenizeStatePath(options_.output);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, path);
+    return FsyncDir(DirName(path));
+  }
+
+  void Tell(bool last) {
+    const absl::Duration now = Clock::Real().SinceStart();
+    progress_.seconds = absl::ToDoubleSeconds(now - start_);
+    if (!options_.progress || (!last && now - told_ < kProgressEvery)) return;
+    told_ = now;
+    options_.progress(progress_);
+  }
+
+  const tokenizer::Tokenizer& tokenizer_;
+  const tokenizer::Framing& framing_;
+  const TokenizeOptions& options_;
+  const absl::Duration start_ = Clock::Real().SinceStart();
+  absl::Duration told_ = start_;
+  std::optional<FileLock> lock_;  // outlives the writer
+  std::unique_ptr<IndexedDatasetWriter> writer_;
+  TokenizeProgress progress_;
+  TokenizeState state_;
+  bool resumable_ = false;
+  bool durable_ = false;  // state_ is on disk
+};
+
 }  // namespace
 
 bool IsJsonl(const std::string& path) {
@@ -211,8 +203,8 @@ bool IsJsonl(const std::string& path) {
 }
 
 double TokenizeProgress::SecondsLeft() const {
-  if (input_bytes <= 0) return 0;
-  return seconds * static_cast<double>(input_total - input_bytes) / static_cast<double>(input_bytes);
+  const int64_t done = input_bytes - resumed_input_bytes;
+  return done > 0 ? seconds * static_cast<double>(input_total - input_bytes) / static_cast<double>(done) : 0;
 }
 
 std::string DatasetPrefix(const std::string& prefix, const std::string& json_key) {
@@ -225,50 +217,7 @@ absl::StatusOr<TokenizeProgress> Tokenize(const tokenizer::Tokenizer& tokenizer,
   ASSIGN_OR_RETURN(const tokenizer::Framing framing,
                    tokenizer::Framing::Make(tokenizer, {.add_special_tokens = options.add_special_tokens,
                                                         .append_eod = options.append_eod}));
-  TokenizeProgress progress;
-  for (const std::string& path : options.inputs) {
-    ASSIGN_OR_RETURN(const int64_t size, FileSize(path));
-    progress.input_total += size;
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<IndexedDatasetWriter> writer,
-                   IndexedDatasetWriter::Create(options.output, TokenTypeFor(tokenizer.vocab()),
-                                                {.tokenizer = std::string(tokenizer.kind()),
-                                                 .fingerprint = options.tokenizer_fingerprint,
-                                                 .vocab = tokenizer.vocab(),
-                                                 .eod = tokenizer.eod(),
-                                                 .append_eod = options.append_eod,
-                                                 .add_special_tokens = options.add_special_tokens,
-                                                 .special_tokens_in_text = options.special_tokens_in_text}));
-  const absl::Duration start = Clock::Real().SinceStart();
-  absl::Duration told = start;
-  const auto tell = [&](bool last) {
-    const absl::Duration now = Clock::Real().SinceStart();
-    if (!options.progress || (!last && now - told < absl::FromChrono(kProgressEvery))) return;
-    told = now;
-    progress.seconds = absl::ToDoubleSeconds(now - start);
-    options.progress(progress);
-  };
-  Pipeline pipeline(tokenizer, framing, options);
-  while (Job* job = pipeline.Pop([&] { tell(false); })) {
-    RETURN_IF_ERROR(job->status);
-    RETURN_IF_ERROR(writer->AddDocuments(job->tokens, job->lengths));
-    progress.documents = writer->documents();
-    progress.tokens = writer->tokens();
-    progress.text_bytes += static_cast<int64_t>(job->chunk.text.size());
-    progress.input_bytes = job->input_bytes;
-    pipeline.Release(*job);
-    tell(false);
-  }
-  if (progress.documents == 0) {
-    return absl::DataLossError(absl::StrCat(options.inputs.front(),
-                                            options.inputs.size() > 1 ? " and the others" : "",
-                                            ": no document is in it; name a file that holds text"));
-  }
-  RETURN_IF_ERROR(writer->Finish());
-  progress.input_bytes = progress.input_total;
-  tell(true);
-  progress.seconds = absl::ToDoubleSeconds(Clock::Real().SinceStart() - start);
-  return progress;
+  return Tokenization(tokenizer, framing, options).Run();
 }
 
 }  // namespace galley::data

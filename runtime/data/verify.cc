@@ -1,6 +1,7 @@
 // The whole of a data set against its metadata and a vocabulary, in one pass over each file.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -19,18 +20,6 @@ absl::Status Differs(const std::string& path, int64_t begin, int64_t size) {
   return absl::DataLossError(absl::StrCat(path, ": offset ", begin, ": the checksum of ", size,
                                           " bytes from here is not that of what was written; copy the file ",
                                           "anew, or make the data set again"));
-}
-
-void VerifyIdx(const IndexedDataset& dataset, const BlockSums& sums, std::vector<absl::Status>& faults) {
-  const std::span<const std::byte> bytes = dataset.index_bytes();
-  for (size_t block = 0; block < sums.blocks.size() && faults.size() < kMaxFaults; ++block) {
-    const size_t begin = block * static_cast<size_t>(kSumBlock);
-    const auto part = bytes.subspan(begin, std::min<size_t>(kSumBlock, bytes.size() - begin));
-    if (Hash64(part) != sums.blocks[block]) {
-      faults.push_back(
-          Differs(dataset.idx_path(), static_cast<int64_t>(begin), static_cast<int64_t>(part.size())));
-    }
-  }
 }
 
 void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t vocab, int threads,
@@ -73,6 +62,20 @@ void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t voc
 
 }  // namespace
 
+absl::Status CompareIndexSums(const IndexedDataset& dataset, const BlockSums& sums) {
+  std::ifstream file(dataset.idx_path(), std::ios::binary);
+  std::vector<char> bytes(static_cast<size_t>(std::min(kSumBlock, sums.bytes)));
+  for (size_t block = 0; block < sums.blocks.size(); ++block) {
+    const int64_t begin = static_cast<int64_t>(block) * kSumBlock;
+    const int64_t size = std::min(kSumBlock, sums.bytes - begin);
+    file.read(bytes.data(), size);
+    if (!file || Hash64(absl::string_view(bytes.data(), static_cast<size_t>(size))) != sums.blocks[block]) {
+      return Differs(dataset.idx_path(), begin, size);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<VerifyReport> VerifyDataset(const std::string& prefix, const VerifyOptions& options) {
   ASSIGN_OR_RETURN(const IndexedDataset dataset, IndexedDataset::Open(prefix));
   VerifyReport report;
@@ -94,7 +97,9 @@ absl::StatusOr<VerifyReport> VerifyDataset(const std::string& prefix, const Veri
     } else {
       report.info = **std::move(info);
       sums = &report.info.bin;
-      VerifyIdx(dataset, report.info.idx, report.faults);
+      if (absl::Status same = CompareIndexSums(dataset, report.info.idx); !same.ok()) {
+        report.faults.push_back(same);
+      }
       const DatasetOrigin& origin = report.info.origin;
       if (report.vocab == 0) report.vocab = origin.vocab;
       if (!options.tokenizer_fingerprint.empty() && !origin.fingerprint.empty() &&

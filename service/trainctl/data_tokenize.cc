@@ -31,6 +31,8 @@ struct Arguments {
   bool add_special_tokens = false;
   bool special_tokens_in_text = false;
   std::string eod;
+  int64_t skip_bad = 0;
+  bool restart = false;
   int workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 };
 
@@ -74,6 +76,13 @@ absl::StatusOr<data::TokenizeOptions> OptionsOf(const Arguments& arguments) {
   options.add_special_tokens = arguments.add_special_tokens;
   options.special_tokens_in_text = arguments.special_tokens_in_text;
   options.workers = arguments.workers;
+  options.skip_bad = arguments.skip_bad;
+  options.restart = arguments.restart;
+  options.bad_line = [](const std::string& line) {
+    // On a terminal the progress bar stands on this line.
+    fprintf(stderr, "%strainctl: left out: %s\n", ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "",
+            line.c_str());
+  };
   if (!arguments.document.empty()) {
     options.document = arguments.document == "line"   ? data::DocumentUnit::kLine
                        : arguments.document == "file" ? data::DocumentUnit::kFile
@@ -102,7 +111,8 @@ absl::Status Run(const Arguments& arguments, const Globals& globals) {
         {"path", options.output},      {"documents", done.documents},
         {"tokens", done.tokens},       {"token_type", type},
         {"vocab", tokenizer->vocab()}, {"text_bytes", done.text_bytes},
-        {"seconds", done.seconds},     {"megabytes_per_second", done.MegabytesPerSecond()}};
+        {"seconds", done.seconds},     {"megabytes_per_second", done.MegabytesPerSecond()},
+        {"bad_lines", done.bad_lines}, {"resumed_documents", done.resumed_documents}};
     const auto replace = nlohmann::ordered_json::error_handler_t::replace;
     printf("%s\n", json.dump(globals.output == "json" ? 2 : -1, ' ', false, replace).c_str());
   } else if (globals.output == "name") {
@@ -114,6 +124,8 @@ absl::Status Run(const Arguments& arguments, const Globals& globals) {
         "TIME        %.1f s, %.1f MB/s\n",
         options.output, done.documents, done.tokens, type, tokenizer->vocab(),
         static_cast<double>(done.text_bytes) / 1e6, done.seconds, done.MegabytesPerSecond());
+    if (done.bad_lines > 0) absl::PrintF("BAD LINES   %d left out\n", done.bad_lines);
+    if (done.resumed_documents > 0) absl::PrintF("RESUMED     after %d documents\n", done.resumed_documents);
   }
   return absl::OkStatus();
 }
@@ -139,6 +151,13 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
                "Put around every document what the tokenizer's own template does, such as BOS");
   app.add_flag("--special-tokens-in-text", a.special_tokens_in_text,
                "Special tokens written in a text become their ids, not text");
+  app.add_option("--skip-bad", a.skip_bad,
+                 "Leave out up to so many bad lines, each named on stderr; one more fails the whole")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag(
+      "--restart", a.restart,
+      "Begin anew where an earlier tokenisation to this prefix was stopped (default: go on with it)");
   app.add_option("--workers", a.workers, "Threads that tokenize")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

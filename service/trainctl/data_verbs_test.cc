@@ -73,6 +73,46 @@ TEST_F(DataVerbs, TokenizeTextAsATable) {
   EXPECT_THAT(Trainctl("data inspect p_text_document").out, HasSubstr("DOCUMENTS    3\n"));
 }
 
+TEST_F(DataVerbs, TokenizeLeavesOutBadLinesByPermission) {
+  Write("bad.jsonl", "{\"text\":\"x\"}\n{\"text\":2}\n{}\n{\"text\":\"y\"}\n");
+  const std::string command = "data tokenize --input bad.jsonl --tokenizer bytes --output-prefix p -o json ";
+  const Ran made = Trainctl(command + "--skip-bad 2");
+  ASSERT_EQ(made.code, kOk) << made.err;
+  EXPECT_EQ(
+      made.err,
+      "trainctl: left out: bad.jsonl:2:9: the value of 'text' is no string; every line must be a JSON object "
+      "with a string under 'text'\n"
+      "trainctl: left out: bad.jsonl:3:4: the object has no key 'text'; every line must be a JSON object "
+      "with "
+      "a string under 'text'\n");
+  EXPECT_EQ(Json::parse(made.out)["bad_lines"], 2);
+  EXPECT_EQ(Json::parse(made.out)["documents"], 2);
+  EXPECT_EQ(Trainctl(command + "--skip-bad 1").code, kError);
+  EXPECT_EQ(Trainctl(command + "--skip-bad -1").code, kUsage);
+}
+
+TEST_F(DataVerbs, TokenizeGoesOnWhereItWasStopped) {
+  std::string text;
+  const std::string line = "{\"text\":\"" + std::string(1000, 'x') + "\"}\n";
+  for (int i = 0; i < 40000; ++i) text += line;
+  Write("a.jsonl", text + "cut off he");
+  const std::string command = "data tokenize --input a.jsonl --tokenizer bytes --output-prefix p -o json ";
+  const Ran stopped = Trainctl(command);
+  EXPECT_EQ(stopped.code, kError);
+  EXPECT_THAT(stopped.err, HasSubstr("a.jsonl:40001:1: the line is no JSON object"));
+  EXPECT_THAT(stopped.err, HasSubstr("the same command goes on after them"));
+  const Ran other = Trainctl(command + "--special-tokens-in-text");
+  EXPECT_EQ(other.code, kConflict);
+  EXPECT_THAT(other.err,
+              HasSubstr("p_text_document.partial.json: a tokenisation to this prefix was stopped"));
+  const Ran done = Trainctl(command + "--skip-bad 1");
+  ASSERT_EQ(done.code, kOk) << done.err;
+  EXPECT_GT(Json::parse(done.out)["resumed_documents"], 30000);
+  EXPECT_EQ(Json::parse(done.out)["documents"], 40000);
+  EXPECT_FALSE(FileExists(Path("p_text_document.partial.json")));
+  EXPECT_EQ(Trainctl("data verify p_text_document").code, kOk);
+}
+
 TEST_F(DataVerbs, VerifyNamesWhatIsNotAsItWasWritten) {
   Write("a.txt", "one\n\ntwo\nthree\n");
   ASSERT_EQ(Trainctl("data tokenize --input a.txt --tokenizer bytes --output-prefix p").code, kOk);

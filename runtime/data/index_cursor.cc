@@ -1,0 +1,107 @@
+#include "runtime/data/index_cursor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+#include "runtime/base/status.h"
+
+namespace galley::data {
+namespace {
+
+constexpr int64_t kBuffer = 1 << 20;
+constexpr int64_t kHeader = 34;
+
+}  // namespace
+
+absl::Status IndexArray::Fill() {
+  CHECK_LT(at_, end_) << path_;
+  buffer_.resize(static_cast<size_t>(std::min(kBuffer, end_ - at_)));
+  next_ = 0;
+  for (size_t filled = 0; filled < buffer_.size();) {
+    const int64_t at = at_ + static_cast<int64_t>(filled);
+    const ssize_t n = ::pread(*fd_, buffer_.data() + filled, buffer_.size() - filled, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, absl::StrCat(path_, ": read at offset ", at));
+    if (n == 0) {
+      return absl::DataLossError(
+          absl::StrCat(path_, ": offset ", at,
+                       ": the file ends here; it was cut short after it was opened: copy it anew"));
+    }
+    filled += static_cast<size_t>(n);
+  }
+  at_ += static_cast<int64_t>(buffer_.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<IndexCursor> IndexCursor::Open(const IndexedDataset& dataset, int64_t first) {
+  CHECK(first >= 0 && first <= dataset.documents());
+  int64_t sequence = dataset.sequences();
+  if (first < dataset.documents()) {
+    ASSIGN_OR_RETURN(const Range sequences, dataset.DocumentSequences(first));
+    sequence = sequences.begin;
+  }
+  ASSIGN_OR_RETURN(const int64_t token, dataset.TokenBegin(sequence));
+  const int fd = ::open(dataset.idx_path().c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ErrnoStatus(errno, dataset.idx_path());
+  const std::shared_ptr<const int> shared(new int(fd), [](const int* held) {
+    ::close(*held);
+    delete held;
+  });
+  return IndexCursor(dataset, shared, first, sequence, token);
+}
+
+IndexCursor::IndexCursor(const IndexedDataset& dataset, std::shared_ptr<const int> fd, int64_t first_document,
+                         int64_t first_sequence, int64_t first_token)
+    : path_(dataset.idx_path()),
+      sequences_(dataset.sequences()),
+      tokens_(dataset.tokens()),
+      item_(ItemSize(dataset.type())),
+      first_sequence_(first_sequence),
+      first_token_(first_token),
+      lengths_(fd, path_, kHeader + 4 * first_sequence, kHeader + 4 * sequences_),
+      pointers_(fd, path_, kHeader + 4 * sequences_ + 8 * first_sequence, kHeader + 12 * sequences_),
+      documents_(fd, path_, kHeader + 12 * sequences_ + 8 * (first_document + 1),
+                 kHeader + 12 * sequences_ + 8 * (dataset.documents() + 1)),
+      modes_(fd, path_, kHeader + 12 * sequences_ + 8 * (dataset.documents() + 1) + first_sequence,
+             kHeader + 13 * sequences_ + 8 * (dataset.documents() + 1)),
+      token_(first_token),
+      sequence_(first_sequence) {}
+
+absl::Status IndexCursor::Bad(int64_t offset, absl::string_view what) const {
+  return absl::DataLossError(absl::StrCat(path_, ": offset ", offset, ": ", what,
+                                          "; make the data set again, or copy both of its files anew"));
+}
+
+absl::StatusOr<int64_t> IndexCursor::NextDocument() {
+  const int64_t offset = documents_.offset();
+  ASSIGN_OR_RETURN(const int64_t end, documents_.Next<int64_t>());
+  const int64_t begin = std::exchange(sequence_, end);
+  if (end < begin || end > sequences_) {
+    return Bad(offset, absl::StrCat("a document spans sequences ", begin, " to ", end, " of ", sequences_));
+  }
+  return end - begin;
+}
+
+absl::StatusOr<int32_t> IndexCursor::NextSequence() {
+  const int64_t length_at = lengths_.offset();
+  const int64_t pointer_at = pointers_.offset();
+  ASSIGN_OR_RETURN(const int32_t length, lengths_.Next<int32_t>());
+  ASSIGN_OR_RETURN(const int64_t pointer, pointers_.Next<int64_t>());
+  if (length < 0 || length > tokens_ - token_) {
+    return Bad(length_at,
+               absl::StrCat("a sequence of ", length, " tokens from token ", token_, " on, of ", tokens_));
+  }
+  if (pointer != token_ * item_) {
+    return Bad(pointer_at, absl::StrCat("a sequence begins at byte ", pointer, ", the one before it ends at ",
+                                        token_ * item_));
+  }
+  token_ += length;
+  return length;
+}
+
+}  // namespace galley::data
