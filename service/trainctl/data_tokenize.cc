@@ -15,6 +15,7 @@
 #include "runtime/base/status.h"
 #include "runtime/data/dataset_info.h"
 #include "runtime/data/tokenize.h"
+#include "service/trainctl/data_input.h"
 #include "service/trainctl/output.h"
 #include "service/trainctl/verbs.h"
 
@@ -36,35 +37,18 @@ struct Arguments {
   int workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 };
 
-std::string Duration(double seconds) {
-  const auto s = static_cast<long long>(seconds + 0.5);
-  if (s < 3600) return absl::StrFormat("%d:%02d", s / 60, s % 60);
-  return absl::StrFormat("%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
-}
-
-// One line that is drawn over on a terminal; in a log a line every ten seconds.
 class ProgressBar {
  public:
   void operator()(const data::TokenizeProgress& p) {
     const bool done = p.input_bytes >= p.input_total;
-    if (!terminal_ && p.seconds < next_) return;
-    next_ = p.seconds + 10;
-    constexpr int kWidth = 30;
-    const double share =
-        p.input_total > 0 ? static_cast<double>(p.input_bytes) / static_cast<double>(p.input_total) : 1;
-    const int full = static_cast<int>(share * kWidth);
-    const std::string bar =
-        std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(kWidth - full), '.');
-    const std::string line =
-        absl::StrFormat("[%s] %3.0f%%  %d documents  %.1fM tokens  %.1f MB/s  %s %s", bar, share * 100,
-                        p.documents, static_cast<double>(p.tokens) / 1e6, p.MegabytesPerSecond(),
-                        done ? "took" : "ETA", Duration(done ? p.seconds : p.SecondsLeft()));
-    fprintf(stderr, terminal_ ? "\r%s\033[K%s" : "%s%s", line.c_str(), done || !terminal_ ? "\n" : "");
+    line_->Show(p.input_bytes, p.input_total, p.seconds,
+                absl::StrFormat("%d documents  %.1fM tokens  %.1f MB/s  %s %s", p.documents,
+                                static_cast<double>(p.tokens) / 1e6, p.MegabytesPerSecond(),
+                                done ? "took" : "ETA", ClockText(done ? p.seconds : p.SecondsLeft())));
   }
 
  private:
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  double next_ = 10;
+  std::shared_ptr<ProgressLine> line_ = std::make_shared<ProgressLine>();
 };
 
 absl::StatusOr<data::TokenizeOptions> OptionsOf(const Arguments& arguments) {

@@ -148,6 +148,93 @@ TEST_F(DataVerbs, VerifyNamesWhatIsNotAsItWasWritten) {
   EXPECT_EQ(Trainctl("data verify p_text_document --vocab 0").code, kUsage);
 }
 
+TEST_F(DataVerbs, MergeSplitAndStats) {
+  Write("a.txt", "one\n\ntwo\nthree\n");
+  Write("b.txt", "four\n");
+  for (const char* name : {"a", "b"}) {
+    const std::string n = name;
+    ASSERT_EQ(Trainctl("data tokenize --input " + n + ".txt --tokenizer bytes --output-prefix " + n).code,
+              kOk);
+  }
+  const Ran merged = Trainctl("data merge a_text_document.idx b_text_document --output-prefix sub/ab");
+  ASSERT_EQ(merged.code, kOk) << merged.err;
+  EXPECT_THAT(merged.out, HasSubstr("DOCUMENTS  3\n"));
+  EXPECT_EQ(Trainctl("data verify sub/ab").code, kOk);
+  EXPECT_EQ(Trainctl("data inspect sub/ab --document 2 --tokenizer bytes").out, "four\n");
+  EXPECT_EQ(Trainctl("data merge a_text_document --output-prefix a_text_document").code, kUsage);
+
+  const Ran split = Trainctl("data split sub/ab --shares 2,1 --names train,valid --output-prefix s -o name");
+  ASSERT_EQ(split.code, kOk) << split.err;
+  EXPECT_EQ(split.out, "s_train\ns_valid\n");
+  EXPECT_EQ(ReadFile(Path("s_train.bin")).value(), ReadFile(Path("a_text_document.bin")).value());
+  EXPECT_EQ(Trainctl("data split sub/ab --documents 1 --output-prefix s -o name").out, "s_0\ns_1\ns_2\n");
+  EXPECT_EQ(Trainctl("data split sub/ab --output-prefix s").code, kUsage);
+  EXPECT_EQ(Trainctl("data split sub/ab --parts 4 --output-prefix s").code, kUsage);
+  EXPECT_EQ(Trainctl("data split sub/ab --parts 2 --names a --output-prefix s").code, kUsage);
+  EXPECT_EQ(Trainctl("data split sub/ab --parts 2 --shares 1,1 --output-prefix s").code, kUsage);
+
+  const Ran stats = Trainctl("data stats a_text_document b_text_document --tokenizer bytes --eod 10 --top 2");
+  ASSERT_EQ(stats.code, kOk) << stats.err;
+  EXPECT_THAT(stats.out, HasSubstr("\nall "));
+  EXPECT_THAT(stats.out,
+              HasSubstr("4-7" + std::string(32, ' ') + "2   66.67  " + std::string(40, '#') + "\n"));
+  EXPECT_THAT(stats.out,
+              HasSubstr("8-15" + std::string(31, ' ') + "1   33.33  " + std::string(20, '#') + "\n"));
+  EXPECT_THAT(stats.out, HasSubstr("\n10" + std::string(33, ' ') + "5   25.00  \"\\n\"\n"));
+  EXPECT_THAT(stats.out, HasSubstr("\n101" + std::string(32, ' ') + "3   15.00  \"e\"\n"));
+  const Json json = Json::parse(Trainctl("data stats sub/ab --eod 10 -o json").out)[0];
+  EXPECT_EQ(json["eod_percent"], 100);
+  EXPECT_EQ(json["length_median"], 5);
+  EXPECT_EQ(json["frequent"][0]["count"], 5);
+  EXPECT_EQ(json["token_counts"][101], 3);
+  EXPECT_EQ(json["length_histogram"][3]["documents"], 2);
+}
+
+TEST_F(DataVerbs, WeightsReadTheListsOfOtherPrograms) {
+  Write("a.txt", std::string(100, 'x'));
+  Write("b.txt", std::string(300, 'x'));
+  for (const char* name : {"a", "b"}) {
+    const std::string n = name;
+    ASSERT_EQ(Trainctl("data tokenize --input " + n + ".txt --tokenizer bytes --output-prefix " + n).code,
+              kOk);
+  }
+  const std::string a = "a_text_document", b = "b_text_document";
+  const std::string expected =
+      "data:\n  train:\n    - {path: " + a +
+      ", weight: 0.3}  # 100 tokens, 30.00 % of the samples, 1.2 epochs\n    - {path: " + b +
+      ", weight: 0.7}  # 300 tokens, 70.00 % of the samples, 0.933 epochs\n";
+  const std::string list = "0.3 " + a + " 0.7 " + b;
+  Write("list", list + "\n");
+  Write("splits.json", R"({"train": ")" + list + R"(", "valid": [")" + b + R"("], "test": null})");
+  Write("argonne", "0.3 " + a + " web\n\n0.7 " + b + ".bin books\n");
+  EXPECT_THAT(Trainctl("data weights --tokens 400 --data-path " + list).out, testing::EndsWith(expected));
+  EXPECT_THAT(Trainctl("data weights --samples 40 --sequence-length 10 --data-args-path list").out,
+              testing::EndsWith(expected));
+  for (const char* option : {"--per-split-data-args-path", "--data-args-path"}) {
+    EXPECT_THAT(
+        Trainctl(std::string("data weights --tokens 400 splits.json ") + option + " splits.json").code,
+        kUsage);
+    EXPECT_THAT(Trainctl(std::string("data weights --tokens 400 ") + option + " splits.json").out,
+                testing::EndsWith(expected + "  valid:\n    - {name: " + b + ", path: " + b +
+                                  "}\n  split: [1, 0, 0]\n"));
+  }
+  const Ran corpora = Trainctl("data weights --data-file-list argonne --epochs web=3 --epochs 1");
+  EXPECT_THAT(corpora.out, HasSubstr("weight: 0.5}  # 100 tokens, 50.00 % of the samples, 3 epochs, web\n"));
+  EXPECT_THAT(corpora.out, HasSubstr("1 epochs, books\n"));
+  EXPECT_THAT(Trainctl("data weights a_text_document.bin " + b).out, HasSubstr("weight: 0.75}"));
+  EXPECT_THAT(Trainctl("data weights " + a + " " + b + " --temperature 1e9").out, HasSubstr("weight: 0.5"));
+  const Ran one = Trainctl("data weights --data-path 0.5 " + a);
+  EXPECT_THAT(one.out, HasSubstr("weight: 0.5}"));
+  EXPECT_THAT(one.err, HasSubstr("blend_one_source: true"));
+  const Ran mixture = Trainctl("data weights --data-path 0.3 a b c");
+  EXPECT_EQ(mixture.code, kUsage);
+  EXPECT_THAT(mixture.err, HasSubstr("--data-path: item 1, '0.3', is a number"));
+  EXPECT_EQ(Trainctl("data weights").code, kUsage);
+  EXPECT_EQ(Trainctl("data weights none").code, kNotFound);
+  EXPECT_EQ(Trainctl("data weights " + a + " --samples 3").code, kUsage);
+  EXPECT_EQ(Trainctl("data weights " + a + " --epochs x").code, kUsage);
+}
+
 TEST_F(DataVerbs, ExitCodesSayWhatWentWrong) {
   Write("bad.jsonl", "{\"text\":\"x\"}\n{\"text\":2}\n");
   Write("a.txt", "x");

@@ -50,6 +50,10 @@ constexpr Case kOffline[] = {
      "yaml"},
     {"data inspect", "p_text_document", Shape::kOne, "DOCUMENTS    2", "", "yaml"},
     {"data verify", "p_text_document", Shape::kOne, "DOCUMENTS  2", "", "yaml"},
+    {"data merge", "p_text_document p_text_document.idx --output-prefix m", Shape::kOne, "DOCUMENTS  4",
+     "SEQUENCES"},
+    {"data split", "m --parts 2 --output-prefix m", Shape::kMany, "DOCUMENTS ", "SEQUENCES"},
+    {"data stats", "p_text_document m", Shape::kMany, "MEDIAN ", "SEQUENCES"},
     {"version", "", Shape::kOne, "galley " GALLEY_VERSION},
 };
 constexpr Case kShared[] = {
@@ -214,6 +218,23 @@ TEST_F(FormatsTest, RecipeAndSchemaAreTheirOwnFormat) {
   }
 }
 
+TEST_F(FormatsTest, WeightsAreYamlForTheRecipe) {
+  Trainctl({"data", "tokenize", "--input", "text", "--tokenizer", "bytes", "--output-prefix", "p"});
+  const std::vector<std::string> command = {"data", "weights", "p_text_document", "--tokens", "20", "-o"};
+  for (const char* format : {"table", "wide", "yaml"}) {
+    Words words = command;
+    words.push_back(format);
+    EXPECT_EQ(Trainctl(words).out,
+              "# 1 sources, 9 tokens; epochs are those of a run of 20 tokens\n"
+              "data:\n  train:\n    - {path: p_text_document, weight: 1}  # 9 tokens, 100.00 % of the "
+              "samples, 2.22 "
+              "epochs\n")
+        << format;
+  }
+  constexpr Case kRows = {"data weights", "p_text_document", Shape::kMany, ""};
+  for (const char* format : {"json", "jsonl", "name"}) Check(kRows, format);
+}
+
 TEST_F(FormatsTest, OfASharedController) {
   StartService();
   words_["$DONE"] = Submit(kShort);
@@ -235,7 +256,7 @@ TEST_F(FormatsTest, OfTheRealRank) {
 }
 
 TEST(Formats, NoVerbIsForgotten) {
-  std::set<std::string> tested = {"render", "schema"};
+  std::set<std::string> tested = {"render", "schema", "data weights"};
   for (const Case& c : kOffline) tested.insert(c.verb);
   for (const Case& c : kShared) tested.insert(c.verb);
   for (const Case& c : kBusy) tested.insert(c.verb);

@@ -26,6 +26,10 @@ constexpr const Verb* kVerbs[] = {
     &kDataTokenizeVerb,  //
     &kDataInspectVerb,   //
     &kDataVerifyVerb,    //
+    &kDataMergeVerb,     //
+    &kDataSplitVerb,     //
+    &kDataStatsVerb,     //
+    &kDataWeightsVerb,   //
     &kVersionVerb,       //
 };
 
