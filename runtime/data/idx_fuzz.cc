@@ -8,6 +8,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/data/indexed_dataset.h"
+#include "runtime/data/stats.h"
 
 namespace {
 
@@ -53,5 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(!tokens.ok() || static_cast<int64_t>(tokens->size()) == range->size());
   }
   CHECK(!sound || next == set->tokens());
+  const absl::StatusOr<galley::data::DatasetStats> stats = galley::data::CountDataset(prefix, {});
+  CHECK(!stats.ok() || stats->tokens == set->tokens());
   return 0;
 }

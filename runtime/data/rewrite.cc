@@ -28,6 +28,7 @@ struct Source {
 
 absl::StatusOr<Source> OpenSource(const std::string& prefix) {
   ASSIGN_OR_RETURN(IndexedDataset dataset, IndexedDataset::Open(prefix));
+  dataset.Expect(IndexedDataset::Access::kInOrder);
   if (dataset.type() == TokenType::kF32 || dataset.type() == TokenType::kF64) {
     return absl::FailedPreconditionError(absl::StrCat(dataset.idx_path(), ": offset 17: the items are ",
                                                       Name(dataset.type()),

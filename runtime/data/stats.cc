@@ -23,7 +23,7 @@ class TokenStream {
   TokenStream(const IndexedDataset& dataset, int64_t begin)
       : dataset_(dataset),
         next_(begin),
-        ids_(static_cast<size_t>(kPiece)),
+        ids_(static_cast<size_t>(std::min(kPiece, dataset.tokens()))),
         bytes_(ids_.size() * static_cast<size_t>(ItemSize(dataset.type()))) {}
 
   // Counts the next `length` tokens; the last of them, if there is one, is in `last`.
@@ -171,6 +171,7 @@ void Add(const DatasetStats& part, DatasetStats& sum) {
 
 absl::StatusOr<DatasetStats> CountDataset(const std::string& prefix, const StatsOptions& options) {
   ASSIGN_OR_RETURN(const IndexedDataset dataset, IndexedDataset::Open(prefix));
+  dataset.Expect(IndexedDataset::Access::kInOrder);
   DatasetStats stats;
   stats.prefix = prefix;
   stats.type = dataset.type();

@@ -211,9 +211,8 @@ TEST_F(DataVerbs, WeightsReadTheListsOfOtherPrograms) {
   EXPECT_THAT(Trainctl("data weights --samples 40 --sequence-length 10 --data-args-path list").out,
               testing::EndsWith(expected));
   for (const char* option : {"--per-split-data-args-path", "--data-args-path"}) {
-    EXPECT_THAT(
-        Trainctl(std::string("data weights --tokens 400 splits.json ") + option + " splits.json").code,
-        kUsage);
+    EXPECT_EQ(Trainctl(std::string("data weights --tokens 400 splits.json ") + option + " splits.json").code,
+              kUsage);
     EXPECT_THAT(Trainctl(std::string("data weights --tokens 400 ") + option + " splits.json").out,
                 testing::EndsWith(expected + "  valid:\n    - {name: " + b + ", path: " + b +
                                   "}\n  split: [1, 0, 0]\n"));

@@ -141,7 +141,8 @@ std::vector<std::string> NamesOf(const std::vector<data::BlendEntry>& entries) {
 void PrintRecipe(const data::WeighedBlend& blend, const Lists& lists) {
   int64_t tokens = 0;
   for (const data::WeighedSource& source : blend.sources) tokens += source.tokens;
-  absl::PrintF("# %d sources, %d tokens", blend.sources.size(), tokens);
+  absl::PrintF("# %d %s, %d tokens", blend.sources.size(), blend.sources.size() == 1 ? "source" : "sources",
+               tokens);
   if (blend.tokens.has_value()) absl::PrintF("; epochs are those of a run of %d tokens", *blend.tokens);
   absl::PrintF("\ndata:\n  train:\n");
   for (const data::WeighedSource& source : blend.sources) {

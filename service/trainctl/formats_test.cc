@@ -225,7 +225,7 @@ TEST_F(FormatsTest, WeightsAreYamlForTheRecipe) {
     Words words = command;
     words.push_back(format);
     EXPECT_EQ(Trainctl(words).out,
-              "# 1 sources, 9 tokens; epochs are those of a run of 20 tokens\n"
+              "# 1 source, 9 tokens; epochs are those of a run of 20 tokens\n"
               "data:\n  train:\n    - {path: p_text_document, weight: 1}  # 9 tokens, 100.00 % of the "
               "samples, 2.22 "
               "epochs\n")
