@@ -97,8 +97,9 @@ absl::StatusOr<int32_t> IndexCursor::NextSequence() {
                absl::StrCat("a sequence of ", length, " tokens from token ", token_, " on, of ", tokens_));
   }
   if (pointer != token_ * item_) {
-    return Bad(pointer_at, absl::StrCat("a sequence begins at byte ", pointer, ", the one before it ends at ",
-                                        token_ * item_));
+    const int64_t sequence = (pointer_at - kHeader - 4 * sequences_) / 8;
+    return Bad(pointer_at, absl::StrCat("sequence ", sequence, " begins at token ", pointer / item_,
+                                        " (byte ", pointer, "), the one before it ends at ", token_));
   }
   token_ += length;
   return length;

@@ -77,7 +77,7 @@ TEST_F(RewriteTest, PartsPutTogetherAreTheWholeByteForByte) {
 }
 
 TEST_F(RewriteTest, CutsAreByDocumentsInOrder) {
-  EXPECT_THAT(*CutDocuments(13, {.shares = {949, 50, 1.0e-9 + 150}}), ElementsAre(0, 11, 11 + 1, 13));
+  EXPECT_THAT(*CutDocuments(13, {.shares = {949, 150, 150}}), ElementsAre(0, 10, 11, 13));
   EXPECT_THAT(*CutDocuments(10, {.parts = 3}), ElementsAre(0, 3, 6, 10));
   EXPECT_THAT(*CutDocuments(10, {.documents = 4}), ElementsAre(0, 4, 8, 10));
   EXPECT_THAT(*CutDocuments(8, {.documents = 4}), ElementsAre(0, 4, 8));

@@ -20,8 +20,8 @@ class StatsTest : public ::testing::Test {
 };
 
 TEST_F(StatsTest, CountsDocumentsLengthsAndTokens) {
-  auto writer =
-      *IndexedDatasetWriter::Create(Path("a"), TokenType::kU16, {.tokenizer = "x", .vocab = 10, .eod = 9});
+  auto writer = *IndexedDatasetWriter::Create(Path("a"), TokenType::kU16,
+                                              {.tokenizer = "x", .fingerprint = "", .vocab = 10, .eod = 9});
   for (const std::vector<int32_t>& tokens :
        std::vector<std::vector<int32_t>>{{1, 2, 9}, {}, {9}, {5, 5, 5, 5}, {}}) {
     ASSERT_TRUE(writer->AddDocument(tokens).ok());
@@ -95,7 +95,7 @@ TEST_F(StatsTest, DamageIsNamed) {
   bad[34 + 4 * 2500] = 4;
   WriteText(Path("a.idx"), bad);
   EXPECT_ERROR(CountDataset(Path("a"), {.threads = 2}).status(),
-               "a.idx: offset 50042: a sequence begins at byte 15006");
+               "a.idx: offset 40042: sequence 2501 begins at token 7503");
   WriteText(Path("a.idx"), idx.substr(0, 1000));
   EXPECT_ERROR(CountDataset(Path("a"), {}).status(), "a.idx: offset 1000");
 }

@@ -112,7 +112,7 @@ class Tokenization {
       RETURN_IF_ERROR(MakeDurable());
     }
     RETURN_IF_ERROR(writer_->Finish());
-    if (durable_) {
+    if (resumable_) {
       RETURN_IF_ERROR(RemoveState());
       writer_->RemoveTemporaries();
     }
@@ -162,14 +162,29 @@ class Tokenization {
     state_.input_bytes = progress_.input_bytes;
     state_.text_bytes = progress_.text_bytes;
     state_.bad_lines = progress_.bad_lines;
-    RETURN_IF_ERROR(AtomicWrite(TokenizeStatePath(options_.output), ToJson(state_)));
+    RETURN_IF_ERROR(WriteState());
     writer_->Keep();
     durable_ = true;
     return absl::OkStatus();
   }
 
-  absl::Status RemoveState() {
+  // Not by AtomicWrite, whose temporary name is another one in each process: what a kill leaves of it would
+  // stay for ever.
+  absl::Status WriteState() const {
     const std::string path = TokenizeStatePath(options_.output);
+    const std::string next = path + ".next";
+    ASSIGN_OR_RETURN(FileWriter file, FileWriter::Open(next, FileWriter::Mode::kTruncate));
+    absl::Status status = file.Write(ToJson(state_));
+    if (status.ok()) status = file.Sync();
+    if (status.ok()) status = file.Close();
+    if (status.ok()) status = RenameDurably(next, path);
+    if (!status.ok()) ::unlink(next.c_str());
+    return status;
+  }
+
+  absl::Status RemoveState() const {
+    const std::string path = TokenizeStatePath(options_.output);
+    ::unlink((path + ".next").c_str());
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, path);
     return FsyncDir(DirName(path));
   }

@@ -121,7 +121,8 @@ TEST_F(ResumeTest, AWriteThatEndsTheProcessAtAnyByte) {
     ASSERT_TRUE(done.ok()) << done.status();
     resumed += done->resumed_documents > 0 ? 1 : 0;
     EXPECT_EQ(done->documents, 27000);
-    ASSERT_EQ(Read("cut"), whole) << limit;
+    ASSERT_EQ(*ListDir(Path("cut")), *ListDir(Path("whole"))) << limit;
+    ASSERT_TRUE(Read("cut") == whole) << limit;  // megabytes: not to be printed
   }
   EXPECT_GT(resumed, 3);
 }
@@ -131,10 +132,10 @@ TEST_F(ResumeTest, SigkillAtAnyTime) {
   ASSERT_TRUE(Run(Options("whole")).ok());
   const Files whole = Read("whole");
   std::mt19937_64 random(7);
-  const std::vector<std::string> signs = {"set.partial.bin", "set.partial.json",        "set.partial.idx",
-                                          "set.bin",         "set.partial.galley.json", "set.galley.json",
-                                          "set.idx"};
-  for (int round = 0; round < 14; ++round) {
+  const std::vector<std::string> signs = {"set.partial.bin", "set.partial.json", "set.partial.json.next",
+                                          "set.partial.idx", "set.bin",          "set.partial.galley.json",
+                                          "set.galley.json", "set.idx"};
+  for (int round = 0; round < 16; ++round) {
     ASSERT_TRUE(RemoveTree(Path("cut")).ok());
     ASSERT_TRUE(MakeDirs(Path("cut")).ok());
     const std::string sign = Path("cut/" + signs[static_cast<size_t>(round) % signs.size()]);
@@ -149,12 +150,13 @@ TEST_F(ResumeTest, SigkillAtAnyTime) {
         [] {});
     // Whole under its names, or not there.
     if (FileExists(Path("cut/set.idx"))) {
-      EXPECT_EQ(ReadText(Path("cut/set.idx")), whole.at("set.idx"));
-      EXPECT_EQ(ReadText(Path("cut/set.bin")), whole.at("set.bin"));
+      EXPECT_TRUE(ReadText(Path("cut/set.idx")) == whole.at("set.idx"));
+      EXPECT_TRUE(ReadText(Path("cut/set.bin")) == whole.at("set.bin"));
     }
     const absl::Status status = Run(Options("cut"));
     ASSERT_TRUE(status.ok()) << status;
-    ASSERT_EQ(Read("cut"), whole) << sign;
+    ASSERT_EQ(*ListDir(Path("cut")), *ListDir(Path("whole"))) << sign;
+    ASSERT_TRUE(Read("cut") == whole) << sign;
   }
 }
 
@@ -172,7 +174,7 @@ TEST_F(ResumeTest, ABadLineIsMendedByPermissionAndWhatWasDoneIsKept) {
   EXPECT_GT(done->SecondsLeft() + 1, 0);
   options.output = Path("whole/set");
   ASSERT_TRUE(Run(options).ok());
-  EXPECT_EQ(Read("cut"), Read("whole"));
+  EXPECT_TRUE(Read("cut") == Read("whole"));
 }
 
 TEST_F(ResumeTest, AStateOfAnotherTokenisationIsRefusedByName) {
@@ -183,7 +185,7 @@ TEST_F(ResumeTest, AStateOfAnotherTokenisationIsRefusedByName) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
     EXPECT_THAT(status.message(),
                 AllOf(HasSubstr("set.partial.json: "), HasSubstr(why), HasSubstr("`--restart`")));
-    EXPECT_EQ(Read("cut"), before);
+    EXPECT_TRUE(Read("cut") == before);
   };
   TokenizeOptions other = options;
   other.json_key = "body";
