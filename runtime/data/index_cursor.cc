@@ -16,6 +16,11 @@ namespace {
 constexpr int64_t kBuffer = 1 << 20;
 constexpr int64_t kHeader = 34;
 
+absl::Status Corrupt(absl::string_view path, int64_t offset, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat(path, ": offset ", offset, ": ", what,
+                                          "; make the data set again, or copy both of its files anew"));
+}
+
 }  // namespace
 
 absl::Status IndexArray::Fill() {
@@ -40,18 +45,39 @@ absl::Status IndexArray::Fill() {
 
 absl::StatusOr<IndexCursor> IndexCursor::Open(const IndexedDataset& dataset, int64_t first) {
   CHECK(first >= 0 && first <= dataset.documents());
-  int64_t sequence = dataset.sequences();
-  if (first < dataset.documents()) {
-    ASSIGN_OR_RETURN(const Range sequences, dataset.DocumentSequences(first));
-    sequence = sequences.begin;
-  }
-  ASSIGN_OR_RETURN(const int64_t token, dataset.TokenBegin(sequence));
   const int fd = ::open(dataset.idx_path().c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, dataset.idx_path());
   const std::shared_ptr<const int> shared(new int(fd), [](const int* held) {
     ::close(*held);
     delete held;
   });
+  // Open has seen to it that the first document and the first sequence begin at 0. Others are read here, not
+  // from the map: the file may be shorter by now.
+  int64_t sequence = 0;
+  int64_t token = 0;
+  if (first > 0) {
+    const int64_t sequences = dataset.sequences();
+    const int64_t document_at = kHeader + 12 * sequences + 8 * first;
+    IndexArray documents(shared, dataset.idx_path(), document_at, document_at + 8);
+    ASSIGN_OR_RETURN(sequence, documents.Next<int64_t>());
+    if (sequence < 0 || sequence > sequences) {
+      return Corrupt(dataset.idx_path(), document_at,
+                     absl::StrCat("document ", first, " begins at sequence ", sequence, " of ", sequences));
+    }
+    token = dataset.tokens();
+    if (sequence < sequences) {
+      const int64_t pointer_at = kHeader + 4 * sequences + 8 * sequence;
+      IndexArray pointers(shared, dataset.idx_path(), pointer_at, pointer_at + 8);
+      ASSIGN_OR_RETURN(const int64_t pointer, pointers.Next<int64_t>());
+      const int64_t item = ItemSize(dataset.type());
+      if (pointer < 0 || pointer % item != 0 || pointer / item > dataset.tokens()) {
+        return Corrupt(dataset.idx_path(), pointer_at,
+                       absl::StrCat("sequence ", sequence, " begins at byte ", pointer, " of ",
+                                    dataset.tokens() * item));
+      }
+      token = pointer / item;
+    }
+  }
   return IndexCursor(dataset, shared, first, sequence, token);
 }
 
@@ -73,8 +99,7 @@ IndexCursor::IndexCursor(const IndexedDataset& dataset, std::shared_ptr<const in
       sequence_(first_sequence) {}
 
 absl::Status IndexCursor::Bad(int64_t offset, absl::string_view what) const {
-  return absl::DataLossError(absl::StrCat(path_, ": offset ", offset, ": ", what,
-                                          "; make the data set again, or copy both of its files anew"));
+  return Corrupt(path_, offset, what);
 }
 
 absl::StatusOr<int64_t> IndexCursor::NextDocument() {
