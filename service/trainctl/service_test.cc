@@ -156,7 +156,7 @@ TEST_F(ServiceTest, SaveGivesTheCommittedCheckpoint) {
 
 TEST_F(ServiceTest, ExitDurationPausesAndResumeGoesOn) {
   StartService();
-  const std::string run = Submit(kLong, {"--set", "limits.exit_duration=1s"});
+  const std::string run = Submit(kLong, {"--set", "limits.exit_duration=3s"});
   EXPECT_EQ(Trainctl({"watch", run}).code, kPending);
   const nlohmann::json paused = Json({"status", run});
   EXPECT_EQ(paused["state"], "PAUSED");

@@ -100,8 +100,8 @@ ServiceTest::ServiceTest() {
                   {"PATH", path == nullptr ? "/usr/bin:/bin" : path},
                   {"TMPDIR", home_.path()},
                   {"GALLEY_RANK_BINARY", Program("fake-rank")}};
-  for (const char* sanitizer : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
-    if (const char* options = getenv(sanitizer); options != nullptr) environment_[sanitizer] = options;
+  for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "UCX_MEM_EVENTS"}) {
+    if (const char* options = getenv(name); options != nullptr) environment_[name] = options;
   }
   EXPECT_TRUE(AtomicWrite(JoinPath(work_, "tiny.yaml"), kRecipe).ok());
   auto corpus = data::IndexedDatasetWriter::Create(JoinPath(work_, "corpus"), data::TokenType::kU16).value();
