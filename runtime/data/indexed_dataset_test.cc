@@ -153,7 +153,7 @@ TEST_F(IndexedDatasetTest, HostileArraysNameTheOffset) {
 TEST_F(IndexedDatasetTest, FaultsInTheMiddleAreFoundByUseAndByVerify) {
   ASSERT_TRUE(OpenBytes(With(Golden(), 78, 7), 18).ok());
   EXPECT_ERROR(IndexedDataset::Open(Prefix())->DocumentSequences(0).status(), "offset 70: document 0 spans");
-  EXPECT_ERROR(IndexedDataset::Open(Prefix())->Verify(), "offset 70: document 0 spans");
+  EXPECT_ERROR(IndexedDataset::Open(Prefix())->Verify(), "offset 78: a document spans sequences 0 to 7 of 3");
   ASSERT_TRUE(OpenBytes(With(Golden(), 54, 8), 18).ok());
   EXPECT_ERROR(IndexedDataset::Open(Prefix())->Verify(), "offset 54: sequence 1 begins at token 4");
   ASSERT_TRUE(OpenBytes(With(Golden(), 54, 1 << 20), 18).ok());
