@@ -3,7 +3,7 @@
 the whole file, and keep their ids.
 
     python3 make_excerpts.py VOCABULARIES
-VOCABULARIES holds llama3.model and tekken_240718.json, as make_golden.py tells.
+VOCABULARIES holds llama3.model and tekken_240718.json, as make_golden.py tells, and llama2_tokenizer.json, Llama 2's.
 """
 import base64
 import json
@@ -26,4 +26,13 @@ for name, tokens in (("llama3", [(base64.b64decode(t), int(rank)) for t, rank in
         for token, id in tokens:
             if len(token) == 1 or any(token in text for text in texts):
                 f.write("%s %d\n" % (base64.b64encode(token).decode(), id))
+llama2 = json.load(open(os.path.join(folder, "llama2_tokenizer.json"), encoding="utf-8"))
+spaced = ["▁" + text.decode("utf-8").replace(" ", "▁") for text in texts]
+vocab = llama2["model"]["vocab"]
+kept = {t: i for t, i in vocab.items() if i < 3 or re.fullmatch("<0x[0-9A-F]{2}>", t) or any(t in s for s in spaced)}
+pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in llama2["model"]["merges"])
+llama2["model"]["vocab"] = kept
+llama2["model"]["merges"] = [pair for pair in pairs if pair[0] in kept and pair[1] in kept and "".join(pair) in kept]
+with open(os.path.join(HERE, "data", "llama2_excerpt.json"), "w", encoding="utf-8") as f:
+    f.write(json.dumps(llama2, ensure_ascii=False, separators=(",", ":")) + "\n")
 print(len(texts), "texts")

@@ -1,5 +1,5 @@
 // Ids that the published tokenizers of Llama 3, Mistral-Nemo and Llama 2 give for texts that tell pipelines
-// apart. (GPT-2's are in runtime/tokenizer/tokenizer_test.cc.) data/ holds excerpts of the first two's
+// apart. (GPT-2's are in runtime/tokenizer/tokenizer_test.cc.) data/ holds excerpts of their
 // vocabularies, enough for these texts; the whole files are tried where GALLEY_VOCABULARIES has them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -77,9 +77,7 @@ void Check(const TokenizerSpec& spec, Ids Vector::*ids) {
   }
 }
 
-std::string Excerpt(const std::string& name) {
-  return GALLEY_SOURCE_DIR "/tests/tokenizers/data/" + name + "_excerpt.tiktoken";
-}
+std::string Excerpt(const std::string& file) { return GALLEY_SOURCE_DIR "/tests/tokenizers/data/" + file; }
 
 // A published file, empty when this machine has none.
 std::string Published(const std::string& name) {
@@ -89,11 +87,16 @@ std::string Published(const std::string& name) {
 }
 
 TEST(VectorsTest, Llama3) {
-  Check({.kind = "tiktoken", .file = Excerpt("llama3"), .pattern = "llama3"}, &Vector::llama3);
+  Check({.kind = "tiktoken", .file = Excerpt("llama3_excerpt.tiktoken"), .pattern = "llama3"},
+        &Vector::llama3);
 }
 
 TEST(VectorsTest, Nemo) {
-  Check({.kind = "tiktoken", .file = Excerpt("nemo"), .pattern = "tekken"}, &Vector::nemo);
+  Check({.kind = "tiktoken", .file = Excerpt("nemo_excerpt.tiktoken"), .pattern = "tekken"}, &Vector::nemo);
+}
+
+TEST(VectorsTest, Llama2) {
+  Check({.kind = "huggingface", .file = Excerpt("llama2_excerpt.json")}, &Vector::llama2);
 }
 
 TEST(VectorsTest, PublishedFiles) {
@@ -113,6 +116,10 @@ TEST(VectorsTest, PublishedFiles) {
   }
   if (const std::string path = Published("llama2.model"); !path.empty()) {
     Check({.kind = "sentencepiece", .file = path}, &Vector::llama2);
+    ++found;
+  }
+  if (const std::string path = Published("llama2_tokenizer.json"); !path.empty()) {
+    Check({.kind = "huggingface", .file = path}, &Vector::llama2);
     ++found;
   }
   if (found == 0) GTEST_SKIP() << "GALLEY_VOCABULARIES names no folder with published vocabularies";
