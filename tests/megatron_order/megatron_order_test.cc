@@ -104,8 +104,9 @@ std::string Index(const Case& c) {
 }
 
 std::string Splits(const Case& c) {
+  const auto ranges = SplitRanges(c.doubles("shares"), c.number("n"));
   std::vector<int64_t> ends;
-  for (const Range& range : SplitRanges(c.doubles("shares"), c.number("n")).value()) {
+  for (const Range& range : *ranges) {
     ends.push_back(range.begin);
     ends.push_back(range.end);
   }
