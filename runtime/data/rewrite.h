@@ -44,8 +44,8 @@ absl::StatusOr<RewriteReport> MergeDatasets(const std::vector<std::string>& sour
 // How a data set is cut. Exactly one is set.
 struct Cut {
   std::vector<double> shares = {};  // of the documents, each positive, against their sum
-  int64_t parts = 0;           // so many parts of as equal numbers of documents as can be
-  int64_t documents = 0;       // so many documents in each part but the last
+  int64_t parts = 0;                // so many parts of as equal numbers of documents as can be
+  int64_t documents = 0;            // so many documents in each part but the last
 };
 
 // First document of each part, and the end: round(documents times the shares up to there), halves to even.
