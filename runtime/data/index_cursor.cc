@@ -81,8 +81,8 @@ absl::StatusOr<IndexCursor> IndexCursor::Open(const IndexedDataset& dataset, int
   return IndexCursor(dataset, shared, first, sequence, token);
 }
 
-IndexCursor::IndexCursor(const IndexedDataset& dataset, std::shared_ptr<const int> fd, int64_t first_document,
-                         int64_t first_sequence, int64_t first_token)
+IndexCursor::IndexCursor(const IndexedDataset& dataset, const std::shared_ptr<const int>& fd,
+                         int64_t first_document, int64_t first_sequence, int64_t first_token)
     : path_(dataset.idx_path()),
       sequences_(dataset.sequences()),
       tokens_(dataset.tokens()),

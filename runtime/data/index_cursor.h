@@ -56,7 +56,7 @@ class IndexCursor {
   int64_t first_sequence() const { return first_sequence_; }
 
  private:
-  IndexCursor(const IndexedDataset& dataset, std::shared_ptr<const int> fd, int64_t first_document,
+  IndexCursor(const IndexedDataset& dataset, const std::shared_ptr<const int>& fd, int64_t first_document,
               int64_t first_sequence, int64_t first_token);
   absl::Status Bad(int64_t offset, absl::string_view what) const;
 

@@ -173,7 +173,7 @@ absl::Status TokenizePipeline::Encode(tokenizer::Encoder& encoder, std::string& 
     begin = job.chunk.ends[d];
     // A blank line of JSONL is no document.
     if (job.jsonl && text.find_first_not_of(" \t\r\n") == absl::string_view::npos) continue;
-    const absl::Status status = EncodeOne(encoder, storage, job, d, text);
+    absl::Status status = EncodeOne(encoder, storage, job, d, text);
     if (status.ok()) continue;
     if (options_.skip_bad == 0) return status;
     job.bad.emplace_back(status.message());

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/plan/plan.h"
@@ -65,8 +66,8 @@ void CheckEvaluation(Checker& c, const BatchRamp& ramp, int64_t total_steps) {
   const double share = cost / (cost + static_cast<double>(ramp.SamplesAfter(total_steps)));
   if (share > 0.05) {
     c.Warn("evaluation.samples",
-           absl::StrCat("evaluation takes about ", static_cast<int64_t>(share * 100 + 0.5),
-                        " % of the run's time (", count, " times ", schedule.samples(), " samples",
+           absl::StrCat("evaluation takes about ", std::lround(share * 100), " % of the run's time (", count,
+                        " times ", schedule.samples(), " samples",
                         sets > 1 ? absl::StrCat(" of ", sets, " sets)") : ")"));
   }
 }

@@ -29,12 +29,12 @@ class Words : public Field {
     default_text.clear();
     return Self();
   }
-  D& Unit(std::string text) {
-    unit = std::move(text);
+  D& Unit(const std::string& text) {
+    unit = text;
     return Self();
   }
-  D& Default(std::string text) {
-    default_text = std::move(text);
+  D& Default(const std::string& text) {
+    default_text = text;
     return Self();
   }
   D& Fixed() {
@@ -47,7 +47,7 @@ class Words : public Field {
   }
   // Applies only where `member` of the section, the field `field`, is one of `values`.
   template <class S, class V>
-  D& OnlyFor(V S::*member, std::vector<V> values, std::string field, const std::string& spelled) {
+  D& OnlyFor(V S::*member, std::vector<V> values, const std::string& field, const std::string& spelled) {
     applies = [member, values](const void* section) {
       const V& now = static_cast<const S*>(section)->*member;
       for (const V& v : values) {
@@ -56,7 +56,7 @@ class Words : public Field {
       return false;
     };
     applies_text = absl::StrCat(field, ": ", spelled);
-    discriminant = std::move(field);
+    discriminant = field;
     return Self();
   }
 

@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeRankTokenizer(RankVocabulary voca
       last = std::max(last, id);
     }
   }
-  parts.tokens.resize(static_cast<size_t>(last + 1));
+  parts.tokens.resize(static_cast<size_t>(last) + 1);
   parts.known.assign(parts.tokens.size(), false);
   const auto take = [&](const std::string& text, int32_t id) {
     const auto at = static_cast<size_t>(id);

@@ -83,8 +83,8 @@ absl::StatusOr<std::vector<ValidationSet>> DataSet::MakeValidation(const plan::P
   std::vector<ValidationSet> sets;
   if (plan.evaluation.Count() == 0) return sets;
   const auto add = [&](const std::string& name, std::unique_ptr<data::Loader> loader) {
-    ValidationSet set{
-        .name = name, .samples = std::make_unique<EvaluationSamples>(plan, rank), .batches = {}};
+    auto samples = std::make_unique<EvaluationSamples>(plan, rank);
+    ValidationSet set{.name = name, .samples = std::move(samples), .batches = {}};
     set.batches = std::make_unique<Batches>(std::move(loader), shape_,
                                             [samples = set.samples.get()] { return samples->Next(); });
     sets.push_back(std::move(set));

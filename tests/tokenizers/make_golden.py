@@ -4,7 +4,8 @@ sample text, a chunk at a time, for the small tokenizers of data/ and for publis
 
 Run by hand: python3 make_golden.py [VOCABULARIES]. VOCABULARIES is a folder with the files named below, which do not
 come with Galley; those that are missing keep their entries. PyPI's litellm holds OpenAI's rank files and two
-tokenizer.json, llama-models Llama 3's and 4's ranks, mistral-common Tekken and the .model files of Mistral.
+tokenizer.json, llama-models Llama 3's and 4's ranks, mistral-common Tekken and the .model files of Mistral, the sdist
+of llama-cpp-python Llama 2's pieces and scores (ggml-vocab-llama-spm.gguf; a merge is a piece's two halves that are pieces).
 
 A text of one's own is compared in the same way, without touching golden.json:
     TEXT=book.txt GOLDEN=/tmp/book.json python3 make_golden.py VOCABULARIES
@@ -89,10 +90,12 @@ PUBLISHED = [("gpt2", "gpt2", "", False, gpt2), ("tiktoken", "p50k_base.tiktoken
              ("tiktoken", "cl100k_base.tiktoken", "cl100k", False, ranks),
              ("tiktoken", "o200k_base.tiktoken", "o200k", False, ranks),
              ("tiktoken", "llama3.model", "llama3", False, ranks), ("tekken", "tekken_240718.json", "", False, tekken),
+             ("sentencepiece", "llama2.model", "", False, piece),
              ("sentencepiece", "mistral_v1.model", "", False, piece),
              ("sentencepiece", "mistral_v3.model", "", False, piece),
              ("huggingface", "anthropic_tokenizer.json", "", False, None),
              ("huggingface", "deepseek_tokenizer.json", "", True, None),
+             ("huggingface", "llama2_tokenizer.json", "", False, None),
              ("huggingface", "llama3_tokenizer.json", "", True, None)]
 PATTERNS = {**patterns.PATTERNS, OWN: OWN, "": ""}
 
