@@ -63,7 +63,7 @@ class Tasks {
 // What every handler asks first. An empty token asks for nothing: the socket's owner is the only caller.
 class Gate {
  public:
-  explicit Gate(std::string token) : expected_(token.empty() ? "" : "Bearer " + token) {}
+  explicit Gate(const std::string& token) : expected_(token.empty() ? "" : "Bearer " + token) {}
   grpc::Status Check(const grpc::CallbackServerContext& context) const {
     if (expected_.empty()) return grpc::Status::OK;
     const auto found = context.client_metadata().find("authorization");
@@ -77,7 +77,7 @@ class Gate {
 
  private:
   // Time does not tell how much of the token was right.
-  bool Same(grpc::string_ref given) const {
+  bool Same(const grpc::string_ref& given) const {
     unsigned char difference = given.size() == expected_.size() ? 0 : 1;
     for (size_t i = 0; i < given.size() && i < expected_.size(); ++i) {
       difference |= static_cast<unsigned char>(given.data()[i] ^ expected_[i]);
@@ -218,8 +218,9 @@ class ControllerService : public v1::Controller::CallbackService {
  private:
   template <class T>
   static absl::Status Put(absl::StatusOr<T> result, T* reply) {
-    if (result.ok()) *reply = *std::move(result);
-    return result.status();
+    absl::Status status = result.status();
+    if (status.ok()) *reply = *std::move(result);
+    return status;
   }
   template <class Work>
   grpc::ServerUnaryReactor* Now(Context* context, Work work) {
@@ -293,7 +294,7 @@ class ControllerService : public v1::Controller::CallbackService {
 // One attached trainerd. Reads one report at a time; orders queue in front of the one write gRPC allows.
 class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>, public NodeLink {
  public:
-  NodeStream(Core& core, grpc::Status denied) : core_(core) {
+  NodeStream(Core& core, const grpc::Status& denied) : core_(core) {
     if (!denied.ok()) {
       finished_ = true;
       Finish(denied);
@@ -367,11 +368,8 @@ class NodesService : public v1::Nodes::CallbackService {
 
 class GrpcServer : public Server {
  public:
-  GrpcServer(Core& core, const ListenOptions& options, std::string token)
-      : core_(core),
-        gate_(std::move(token)),
-        controller_(core, gate_, options.state_dir),
-        nodes_(core, gate_) {}
+  GrpcServer(Core& core, const ListenOptions& options, const std::string& token)
+      : core_(core), gate_(token), controller_(core, gate_, options.state_dir), nodes_(core, gate_) {}
   ~GrpcServer() override {
     core_.Close();  // gRPC waits for every open call
     if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now()));
@@ -379,7 +377,8 @@ class GrpcServer : public Server {
   }
   const std::string& address() const override { return address_; }
 
-  absl::Status Listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
+  absl::Status Listen(const std::string& address,
+                      const std::shared_ptr<grpc::ServerCredentials>& credentials) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort(address, credentials, &port);

@@ -35,7 +35,7 @@ metrics::StepRecord ToRecord(const v1::StepReport& step) {
 
 class Sinks : public RunSinks {
  public:
-  Sinks(const v1::EnsureAttempt& ensure, const std::string& node, OnProblem problem) {
+  Sinks(const v1::EnsureAttempt& ensure, const std::string& node, const OnProblem& problem) {
     std::vector<std::unique_ptr<metrics::Sink>> sinks;
     const std::string text = ensure.exporters_json().empty() ? "[]" : ensure.exporters_json();
     const auto exporters = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -100,8 +100,8 @@ class Sinks : public RunSinks {
 }  // namespace
 
 std::unique_ptr<RunSinks> RunSinks::Open(const v1::EnsureAttempt& ensure, const std::string& node,
-                                         OnProblem problem) {
-  return std::make_unique<Sinks>(ensure, node, std::move(problem));
+                                         const OnProblem& problem) {
+  return std::make_unique<Sinks>(ensure, node, problem);
 }
 
 }  // namespace galley::service

@@ -17,7 +17,7 @@ class RunSinks {
   // thread when one begins to fail.
   using OnProblem = std::function<void(const std::string& message)>;
   static std::unique_ptr<RunSinks> Open(const v1::EnsureAttempt& ensure, const std::string& node,
-                                        OnProblem problem);
+                                        const OnProblem& problem);
   virtual ~RunSinks() = default;  // writes what is left
 
   // Never blocks. `written` is called on another thread once the step is with every sink.

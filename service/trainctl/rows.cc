@@ -208,7 +208,7 @@ std::string Compact(double number) {
     number /= 1000;
     ++i;
   }
-  return absl::StrFormat(i == 0 ? "%.0f%s" : "%.1f%s", number, suffixes[i]);
+  return i == 0 ? absl::StrFormat("%.0f", number) : absl::StrFormat("%.1f%s", number, suffixes[i]);
 }
 
 }  // namespace galley::trainctl

@@ -73,7 +73,8 @@ std::vector<std::string> TrainEnv(const std::string& dir) { return {"XDG_STATE_H
 Series ReadMetrics(const std::string& run_dir) {
   Series series;
   std::ifstream in(JoinPath(run_dir, "metrics.jsonl"));
-  for (std::string line; std::getline(in, line);) {
+  // A run that goes on may be in the midst of its last line: that one has no end yet.
+  for (std::string line; std::getline(in, line) && !in.eof();) {
     nlohmann::json record = nlohmann::json::parse(line);
     series.attempts = std::max(series.attempts, record["attempt"].get<int64_t>());
     for (const char* key : {"attempt", "step_seconds", "data_seconds", "tokens_per_second", "mfu",
