@@ -110,6 +110,19 @@ absl::Status RemoveTree(const std::string& path) {
 
 bool FileExists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+absl::StatusOr<size_t> ReadAt(int fd, absl::string_view path, int64_t offset, std::span<std::byte> out) {
+  size_t filled = 0;
+  while (filled < out.size()) {
+    const int64_t at = offset + static_cast<int64_t>(filled);
+    const ssize_t n = ::pread(fd, out.data() + filled, out.size() - filled, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus(errno, absl::StrCat(path, ": read at offset ", at));
+    if (n == 0) break;
+    filled += static_cast<size_t>(n);
+  }
+  return filled;
+}
+
 absl::StatusOr<int64_t> FileSize(const std::string& path) {
   struct stat st;
   if (::stat(path.c_str(), &st) != 0) return ErrnoStatus(errno, path);

@@ -17,6 +17,9 @@ namespace galley {
 // The whole file; kOutOfRange when it is longer than `max_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = int64_t{1} << 30);
 
+// Bytes from `offset` on: as many as `out` holds, or fewer where the file ends. Tells how many.
+absl::StatusOr<size_t> ReadAt(int fd, absl::string_view path, int64_t offset, std::span<std::byte> out);
+
 // Temporary sibling, write, fsync, rename over `path`, fsync of the folder.
 absl::Status AtomicWrite(const std::string& path, absl::string_view contents, int mode = 0644);
 

@@ -57,21 +57,16 @@ absl::Status ByteSpool::ForEach(const std::function<absl::Status(std::span<const
     std::vector<std::byte> piece(kBuffer);
     absl::Status status;
     for (int64_t at = 0; status.ok() && at < in_file_;) {
-      size_t filled = 0;
-      const auto want = static_cast<size_t>(std::min<int64_t>(kBuffer, in_file_ - at));
-      while (status.ok() && filled < want) {
-        const ssize_t n =
-            ::pread(fd, piece.data() + filled, want - filled, at + static_cast<int64_t>(filled));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) status = ErrnoStatus(errno, path_);
-        if (n == 0) {
-          status = absl::DataLossError(absl::StrCat(path_, ": offset ", at + static_cast<int64_t>(filled),
-                                                    ": the file ends here; something cut it short"));
-        }
-        if (n > 0) filled += static_cast<size_t>(n);
+      const std::span part =
+          std::span(piece).first(static_cast<size_t>(std::min<int64_t>(kBuffer, in_file_ - at)));
+      const absl::StatusOr<size_t> n = ReadAt(fd, path_, at, part);
+      status = n.status();
+      if (n.ok() && *n < part.size()) {
+        status = absl::DataLossError(absl::StrCat(path_, ": offset ", at + static_cast<int64_t>(*n),
+                                                  ": the file ends here; something cut it short"));
       }
-      if (status.ok()) status = use(std::span<const std::byte>(piece).first(want));
-      at += static_cast<int64_t>(want);
+      if (status.ok()) status = use(part);
+      at += static_cast<int64_t>(part.size());
     }
     ::close(fd);
     return status;

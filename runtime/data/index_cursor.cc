@@ -27,17 +27,11 @@ absl::Status IndexArray::Fill() {
   CHECK_LT(at_, end_) << path_;
   buffer_.resize(static_cast<size_t>(std::min(kBuffer, end_ - at_)));
   next_ = 0;
-  for (size_t filled = 0; filled < buffer_.size();) {
-    const int64_t at = at_ + static_cast<int64_t>(filled);
-    const ssize_t n = ::pread(*fd_, buffer_.data() + filled, buffer_.size() - filled, at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, absl::StrCat(path_, ": read at offset ", at));
-    if (n == 0) {
-      return absl::DataLossError(
-          absl::StrCat(path_, ": offset ", at,
-                       ": the file ends here; it was cut short after it was opened: copy it anew"));
-    }
-    filled += static_cast<size_t>(n);
+  ASSIGN_OR_RETURN(const size_t n, ReadAt(*fd_, path_, at_, buffer_));
+  if (n < buffer_.size()) {
+    return absl::DataLossError(
+        absl::StrCat(path_, ": offset ", at_ + static_cast<int64_t>(n),
+                     ": the file ends here; it was cut short after it was opened: copy it anew"));
   }
   at_ += static_cast<int64_t>(buffer_.size());
   return absl::OkStatus();

@@ -62,17 +62,11 @@ void KeepRoomForMore(int fd) {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // else the next file says that too many are open
 }
 
-absl::Status ReadAt(int fd, absl::string_view path, int64_t offset, std::byte* out, int64_t size) {
-  while (size > 0) {
-    const ssize_t n = ::pread(fd, out, static_cast<size_t>(size), offset);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, absl::StrCat(path, ": read at offset ", offset));
-    if (n == 0) return Corrupt(path, offset, "the file ends here; it was cut short after it was opened");
-    out += n;
-    offset += n;
-    size -= n;
-  }
-  return absl::OkStatus();
+absl::Status ReadWhole(int fd, absl::string_view path, int64_t offset, std::span<std::byte> out) {
+  ASSIGN_OR_RETURN(const size_t n, ReadAt(fd, path, offset, out));
+  if (n == out.size()) return absl::OkStatus();
+  return Corrupt(path, offset + static_cast<int64_t>(n),
+                 "the file ends here; it was cut short after it was opened");
 }
 
 }  // namespace
@@ -280,7 +274,8 @@ absl::Status IndexedDataset::Read(int64_t begin, std::span<int32_t> out, std::sp
   const int64_t item = ItemSize(type_);
   CHECK(begin >= 0 && count <= tokens_ - begin) << begin << " + " << count << " of " << tokens_;
   CHECK_GE(static_cast<int64_t>(scratch.size()), count * item);
-  RETURN_IF_ERROR(ReadAt(bin_, bin_path(), begin * item, scratch.data(), count * item));
+  RETURN_IF_ERROR(
+      ReadWhole(bin_, bin_path(), begin * item, scratch.first(static_cast<size_t>(count * item))));
   switch (type_) {
     case TokenType::kU8:
       Widen<uint8_t>(scratch.data(), out);
@@ -325,7 +320,7 @@ void IndexedDataset::Expect(Access access) const {
 }
 
 absl::Status IndexedDataset::ReadBytes(int64_t offset, std::span<std::byte> out) const {
-  return ReadAt(bin_, bin_path(), offset, out.data(), static_cast<int64_t>(out.size()));
+  return ReadWhole(bin_, bin_path(), offset, out);
 }
 
 absl::Status IndexedDataset::Verify() const {
@@ -359,7 +354,7 @@ absl::StatusOr<uint64_t> IndexedDataset::Fingerprint() const {
   std::vector<std::byte> part(static_cast<size_t>(std::min(bin_bytes_, kFingerprintEnd)));
   const auto size = static_cast<int64_t>(part.size());
   for (const int64_t at : {int64_t{0}, bin_bytes_ - size}) {
-    RETURN_IF_ERROR(ReadAt(bin_, bin_path(), at, part.data(), size));
+    RETURN_IF_ERROR(ReadWhole(bin_, bin_path(), at, part));
     hash.Add(part);
   }
   // A blend holds thousands of these maps, and most are never looked at again.

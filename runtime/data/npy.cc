@@ -151,14 +151,7 @@ absl::StatusOr<NpyFile> NpyFile::Open(const std::string& path) {
   if (::fstat(file, &info) != 0) return ErrnoStatus(errno, path);
   if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat(path, ": no plain file"));
   std::string begin(kMaxNpyHeader, '\0');
-  size_t have = 0;
-  while (have < begin.size()) {
-    const ssize_t n = ::pread(file, begin.data() + have, begin.size() - have, static_cast<off_t>(have));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus(errno, path);
-    if (n == 0) break;
-    have += static_cast<size_t>(n);
-  }
+  ASSIGN_OR_RETURN(const size_t have, ReadAt(file, path, 0, std::as_writable_bytes(std::span(begin))));
   absl::StatusOr<NpyHeader> header = ParseNpyHeader(absl::string_view(begin.data(), have), info.st_size);
   if (!header.ok()) return Annotate(header.status(), path);
   npy.header_ = *std::move(header);
@@ -178,20 +171,14 @@ absl::Status NpyFile::Read(int64_t begin, std::span<int64_t> out) const {
   const auto count = static_cast<int64_t>(out.size());
   CHECK(begin >= 0 && count <= header_.values - begin) << begin << " + " << count << " of " << header_.values;
   const auto item = static_cast<size_t>(header_.item);
-  std::string bytes(std::min(kPiece, out.size() * item), '\0');
+  std::vector<std::byte> bytes(std::min(kPiece, out.size() * item));
   for (size_t done = 0; done < out.size();) {
     const size_t want = std::min(bytes.size() / item, out.size() - done) * item;
     const int64_t at = header_.data + (begin + static_cast<int64_t>(done)) * header_.item;
-    size_t have = 0;
-    while (have < want) {
-      const ssize_t n = ::pread(file_, bytes.data() + have, want - have, at + static_cast<int64_t>(have));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoStatus(errno, path_);
-      if (n == 0) {
-        return absl::DataLossError(absl::StrCat(path_, ": offset ", at + static_cast<int64_t>(have),
-                                                ": the file was cut short while it was read"));
-      }
-      have += static_cast<size_t>(n);
+    ASSIGN_OR_RETURN(const size_t have, ReadAt(file_, path_, at, std::span(bytes).first(want)));
+    if (have < want) {
+      return absl::DataLossError(absl::StrCat(path_, ": offset ", at + static_cast<int64_t>(have),
+                                              ": the file was cut short while it was read"));
     }
     for (size_t i = 0; i < want / item; ++i) {
       uint64_t value = 0;

@@ -190,6 +190,7 @@ absl::StatusOr<RewriteReport> MergeDatasets(const std::vector<std::string>& pref
   RETURN_IF_ERROR(NotASource(output, prefixes));
   std::vector<Source> sources;
   RewriteProgress progress;
+  std::optional<std::pair<bool, std::string>> modal;  // whether the first with sequences has modalities
   for (const std::string& prefix : prefixes) {
     ASSIGN_OR_RETURN(Source source, OpenSource(prefix));
     const IndexedDataset& first = sources.empty() ? source.dataset : sources.front().dataset;
@@ -198,13 +199,14 @@ absl::StatusOr<RewriteReport> MergeDatasets(const std::vector<std::string>& pref
           source.dataset.idx_path(), ": offset 17: its tokens are ", Name(source.dataset.type()),
           ", those of ", first.idx_path(), " ", Name(first.type()), "; tokenize both with one tokenizer"));
     }
-    // A data set without sequences has no tail that could tell.
-    const bool tails_differ = source.dataset.multimodal() != first.multimodal();
-    if (tails_differ) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(prefix, ".idx: it has ", source.dataset.multimodal() ? "a" : "no",
-                       " modality for each sequence, and ", first.idx_path(), " has ",
-                       first.multimodal() ? "one" : "none", "; merge data sets of one kind"));
+    // A data set without sequences has no modalities and fits to all.
+    if (source.dataset.sequences() > 0) {
+      if (!modal.has_value()) modal = {source.dataset.multimodal(), source.dataset.idx_path()};
+      if (source.dataset.multimodal() != modal->first) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            prefix, ".idx: it has ", modal->first ? "no" : "a", " modality for each sequence, and ",
+            modal->second, " has ", modal->first ? "one" : "none", "; merge data sets of one kind"));
+      }
     }
     progress.total += source.dataset.tokens() * ItemSize(source.dataset.type());
     sources.push_back(std::move(source));

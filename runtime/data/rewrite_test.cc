@@ -133,6 +133,11 @@ TEST_F(RewriteTest, ModalitiesGoWithTheirSequences) {
   EXPECT_EQ(ReadText(Path("p1.idx")).substr(34 + 12 * 3 + 8 * 4), "def");
   WriteDataset(Path("plain"), {3, 4});
   EXPECT_ERROR(Merge({"a", "plain"}, "x"), "plain.idx: it has no modality for each sequence");
+  WriteDataset(Path("empty"), {0, 0});
+  EXPECT_ERROR(Merge({"empty", "a", "plain"}, "x"), "plain.idx: it has no modality for each sequence");
+  ASSERT_TRUE(Merge({"empty", "a", "empty"}, "y").ok());
+  EXPECT_TRUE(IndexedDataset::Open(Path("y"))->multimodal());
+  EXPECT_EQ(IndexedDataset::Open(Path("y"))->documents(), 9);
 }
 
 TEST_F(RewriteTest, WhatDoesNotFitTogetherIsNamed) {

@@ -19,9 +19,8 @@ enum class DocumentUnit {
   kFile,
 };
 
-// kAuto: JSONL when the name (without .gz or .zst) ends in .jsonl, .ndjson or .json, else text.
-enum class TextFormat { kAuto, kJsonl, kText };
-bool IsJsonl(const std::string& path);  // by kAuto's rule
+// Whether the name (without .gz or .zst) ends in .jsonl, .ndjson or .json; all else is plain text.
+bool IsJsonl(const std::string& path);
 
 struct TokenizeProgress {
   int64_t documents = 0;
@@ -44,7 +43,6 @@ struct TokenizeProgress {
 struct TokenizeOptions {
   std::vector<std::string> inputs;  // .gz and .zst are decompressed; order is kept
   std::string output;               // prefix of .bin and .idx
-  TextFormat format = TextFormat::kAuto;
   std::string json_key = "text";
   DocumentUnit document = DocumentUnit::kParagraph;
   bool add_special_tokens = false;  // what the tokenizer's own template puts around a document

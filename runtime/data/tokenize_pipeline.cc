@@ -79,8 +79,7 @@ void TokenizePipeline::ReadAll() {
       before += FileSize(path).value_or(0);
       continue;
     }
-    const bool jsonl =
-        options_.format == TextFormat::kAuto ? IsJsonl(path) : options_.format == TextFormat::kJsonl;
+    const bool jsonl = IsJsonl(path);
     absl::StatusOr<std::unique_ptr<TextInput>> input = TextInput::Open(path);
     absl::StatusOr<bool> more = input.ok() ? absl::StatusOr<bool>(true) : input.status();
     std::unique_ptr<DocumentReader> reader;

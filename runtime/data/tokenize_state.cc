@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/data/sealed_json.h"
@@ -29,13 +30,13 @@ absl::StatusOr<std::optional<InputMark>> MarkOf(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, path);
   std::vector<std::byte> end(static_cast<size_t>(std::min<int64_t>(kEnd, info.st_size)));
+  const absl::Cleanup close = [fd] { ::close(fd); };
   Hasher hash;
   for (const int64_t at :
        {int64_t{0}, static_cast<int64_t>(info.st_size - static_cast<int64_t>(end.size()))}) {
-    const ssize_t n = ::pread(fd, end.data(), end.size(), at);
-    hash.Add(std::span(end).first(static_cast<size_t>(std::max<ssize_t>(n, 0))));
+    ASSIGN_OR_RETURN(const size_t n, ReadAt(fd, path, at, end));
+    hash.Add(std::span(end).first(n));
   }
-  ::close(fd);
   return std::optional(InputMark{path, info.st_size,
                                  int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec,
                                  Hex(hash.Digest())});
@@ -75,15 +76,16 @@ absl::StatusOr<std::optional<TokenizeIdentity>> IdentityOf(const tokenizer::Toke
   }
   if (!plain) return std::optional<TokenizeIdentity>();
   const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
-  const auto number = [](auto value) { return absl::StrCat(static_cast<int>(value)); };
+  const char* const unit = options.document == DocumentUnit::kLine        ? "line"
+                           : options.document == DocumentUnit::kParagraph ? "paragraph"
+                                                                          : "file";
   identity.options = {
       {"tokenizer", std::string(tokenizer.kind())},
       {"tokenizer fingerprint", options.tokenizer_fingerprint},
       {"vocabulary", absl::StrCat(tokenizer.vocab())},
       {"end-of-document id", tokenizer.eod().has_value() ? absl::StrCat(*tokenizer.eod()) : "none"},
-      {"format", number(options.format)},
       {"JSON key", options.json_key},
-      {"document unit", number(options.document)},
+      {"document unit", unit},
       {"add special tokens", flag(options.add_special_tokens)},
       {"append eod", flag(options.append_eod)},
       {"special tokens in text", flag(options.special_tokens_in_text)}};

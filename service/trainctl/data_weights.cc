@@ -2,11 +2,12 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -126,14 +127,15 @@ std::string YamlText(const std::string& text) {
 // Distinct names for metrics, from the last part of the paths.
 std::vector<std::string> NamesOf(const std::vector<data::BlendEntry>& entries) {
   std::vector<std::string> names;
-  std::map<std::string, int> seen;
+  std::set<std::string> taken;
   for (const data::BlendEntry& entry : entries) {
     std::string name;
     for (const char c : BaseName(entry.path)) {
       name.push_back(isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' ? c : '_');
     }
-    const int times = ++seen[name];
-    names.push_back(times == 1 ? name : absl::StrCat(name, "_", times));
+    std::string distinct = name;
+    for (int n = 2; !taken.insert(distinct).second; ++n) distinct = absl::StrCat(name, "_", n);
+    names.push_back(std::move(distinct));
   }
   return names;
 }
