@@ -1,7 +1,9 @@
-# One target a room. A room's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc.
+# One target a room. A room's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc, and those of
+# the sub-rooms named with SUBROOMS. tests/layering_test.cc compares the rooms among DEPS and PRIVATE_DEPS with what the
+# sources include.
 #
 #   galley_library(base DEPS absl::strings PRIVATE_DEPS spdlog::spdlog)
-#   galley_tests(base)                 # base_test from every *_test.cc of the folder
+#   galley_tests(base)                 # base_test from every *_test.cc of the folder and of SUBROOMS
 #   galley_binary(galley-rank DEPS train)
 #   galley_fuzz(recipe_fuzz DEPS recipe SEEDS a.yaml b.yaml)   # seeds: files that ctest's run begins with
 
@@ -27,9 +29,19 @@ function(galley_resolve out)
   set(${out} ${result} PARENT_SCOPE)
 endfunction()
 
+# The files of this folder and of the sub-rooms named that fit a pattern.
+function(galley_sources out pattern)
+  set(globs ${CMAKE_CURRENT_SOURCE_DIR}/${pattern})
+  foreach(sub IN LISTS ARGN)
+    list(APPEND globs ${CMAKE_CURRENT_SOURCE_DIR}/${sub}/${pattern})
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${globs})
+  set(${out} ${sources} PARENT_SCOPE)
+endfunction()
+
 function(galley_library room)
-  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PRIVATE_DEPS" ${ARGN})
+  galley_sources(sources *.cc ${ARG_SUBROOMS})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench)\\.cc$|/main\\.cc$")
   galley_resolve(deps ${ARG_DEPS})
   galley_resolve(private_deps ${ARG_PRIVATE_DEPS})
@@ -45,11 +57,11 @@ function(galley_library room)
 endfunction()
 
 function(galley_tests room)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS" ${ARGN})
   if(GALLEY_FUZZ)
     return()
   endif()
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc)
+  galley_sources(sources *_test.cc ${ARG_SUBROOMS})
   if(NOT sources)
     return()
   endif()
@@ -73,12 +85,15 @@ function(galley_binary name)
 endfunction()
 
 function(galley_fuzz name)
-  cmake_parse_arguments(ARG "" "" "DEPS;SEEDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FILE" "DEPS;SEEDS" ${ARGN})
   if(NOT GALLEY_FUZZ)
     return()
   endif()
   galley_resolve(deps ${ARG_DEPS})
-  add_executable(${name} ${name}.cc)
+  if(NOT ARG_FILE)
+    set(ARG_FILE ${name}.cc)
+  endif()
+  add_executable(${name} ${ARG_FILE})
   galley_flags(${name})
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)

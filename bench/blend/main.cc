@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "runtime/base/rng.h"
-#include "runtime/data/foremost.h"
-#include "runtime/data/megatron_blend.h"
+#include "runtime/data/megatron/blend.h"
+#include "runtime/data/megatron/foremost.h"
 
 namespace galley {
 namespace {

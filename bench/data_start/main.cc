@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/data/indexed_dataset_writer.h"
-#include "runtime/data/loader.h"
+#include "runtime/data/order/loader.h"
+#include "runtime/data/store/indexed_dataset_writer.h"
 
 namespace galley {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/data/megatron_index.h"
+#include "runtime/data/megatron/index.h"
 
 namespace galley {
 namespace {

@@ -13,8 +13,8 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/generate/generator.h"
 #include "runtime/generate/sample.h"
-#include "runtime/models/data_config.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/data_config.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::generate {
@@ -33,12 +33,12 @@ absl::Status Run(const v1::Start& start) {
   sampling.top_p = task.top_p() > 0 ? task.top_p() : 1;
   sampling.seed = task.seed();
   RETURN_IF_ERROR(Check(sampling));
-  models::PrepareResult result = models::Prepare({.canonical = start.recipe().canonical(),
-                                                  .root = start.recipe().root(),
-                                                  .origins_json = start.recipe().origins_json()});
+  prepare::PrepareResult result = prepare::Prepare({.canonical = start.recipe().canonical(),
+                                                    .root = start.recipe().root(),
+                                                    .origins_json = start.recipe().origins_json()});
   if (!result.prepared.has_value()) return absl::InvalidArgumentError(recipe::FormatFaults(result.faults));
   const recipe::RecipeSpec& spec = result.prepared->spec;
-  ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(models::TokenizerSpecOf(spec.data.tokenizer)));
+  ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(prepare::TokenizerSpecOf(spec.data.tokenizer)));
   auto generator = Generator::Create(spec, result.prepared->plan.card, start.threads());
   RETURN_IF_ERROR(checkpoint::Load(start.restore_path(), generator->WeightItems(), {"optim."}));
   generator->Loaded();

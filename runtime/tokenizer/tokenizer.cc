@@ -8,7 +8,7 @@
 #include "absl/strings/strip.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/tokenizer/split.h"
+#include "runtime/tokenizer/split/split.h"
 
 namespace galley::tokenizer {
 namespace {
@@ -100,6 +100,11 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const TokenizerSpec& sp
   if (spec.kind == "tekken") return MakeTekkenTokenizer(text, spec.file, spec);
   if (spec.kind == "sentencepiece") return MakeSentencePieceTokenizer(text, spec.file, spec);
   return MakeWordPieceTokenizer(text, spec.file, spec);
+}
+
+absl::StatusOr<std::optional<int32_t>> ReadEod(const TokenizerSpec& spec) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, MakeTokenizer(spec));
+  return tokenizer->eod();
 }
 
 absl::StatusOr<TokenizerSpec> ParseTokenizer(absl::string_view argument) {

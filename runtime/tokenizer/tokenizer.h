@@ -72,6 +72,8 @@ struct TokenizerSpec {
 };
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const TokenizerSpec& spec);
+// The end-of-document id alone; reads the same files.
+absl::StatusOr<std::optional<int32_t>> ReadEod(const TokenizerSpec& spec);
 
 // The command line's form: "bytes", "gpt2:DIR" for DIR/vocab.json and DIR/merges.txt, "KIND:FILE", or FILE
 // alone, whose kind is told by its contents (no file is read before MakeTokenizer, but for this one).

@@ -11,11 +11,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "runtime/tokenizer/bpe.h"
-#include "runtime/tokenizer/regex.h"
-#include "runtime/tokenizer/split.h"
+#include "runtime/tokenizer/pipeline/bpe.h"
+#include "runtime/tokenizer/split/split.h"
 #include "runtime/tokenizer/testing.h"
-#include "runtime/tokenizer/unicode.h"
+#include "runtime/tokenizer/text/regex.h"
+#include "runtime/tokenizer/text/unicode.h"
 
 namespace galley::tokenizer {
 namespace {

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/check.h"
+#include "runtime/tokenizer/text/unicode.h"
 #include "runtime/tokenizer/tokenizer.h"
-#include "runtime/tokenizer/unicode.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "runtime/base/status.h"
-#include "runtime/data/document_mask.h"
+#include "runtime/data/order/document_mask.h"
 
 namespace galley::train {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "runtime/data/loader.h"
+#include "runtime/data/order/loader.h"
 #include "runtime/plan/plan.h"
 #include "runtime/train/step.h"
 

@@ -1,12 +1,15 @@
 #include "runtime/train/dataset.h"
 
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
-#include "runtime/data/megatron_cache.h"
-#include "runtime/data/skipping_order.h"
-#include "runtime/models/data_config.h"
+#include "runtime/data/order/megatron_cache.h"
+#include "runtime/data/order/skipping_order.h"
+#include "runtime/prepare/data_config.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::train {
 namespace {
@@ -28,17 +31,21 @@ absl::Status CheckCacheOf(const std::string& folder, const data::DataPlan& plan,
 
 }  // namespace
 
-absl::StatusOr<DataSet> DataSet::Open(const models::Prepared& prepared) {
+absl::StatusOr<DataSet> DataSet::Open(const prepare::Prepared& prepared) {
   const recipe::RecipeSpec& spec = prepared.spec;
   DataSet set;
-  const data::DataConfig config = models::DataConfigOf(prepared);
+  const data::DataConfig config = prepare::DataConfigOf(prepared);
   ASSIGN_OR_RETURN(set.plan_, data::BuildDataPlan(config));
   set.split_validates_ = config.needs_valid;
-  for (models::NamedSet& named : models::NamedSetsOf(spec)) {
+  for (prepare::NamedSet& named : prepare::NamedSetsOf(spec)) {
     ASSIGN_OR_RETURN(data::DataPlan plan, data::BuildDataPlan(named.config));
     set.named_.push_back({std::move(named.name), std::move(plan)});
   }
-  ASSIGN_OR_RETURN(set.mask_, models::MaskOptionsOf(spec));
+  std::optional<int32_t> separator;
+  if (prepare::SeparatorsDivideDocuments(spec)) {
+    ASSIGN_OR_RETURN(separator, tokenizer::ReadEod(prepare::TokenizerSpecOf(spec.data.tokenizer)));
+  }
+  ASSIGN_OR_RETURN(set.mask_, prepare::MaskOptionsOf(spec, separator));
   set.shape_ = {.micro = spec.batch.micro,
                 .context = spec.model.context,
                 .attention_by_document = spec.data.mask.attention == recipe::Scope::kDocument,

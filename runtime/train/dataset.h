@@ -7,11 +7,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "runtime/data/data_plan.h"
-#include "runtime/data/lineage.h"
-#include "runtime/data/loader.h"
-#include "runtime/models/prepare.h"
+#include "runtime/data/order/data_plan.h"
+#include "runtime/data/order/lineage.h"
+#include "runtime/data/order/loader.h"
 #include "runtime/plan/plan.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/train/batches.h"
 
 namespace galley::train {
@@ -19,7 +19,7 @@ namespace galley::train {
 class DataSet {
  public:
   // Opens every source; an error names the file and the remedy.
-  static absl::StatusOr<DataSet> Open(const models::Prepared& prepared);
+  static absl::StatusOr<DataSet> Open(const prepare::Prepared& prepared);
 
   std::string plan_json() const { return data::ToJson(plan_); }
   // kFailedPrecondition when going on after `consumed` samples of the saved plan would reorder what was seen.

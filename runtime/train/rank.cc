@@ -16,8 +16,8 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/comm/group.h"
 #include "runtime/comm/ucx_group.h"
-#include "runtime/models/prepare.h"
 #include "runtime/plan/inventory.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/train/batches.h"
 #include "runtime/train/dataset.h"
 #include "runtime/train/loop.h"
@@ -32,12 +32,12 @@ namespace {
 
 constexpr absl::Duration kPeersTimeout = absl::Minutes(10);
 
-absl::StatusOr<models::Prepared> PrepareRank(const v1::Start& start) {
+absl::StatusOr<prepare::Prepared> PrepareRank(const v1::Start& start) {
   ASSIGN_OR_RETURN(plan::Inventory inventory, plan::InventoryFromJson(start.inventory().json()));
-  models::PrepareResult result = models::Prepare({.canonical = start.recipe().canonical(),
-                                                  .root = start.recipe().root(),
-                                                  .origins_json = start.recipe().origins_json()},
-                                                 inventory);
+  prepare::PrepareResult result = prepare::Prepare({.canonical = start.recipe().canonical(),
+                                                    .root = start.recipe().root(),
+                                                    .origins_json = start.recipe().origins_json()},
+                                                   inventory);
   if (!result.prepared.has_value()) return absl::InvalidArgumentError(recipe::FormatFaults(result.faults));
   if (result.prepared->plan.hash != start.plan_hash()) {
     return absl::FailedPreconditionError(
@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<comm::Group>> Join(link::Client& client, const v1
   return endpoint->Connect(start.rank(), addresses);
 }
 
-absl::StatusOr<RunState> Restore(const std::string& path, const models::Prepared& prepared,
+absl::StatusOr<RunState> Restore(const std::string& path, const prepare::Prepared& prepared,
                                  const DataSet& data, Stepper& stepper) {
   ASSIGN_OR_RETURN(checkpoint::Manifest manifest, checkpoint::Open(path, /*verify_data=*/false));
   ASSIGN_OR_RETURN(RunState state, FromManifest(manifest, path));
@@ -85,7 +85,7 @@ absl::StatusOr<RunState> Restore(const std::string& path, const models::Prepared
   return state;
 }
 
-checkpoint::Facts Origin(const v1::Start& start, const models::Prepared& prepared) {
+checkpoint::Facts Origin(const v1::Start& start, const prepare::Prepared& prepared) {
   char host[256] = "";
   ::gethostname(host, sizeof(host) - 1);
   return {{"run", checkpoint::Fact(start.run_id())},
@@ -98,7 +98,7 @@ checkpoint::Facts Origin(const v1::Start& start, const models::Prepared& prepare
 
 absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   client.SetProgress("load", 0);
-  ASSIGN_OR_RETURN(models::Prepared prepared, PrepareRank(start));
+  ASSIGN_OR_RETURN(prepare::Prepared prepared, PrepareRank(start));
   const plan::Plan& plan = prepared.plan;
   ASSIGN_OR_RETURN(DataSet data, DataSet::Open(prepared));
   client.SetProgress("load", 0, 1);

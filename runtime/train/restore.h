@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/data/lineage.h"
-#include "runtime/models/prepare.h"
+#include "runtime/data/order/lineage.h"
+#include "runtime/prepare/prepare.h"
 
 namespace galley::train {
 

@@ -7,7 +7,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/prepare.h"
 
 namespace galley::service {
 namespace {
@@ -69,7 +69,7 @@ absl::StatusOr<Base> ChooseBase(const Run& run) {
 
 absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo& node) {
   const plan::Inventory inventory = InventoryOn(node, run);
-  const models::PrepareResult result = models::Prepare({run.recipe, run.root, run.origins_json}, inventory);
+  const prepare::PrepareResult result = prepare::Prepare({run.recipe, run.root, run.origins_json}, inventory);
   if (!result.prepared) {
     return absl::FailedPreconditionError(absl::StrCat("this version cannot prepare the run's recipe on ",
                                                       node.name(), ": ",

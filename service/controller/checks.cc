@@ -8,9 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
-#include "runtime/data/data_plan.h"
-#include "runtime/data/indexed_dataset.h"
-#include "runtime/models/data_config.h"
+#include "runtime/data/order/data_plan.h"
+#include "runtime/data/store/indexed_dataset.h"
+#include "runtime/prepare/data_config.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::service {
 namespace {
@@ -61,7 +62,7 @@ std::string Mib(int64_t bytes) { return absl::StrCat((bytes + (1 << 20) - 1) >> 
 
 // Sources one by one, so that each fault stands at its own; the blend as a whole only when all of them are
 // sound.
-void CheckData(const models::Prepared& prepared, Faults& faults) {
+void CheckData(const prepare::Prepared& prepared, Faults& faults) {
   const recipe::RecipeSpec& spec = prepared.spec;
   bool sound = true;
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -76,13 +77,13 @@ void CheckData(const models::Prepared& prepared, Faults& faults) {
   for (size_t i = 0; i < spec.data.train.size(); ++i) check(spec.data.train[i].path, "data.train", i);
   for (size_t i = 0; i < spec.data.valid.size(); ++i) check(spec.data.valid[i].path, "data.valid", i);
   if (!sound) return;
-  const std::vector<models::NamedSet> named = models::NamedSetsOf(spec);
+  const std::vector<prepare::NamedSet> named = prepare::NamedSetsOf(spec);
   for (size_t i = 0; i < named.size(); ++i) {
     if (absl::Status status = data::BuildDataPlan(named[i].config).status(); !status.ok()) {
       faults.Add(absl::StrCat("data.valid[", i, "].path"), status.message());
     }
   }
-  if (absl::Status status = data::BuildDataPlan(models::DataConfigOf(prepared)).status(); !status.ok()) {
+  if (absl::Status status = data::BuildDataPlan(prepare::DataConfigOf(prepared)).status(); !status.ok()) {
     faults.Add("data.split", status.message());
   }
 }
@@ -98,9 +99,12 @@ void CheckTokenizer(const recipe::RecipeSpec& spec, Faults& faults) {
     there = false;
   }
   if (!there) return;
-  if (const absl::Status status = models::MaskOptionsOf(spec).status(); !status.ok()) {
-    faults.Add("data.tokenizer", status.message());
-  }
+  if (!prepare::SeparatorsDivideDocuments(spec)) return;
+  const absl::StatusOr<std::optional<int32_t>> separator =
+      tokenizer::ReadEod(prepare::TokenizerSpecOf(tokenizer));
+  const absl::Status status =
+      separator.ok() ? prepare::MaskOptionsOf(spec, *separator).status() : separator.status();
+  if (!status.ok()) faults.Add("data.tokenizer", status.message());
 }
 
 // The nearest folder above `path` that exists: where the file system can be asked.
@@ -109,7 +113,7 @@ std::string Existing(std::string path) {
   return path;
 }
 
-void CheckDisk(const models::Prepared& prepared, const std::string& run_dir, Faults& faults) {
+void CheckDisk(const prepare::Prepared& prepared, const std::string& run_dir, Faults& faults) {
   const std::string& chosen = prepared.spec.checkpoint.directory;
   const std::string place = Existing(chosen.empty() ? run_dir : chosen);
   const int64_t saves = prepared.plan.checkpoints.MostOnDisk();
@@ -126,7 +130,7 @@ void CheckDisk(const models::Prepared& prepared, const std::string& run_dir, Fau
   }
 }
 
-void CheckMemory(const models::Prepared& prepared, int64_t memory_bytes, Faults& faults) {
+void CheckMemory(const prepare::Prepared& prepared, int64_t memory_bytes, Faults& faults) {
   const int64_t ranks = prepared.spec.parallelism.data;
   const int64_t needed = ranks * prepared.plan.memory.total();
   if (memory_bytes <= 0 || needed <= memory_bytes) return;
@@ -137,7 +141,7 @@ void CheckMemory(const models::Prepared& prepared, int64_t memory_bytes, Faults&
 
 }  // namespace
 
-void CheckMachine(const models::Prepared& prepared, const recipe::RecipeText& text,
+void CheckMachine(const prepare::Prepared& prepared, const recipe::RecipeText& text,
                   const std::string& run_dir, int64_t memory_bytes, std::vector<recipe::Fault>* out) {
   Faults faults(text.origins_json, out);
   CheckTokenizer(prepared.spec, faults);

@@ -17,7 +17,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/token_file.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/prepare.h"
 #include "service/controller/listen.h"
 #include "service/controller/logs.h"
 #include "service/controller/stream.h"
@@ -134,7 +134,7 @@ class ControllerService : public v1::Controller::CallbackService {
                                  v1::PlanReply* reply) override {
     return Now(context, [&] {
       const v1::RecipeText& text = request->recipe();
-      models::PrepareResult result = models::Prepare({text.canonical(), text.root(), text.origins_json()});
+      prepare::PrepareResult result = prepare::Prepare({text.canonical(), text.root(), text.origins_json()});
       AddFaults(result.faults, reply->mutable_faults());
       if (result.prepared) reply->set_plan_json(plan::ToJson(result.prepared->plan));
       return absl::OkStatus();

@@ -10,7 +10,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/prepare.h"
 #include "service/controller/checks.h"
 
 namespace galley::service {
@@ -77,7 +77,7 @@ void AddFaults(const std::vector<recipe::Fault>& faults,
 absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes) {
   const recipe::RecipeText text{request.recipe().canonical(), request.recipe().root(),
                                 request.recipe().origins_json()};
-  models::PrepareResult prepared = models::Prepare(text);
+  prepare::PrepareResult prepared = prepare::Prepare(text);
   Submission result;
   result.faults = prepared.faults;
   if (!prepared.prepared) return result;

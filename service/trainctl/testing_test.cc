@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "runtime/data/indexed_dataset_writer.h"
+#include "runtime/data/store/indexed_dataset_writer.h"
 
 extern char** environ;
 

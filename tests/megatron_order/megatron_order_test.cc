@@ -20,11 +20,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
-#include "runtime/data/indexed_dataset_writer.h"
-#include "runtime/data/loader.h"
-#include "runtime/data/megatron_blend.h"
-#include "runtime/data/megatron_index.h"
-#include "runtime/data/megatron_order.h"
+#include "runtime/data/megatron/blend.h"
+#include "runtime/data/megatron/index.h"
+#include "runtime/data/order/loader.h"
+#include "runtime/data/order/megatron_order.h"
+#include "runtime/data/store/indexed_dataset_writer.h"
 
 namespace galley::data {
 namespace {

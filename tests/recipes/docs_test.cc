@@ -6,7 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/recipe/schema.h"
 
 namespace galley {
@@ -36,7 +36,7 @@ TEST(Docs, ShippedRecipesAreValidAndOnlyTr1IsNotBuilt) {
   const std::vector<std::string> files = ListDir(Source("recipes")).value();
   for (const std::string& name : files) {
     if (!absl::EndsWith(name, ".yaml")) continue;
-    const models::PrepareResult result = models::PrepareFile(Source("recipes/" + name), {});
+    const prepare::PrepareResult result = prepare::PrepareFile(Source("recipes/" + name), {});
     EXPECT_TRUE(result.prepared) << recipe::FormatFaults(result.faults);
     EXPECT_EQ(!result.faults.empty(), name == "gpt2_13b_tr1.yaml") << recipe::FormatFaults(result.faults);
   }
@@ -46,7 +46,7 @@ TEST(Docs, RecipesInTheDocsAreValid) {
   const std::vector<std::string> examples = Fenced(Read("docs/recipe.md"), "yaml");
   ASSERT_GE(examples.size(), 2u);
   for (const std::string& yaml : examples) {
-    const recipe::LoadResult result = recipe::LoadString(yaml, "docs/recipe.md", "/", {}, {models::Check});
+    const recipe::LoadResult result = recipe::LoadString(yaml, "docs/recipe.md", "/", {}, {prepare::Check});
     EXPECT_TRUE(result.spec) << recipe::FormatFaults(result.faults);
   }
 }
@@ -89,7 +89,7 @@ TEST(Explain, EveryKeyHasATypeAndAMeaning) {
 TEST(Explain, EveryKeyOfTheExamples) {
   const std::vector<std::string> examples = Fenced(Read("docs/recipe.md"), "yaml");
   for (const std::string& yaml : examples) {
-    const recipe::LoadResult result = recipe::LoadString(yaml, "recipe.yaml", "/", {}, {models::Check});
+    const recipe::LoadResult result = recipe::LoadString(yaml, "recipe.yaml", "/", {}, {prepare::Check});
     ASSERT_TRUE(result.spec);
     int keys = 0;
     for (const recipe::Change& value : recipe::Compare(*result.spec, recipe::RecipeSpec{})) {

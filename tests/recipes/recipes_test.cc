@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/file.h"
-#include "runtime/models/prepare.h"
+#include "runtime/prepare/prepare.h"
 #include "tests/recipes/case.h"
 
 namespace galley {
@@ -34,7 +34,7 @@ TEST_P(RecipeCases, Holds) {
     ASSERT_TRUE(MakeDirs(DirName(name)).ok());
     ASSERT_TRUE(AtomicWrite(name, contents).ok());
   }
-  const models::PrepareResult result = models::PrepareFile("recipe.yaml", c.sets);
+  const prepare::PrepareResult result = prepare::PrepareFile("recipe.yaml", c.sets);
   EXPECT_EQ(recipe::FormatFaults(result.faults) + (result.prepared ? "valid\n" : ""), c.expect);
   EXPECT_EQ(result.prepared.has_value(), !recipe::HasErrors(result.faults));
   if (!result.prepared) return;
@@ -50,7 +50,7 @@ TEST_P(RecipeCases, Holds) {
     at = found == std::string::npos ? at : found + line.size();
   }
   // Whoever gets the canonical text sees the same faults in the same places, and the same plan.
-  const models::PrepareResult again = models::Prepare(result.text);
+  const prepare::PrepareResult again = prepare::Prepare(result.text);
   ASSERT_TRUE(again.prepared);
   EXPECT_EQ(recipe::FormatFaults(again.faults), recipe::FormatFaults(result.faults));
   EXPECT_EQ(again.prepared->plan.hash, result.prepared->plan.hash);

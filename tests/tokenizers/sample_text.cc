@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/tokenizer/unicode.h"
+#include "runtime/tokenizer/text/unicode.h"
 
 namespace galley::tokenizer {
 namespace {

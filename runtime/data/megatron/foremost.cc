@@ -1,0 +1,121 @@
+#include "runtime/data/megatron/foremost.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "runtime/base/check.h"
+
+namespace galley::data {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+constexpr size_t kFew = 64;     // groups that need no choice
+constexpr int64_t kAhead = 64;  // samples that near groups are gathered for
+
+// How far a source lies behind its share. A fused product and difference would round once and change the
+// order: the whole build forbids them (-ffp-contract=off).
+double Behind(double weight, double samples, double drawn) {
+  const double share = weight * samples;
+  return share - drawn;
+}
+
+double Samples(int64_t sample) { return std::max(static_cast<double>(sample), 1.0); }
+
+}  // namespace
+
+Foremost::Foremost(std::span<const double> weights, std::span<const int64_t> limits) {
+  CHECK(!weights.empty() && (limits.empty() || limits.size() == weights.size()));
+  std::map<double, size_t> group_of;
+  for (size_t s = 0; s < weights.size(); ++s) {
+    const int64_t limit = limits.empty() ? kForever : limits[s];
+    if (limit == 0) continue;
+    const auto [found, fresh] = group_of.emplace(weights[s], groups_.size());
+    if (fresh) {
+      all_.weights.push_back(weights[s]);
+      all_.drawn.push_back(0);
+      all_.groups.push_back(groups_.size());
+      groups_.push_back({.sources = {}, .turn = 0, .limit = limit});
+    }
+    Group& group = groups_[found->second];
+    CHECK_EQ(group.limit, limit);
+    group.sources.push_back(s);
+    turns_ |= !fresh;
+  }
+}
+
+// The first group of those that are foremost.
+Foremost::Choice Foremost::First(const Field& field, double samples) {
+  const size_t count = field.weights.size();
+  const double* const weights = field.weights.data();
+  const double* const drawn = field.drawn.data();
+  size_t first = 0;
+  double most = -kInfinite;
+  for (size_t i = 0; i < count; ++i) {
+    const double behind = Behind(weights[i], samples, drawn[i]);
+    if (behind > most) {
+      most = behind;
+      first = i;
+    }
+  }
+  return {first, most};
+}
+
+// With what has been drawn, a distance grows with the sample and, rounded, never shrinks: a group below the
+// floor at the last sample of a stretch is below it all along, and can be foremost only where the foremost of
+// the others is below it too.
+void Foremost::Gather() {
+  const size_t count = all_.groups.size();
+  const bool few = count <= kFew;
+  end_ = few ? kForever : sample_ + kAhead;
+  floor_ = few ? -kInfinite : First(all_, Samples(sample_)).behind - margin_;
+  near_.weights.clear();
+  near_.drawn.clear();
+  near_.groups.clear();
+  const double last = Samples(end_ - 1);
+  for (size_t g = 0; g < count; ++g) {
+    if (!few && Behind(all_.weights[g], last, all_.drawn[g]) < floor_) continue;
+    near_.weights.push_back(all_.weights[g]);
+    near_.drawn.push_back(all_.drawn[g]);
+    near_.groups.push_back(g);
+  }
+}
+
+size_t Foremost::SourceAt(size_t place) const {
+  const Group& group = groups_[near_.groups[place]];
+  return group.sources[group.turn];
+}
+
+size_t Foremost::Next() {
+  const double samples = Samples(sample_);
+  Choice best{.place = 0, .behind = -kInfinite};
+  if (sample_ < end_) best = First(near_, samples);
+  if (sample_ >= end_ || best.behind < floor_) {
+    // A floor that did not hold for the whole stretch was too near.
+    margin_ *= sample_ < end_ ? 1.25 : 0.95;
+    Gather();
+    best = First(near_, samples);
+  }
+  CHECK(best.behind > -kInfinite) << "no source is left for sample " << sample_;
+  if (turns_) {
+    // Groups stand in the order of their first sources, not of those whose turn it is.
+    for (size_t i = best.place + 1; i < near_.groups.size(); ++i) {
+      if (Behind(near_.weights[i], samples, near_.drawn[i]) != best.behind) continue;
+      if (SourceAt(i) < SourceAt(best.place)) best.place = i;
+    }
+  }
+  const size_t source = SourceAt(best.place);
+  Group& group = groups_[near_.groups[best.place]];
+  if (++group.turn == group.sources.size()) {
+    group.turn = 0;
+    double& drawn = near_.drawn[best.place];
+    drawn += 1;
+    if (drawn >= static_cast<double>(group.limit)) drawn = kInfinite;
+    all_.drawn[near_.groups[best.place]] = drawn;
+  }
+  ++sample_;
+  return source;
+}
+
+}  // namespace galley::data

@@ -1,0 +1,60 @@
+#include "runtime/prepare/prepare.h"
+
+#include "absl/strings/str_cat.h"
+#include "runtime/models/describe.h"
+#include "runtime/recipe/quantity.h"
+
+namespace galley::prepare {
+namespace {
+
+// What a shared file system takes from one node, as a rule of thumb for warnings only.
+constexpr double kBytesPerSecondOfNode = 200e6;
+
+PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory) {
+  PrepareResult result{std::move(loaded.text), std::nullopt, std::move(loaded.faults)};
+  if (!loaded.spec) return result;
+  const plan::Inventory given = inventory != nullptr ? *inventory : plan::InventoryOf(*loaded.spec);
+  const recipe::Parallelism& p = loaded.spec->parallelism;
+  if (given.ranks() != p.data * p.tensor * p.pipeline) {
+    recipe::Fault fault;
+    fault.file = "inventory";
+    fault.path = "parallelism";
+    fault.message = absl::StrCat("the nodes hold ", given.ranks(), " ranks, the recipe asks for ",
+                                 p.data * p.tensor * p.pipeline);
+    result.faults.push_back(std::move(fault));
+    return result;
+  }
+  plan::Plan plan = plan::Build(*loaded.spec, models::Describe(*loaded.spec), given);
+  result.prepared = Prepared{*std::move(loaded.spec), std::move(plan)};
+  return result;
+}
+
+}  // namespace
+
+void Check(recipe::Checker& c) {
+  plan::Check(c);
+  if (!c.Sound({"model", "precision", "parallelism", "launcher", "limits.grace"})) return;
+  const int64_t bytes = plan::CheckpointBytes(models::Describe(c.spec));
+  const auto seconds = static_cast<int64_t>(static_cast<double>(bytes) / kBytesPerSecondOfNode /
+                                            static_cast<double>(c.spec.launcher.nodes));
+  if (seconds > c.spec.limits.grace_seconds) {
+    c.Warn("limits.grace",
+           absl::StrCat(recipe::PrintDuration(c.spec.limits.grace_seconds),
+                        " is shorter than the last save may take: ", bytes / 1'000'000'000, " GB, about ",
+                        recipe::PrintDuration(seconds), " at 200 MB/s a node"));
+  }
+}
+
+PrepareResult Prepare(const recipe::RecipeText& text, const plan::Inventory& inventory) {
+  return Finish(recipe::LoadText(text, {Check}), &inventory);
+}
+
+PrepareResult Prepare(const recipe::RecipeText& text) {
+  return Finish(recipe::LoadText(text, {Check}), nullptr);
+}
+
+PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets) {
+  return Finish(recipe::LoadFile(path, sets, {Check}), nullptr);
+}
+
+}  // namespace galley::prepare

@@ -1,0 +1,34 @@
+// The one composition of Load, Describe and Build: trainctl, controller and rank call it with the same values
+// and get the same plan, hash for hash. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/plan/plan.h"
+#include "runtime/recipe/load.h"
+
+namespace galley::prepare {
+
+struct Prepared {
+  recipe::RecipeSpec spec;
+  plan::Plan plan;
+};
+
+struct PrepareResult {
+  recipe::RecipeText text;            // what the plan was made from
+  std::optional<Prepared> prepared;   // absent when `faults` holds an error
+  std::vector<recipe::Fault> faults;  // errors and warnings, sorted by place
+};
+
+// All checks above the recipe room, for recipe::Load.
+void Check(recipe::Checker& checker);
+
+PrepareResult Prepare(const recipe::RecipeText& text, const plan::Inventory& inventory);
+// With the inventory that the recipe's launcher section describes.
+PrepareResult Prepare(const recipe::RecipeText& text);
+// The same from the user's file. Reads it and its bases, so not pure.
+PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets);
+
+}  // namespace galley::prepare

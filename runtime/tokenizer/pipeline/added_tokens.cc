@@ -1,0 +1,100 @@
+#include "runtime/tokenizer/pipeline/added_tokens.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/tokenizer/text/unicode.h"
+
+namespace galley::tokenizer {
+namespace {
+
+// The character that ends before p.
+char32_t CharBefore(const char* begin, const char* p) {
+  const char* start = p - 1;
+  while (start > begin && p - start < 4 && (static_cast<unsigned char>(*start) & 0xc0) == 0x80) --start;
+  const Utf8Char c = DecodeUtf8(start, p);
+  return c.length == p - start ? c.code : kReplacement;
+}
+
+}  // namespace
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, bool ignore_special)
+    : ignore_special_(ignore_special), tokens_(std::move(tokens)), nodes_(1), first_(256, false) {
+  for (size_t t = 0; t < tokens_.size(); ++t) {
+    const std::string& content = tokens_[t].content;
+    if (content.empty()) continue;
+    if (!ignore_special || !tokens_[t].special) empty_ = false;
+    first_[static_cast<unsigned char>(content[0])] = true;
+    size_t node = 0;
+    for (const char c : content) {
+      const auto byte = static_cast<uint8_t>(c);
+      auto& next = nodes_[node].next;
+      const auto at = std::lower_bound(next.begin(), next.end(), std::pair<uint8_t, int32_t>(byte, -1));
+      if (at != next.end() && at->first == byte) {
+        node = static_cast<size_t>(at->second);
+        continue;
+      }
+      next.insert(at, {byte, static_cast<int32_t>(nodes_.size())});
+      node = nodes_.size();
+      nodes_.emplace_back();
+    }
+    if (nodes_[node].token < 0) nodes_[node].token = static_cast<int32_t>(t);
+  }
+}
+
+int32_t AddedTokens::Longest(const char* p, const char* end, size_t& length) const {
+  int32_t found = -1;
+  size_t node = 0;
+  for (const char* at = p; at < end;) {
+    const auto byte = static_cast<uint8_t>(*at++);
+    const auto& next = nodes_[node].next;
+    const auto edge = std::lower_bound(next.begin(), next.end(), std::pair<uint8_t, int32_t>(byte, -1));
+    if (edge == next.end() || edge->first != byte) break;
+    node = static_cast<size_t>(edge->second);
+    if (nodes_[node].token < 0) continue;
+    found = nodes_[node].token;
+    length = static_cast<size_t>(at - p);
+  }
+  return found;
+}
+
+void AddedTokens::Split(absl::string_view text, std::vector<Part>& parts) const {
+  parts.clear();
+  if (text.empty()) return;
+  if (empty_) return parts.push_back({0, text.size(), -1});
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  size_t done = 0;  // where the text that no part holds yet begins
+  for (const char* p = begin; p < end;) {
+    size_t length = 0;
+    const int32_t found = first_[static_cast<unsigned char>(*p)] ? Longest(p, end, length) : -1;
+    if (found < 0) {
+      ++p;
+      continue;
+    }
+    const AddedToken& token = tokens_[static_cast<size_t>(found)];
+    auto start = static_cast<size_t>(p - begin);
+    const char* stop = p + length;
+    p = stop;  // matches do not overlap, even those that are let be
+    if (ignore_special_ && token.special) continue;
+    if (token.single_word) {
+      if (start > 0 && IsWord(CharBefore(begin, begin + start))) continue;
+      if (stop < end && IsWord(CharAt(stop, end).code)) continue;
+    }
+    while (token.lstrip && start > done && IsSpace(CharBefore(begin, begin + start))) {
+      do --start;
+      while ((static_cast<unsigned char>(begin[start]) & 0xc0) == 0x80);
+    }
+    while (token.rstrip && stop < end) {
+      const Utf8Char c = CharAt(stop, end);
+      if (!IsSpace(c.code)) break;
+      stop += c.length;
+    }
+    if (done < start) parts.push_back({done, start, -1});
+    parts.push_back({start, static_cast<size_t>(stop - begin), token.id});
+    done = static_cast<size_t>(stop - begin);
+  }
+  if (done < text.size()) parts.push_back({done, text.size(), -1});
+}
+
+}  // namespace galley::tokenizer

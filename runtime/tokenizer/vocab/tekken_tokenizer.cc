@@ -1,0 +1,99 @@
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/tokenizer/vocab/rank_vocabulary.h"
+
+namespace galley::tokenizer {
+namespace {
+
+using Json = nlohmann::json;
+
+// The names of the first special tokens in files that list none.
+constexpr absl::string_view kSpecials[] = {"<unk>",
+                                           "<s>",
+                                           "</s>",
+                                           "[INST]",
+                                           "[/INST]",
+                                           "[AVAILABLE_TOOLS]",
+                                           "[/AVAILABLE_TOOLS]",
+                                           "[TOOL_RESULTS]",
+                                           "[/TOOL_RESULTS]",
+                                           "[TOOL_CALLS]",
+                                           "[IMG]",
+                                           "<pad>",
+                                           "[IMG_BREAK]",
+                                           "[IMG_END]",
+                                           "[PREFIX]",
+                                           "[MIDDLE]",
+                                           "[SUFFIX]",
+                                           "[SYSTEM_PROMPT]",
+                                           "[/SYSTEM_PROMPT]",
+                                           "[TOOL_CONTENT]"};
+
+absl::Status Bad(absl::string_view name, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat(name, ": ", what, "; take tekken.json as its makers published it"));
+}
+
+// The text of a list's entry, in the key given.
+const std::string* Text(const Json& entry, const char* key) {
+  const auto at = entry.is_object() ? entry.find(key) : entry.end();
+  return at != entry.end() && at->is_string() ? at->get_ptr<const std::string*>() : nullptr;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view text, absl::string_view name,
+                                                               const TokenizerSpec& spec) {
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!json.is_object()) return Bad(name, "no valid JSON object");
+  const auto config = json.find("config");
+  const auto vocab = json.find("vocab");
+  if (config == json.end() || !config->is_object() || vocab == json.end() || !vocab->is_array()) {
+    return Bad(name, "it lacks 'config' or 'vocab'");
+  }
+  const auto number = [&](const char* key) -> int64_t {
+    const auto at = config->find(key);
+    return at != config->end() && at->is_number_unsigned() ? at->get<int64_t>() : -1;
+  };
+  const int64_t size = number("default_vocab_size");
+  const int64_t specials = number("default_num_special_tokens");
+  if (specials < 0 || size < specials || size - specials > static_cast<int64_t>(vocab->size()) ||
+      size > (1 << 22)) {
+    return Bad(name, absl::StrCat("config.default_vocab_size ", size, " and default_num_special_tokens ",
+                                  specials, " do not fit ", vocab->size(), " tokens"));
+  }
+  RankVocabulary vocabulary;
+  vocabulary.kind = "tekken";
+  vocabulary.name = std::string(name);
+  vocabulary.bos = "<s>";
+  const std::string* pattern = Text(*config, "pattern");
+  if (pattern == nullptr) return Bad(name, "config.pattern is missing");
+  vocabulary.pattern = *pattern;
+  for (int64_t rank = 0; rank < size - specials; ++rank) {
+    const std::string* base64 = Text((*vocab)[static_cast<size_t>(rank)], "token_bytes");
+    std::string bytes;
+    if (base64 == nullptr || !absl::Base64Unescape(*base64, &bytes)) {
+      return Bad(name, absl::StrCat("vocab[", rank, "].token_bytes is no base64"));
+    }
+    vocabulary.ranked.emplace_back(std::move(bytes), static_cast<int32_t>(specials + rank));
+  }
+  const auto listed = json.find("special_tokens");
+  const bool own = listed != json.end() && listed->is_array();
+  for (int64_t i = 0; i < specials; ++i) {
+    const auto at = static_cast<size_t>(i);
+    std::string special = absl::StrCat("<SPECIAL_", i, ">");
+    if (own && at < listed->size()) {
+      const std::string* given = Text((*listed)[at], "token_str");
+      if (given == nullptr) return Bad(name, absl::StrCat("special_tokens[", i, "].token_str is missing"));
+      special = *given;
+    } else if (!own && at < std::size(kSpecials)) {
+      special = std::string(kSpecials[at]);
+    }
+    vocabulary.specials.emplace_back(std::move(special), static_cast<int32_t>(i));
+  }
+  return MakeRankTokenizer(std::move(vocabulary), spec);
+}
+
+}  // namespace galley::tokenizer

@@ -1,0 +1,214 @@
+#include "service/trainctl/output/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace galley::trainctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const Value& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, std::monostate>) {
+          return nullptr;
+        } else if constexpr (std::is_same_v<T, double>) {
+          return std::isfinite(v) ? Json(v) : Json(nullptr);
+        } else if constexpr (std::is_same_v<T, Nested>) {
+          return Json::parse(v.json);  // made by this program
+        } else {
+          return Json(v);
+        }
+      },
+      value);
+}
+
+Json ToJson(const Row& row) {
+  Json json = Json::object();
+  for (const auto& [key, value] : row) json[key] = ToJson(value);
+  return json;
+}
+
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string Cell(const Value& value) {
+  return std::visit(
+      [](const auto& v) -> std::string {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, std::monostate>) {
+          return "-";
+        } else if constexpr (std::is_same_v<T, double>) {
+          return absl::StrFormat("%.5g", v);
+        } else if constexpr (std::is_same_v<T, bool>) {
+          return v ? "yes" : "no";
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          return v.empty() ? "-" : v;
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          return v.empty() ? "-" : absl::StrJoin(v, ",");
+        } else if constexpr (std::is_same_v<T, Nested>) {
+          return v.cell;
+        } else {
+          return absl::StrCat(v);
+        }
+      },
+      value);
+}
+
+const Value* Find(const Row& row, absl::string_view key) {
+  for (const auto& [name, value] : row) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+std::vector<const Column*> Shown(const Globals& globals, const std::vector<Column>& columns) {
+  std::vector<const Column*> shown;
+  for (const Column& column : columns) {
+    if (!column.wide || globals.output == "wide") shown.push_back(&column);
+  }
+  return shown;
+}
+
+std::string CellOf(const Row& row, const Column& column) {
+  const Value* value = Find(row, column.key);
+  return value == nullptr ? "-" : Cell(*value);
+}
+
+// A JSON text is a YAML text; only the layout around it is YAML's own.
+std::string Yaml(const Row& row, absl::string_view first, absl::string_view indent) {
+  std::string text;
+  for (size_t i = 0; i < row.size(); ++i) {
+    absl::StrAppend(&text, i == 0 ? first : indent, row[i].first, ": ", Dump(ToJson(row[i].second), -1),
+                    "\n");
+  }
+  return text;
+}
+
+void Put(absl::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
+
+void PutName(const Row& row, const char* name_key) {
+  const Value* name = Find(row, name_key);
+  Put(absl::StrCat(name == nullptr ? "-" : Cell(*name), "\n"));
+}
+
+void PutTable(const Globals& globals, const std::vector<Column>& columns, const std::vector<Row>& rows) {
+  const std::vector<const Column*> shown = Shown(globals, columns);
+  std::vector<std::vector<std::string>> lines(rows.size() + 1);
+  for (const Column* column : shown) lines[0].push_back(column->heading);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const Column* column : shown) lines[r + 1].push_back(CellOf(rows[r], *column));
+  }
+  std::vector<size_t> widths(shown.size(), 0);
+  for (const auto& line : lines) {
+    for (size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], line[c].size());
+  }
+  for (const auto& line : lines) {
+    std::string text;
+    for (size_t c = 0; c < line.size(); ++c) {
+      text += line[c];
+      if (c + 1 < line.size()) text.append(widths[c] - line[c].size() + 3, ' ');
+    }
+    Put(text + "\n");
+  }
+}
+
+}  // namespace
+
+void PrintRows(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+               const std::vector<Row>& rows) {
+  if (globals.output == "json") {
+    Json list = Json::array();
+    for (const Row& row : rows) list.push_back(ToJson(row));
+    Put(Dump(list, 2) + "\n");
+  } else if (globals.output == "jsonl") {
+    for (const Row& row : rows) Put(ToJsonLine(row) + "\n");
+  } else if (globals.output == "yaml") {
+    for (const Row& row : rows) Put(Yaml(row, "- ", "  "));
+    if (rows.empty()) Put("[]\n");
+  } else if (globals.output == "name") {
+    for (const Row& row : rows) PutName(row, name_key);
+  } else {
+    PutTable(globals, columns, rows);
+  }
+}
+
+void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+              const Row& row) {
+  if (globals.output == "json") {
+    Put(Dump(ToJson(row), 2) + "\n");
+  } else if (globals.output == "jsonl") {
+    Put(ToJsonLine(row) + "\n");
+  } else if (globals.output == "yaml") {
+    Put(Yaml(row, "", ""));
+  } else if (globals.output == "name") {
+    PutName(row, name_key);
+  } else {
+    const std::vector<const Column*> shown = Shown(globals, columns);
+    size_t width = 0;
+    for (const Column* column : shown) width = std::max(width, std::string(column->heading).size());
+    for (const Column* column : shown) {
+      const std::string heading = column->heading;
+      Put(absl::StrCat(heading, std::string(width - heading.size() + 2, ' '), CellOf(row, *column), "\n"));
+    }
+  }
+}
+
+void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
+                   const Row& row) {
+  if (IsJson(globals)) {
+    Put(ToJsonLine(row) + "\n");
+  } else if (globals.output == "yaml") {
+    Put(Yaml(row, "- ", "  "));
+  } else if (globals.output == "name") {
+    PutName(row, name_key);
+  } else {
+    std::vector<std::string> cells;
+    for (const Column* column : Shown(globals, columns)) cells.push_back(CellOf(row, *column));
+    Put(absl::StrJoin(cells, "  ") + "\n");
+  }
+  fflush(stdout);
+}
+
+std::string ToJsonLine(const Row& row) { return Dump(ToJson(row), -1); }
+
+std::string Duration(double seconds) {
+  const int64_t s = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
+  if (s >= 48 * 3600) return absl::StrFormat("%dd%02dh", s / 86400, s / 3600 % 24);
+  if (s >= 3600) return absl::StrFormat("%dh%02dm", s / 3600, s / 60 % 60);
+  if (s >= 60) return absl::StrFormat("%dm%02ds", s / 60, s % 60);
+  return absl::StrFormat("%ds", s);
+}
+
+std::string Ago(int64_t unix_ms) {
+  if (unix_ms == 0) return "-";
+  return Duration(absl::ToDoubleSeconds(absl::Now() - absl::FromUnixMillis(unix_ms))) + " ago";
+}
+
+std::string Rfc3339(int64_t unix_ms) {
+  if (unix_ms == 0) return "";
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms), absl::UTCTimeZone());
+}
+
+std::string Compact(double number) {
+  const char* suffixes[] = {"", "k", "M", "G", "T"};
+  size_t i = 0;
+  while (std::fabs(number) >= 1000 && i + 1 < 5) {
+    number /= 1000;
+    ++i;
+  }
+  return i == 0 ? absl::StrFormat("%.0f", number) : absl::StrFormat("%.1f%s", number, suffixes[i]);
+}
+
+}  // namespace galley::trainctl

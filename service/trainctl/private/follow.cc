@@ -1,0 +1,268 @@
+#include "service/trainctl/private/follow.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "runtime/base/status.h"
+
+namespace galley::trainctl {
+namespace {
+
+constexpr absl::Duration kRedraw = absl::Milliseconds(100);
+constexpr absl::Duration kPlainLine = absl::Seconds(10);
+
+sigset_t EndSignals() {
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, signal);
+  return mask;
+}
+
+bool IsStandingStill(const std::string& state) {
+  return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED" || state == "PAUSED" ||
+         state == "HELD";
+}
+
+// The line that says how far a run is.
+class Progress {
+ public:
+  Progress() : tty_(isatty(STDERR_FILENO) != 0) {}
+  ~Progress() { Clear(); }
+
+  void OnRun(const v1::RunSummary& run) {
+    const bool moved = run.state() != run_.state() || run.attempt() != run_.attempt();
+    run_ = run;
+    if (!moved) return;
+    std::string line = absl::StrCat(run.name(), " ", run.run_id(), ": ", run.state());
+    if (run.attempt() > 1 && run.state() == "LAUNCHING") absl::StrAppend(&line, ", attempt ", run.attempt());
+    if (!run.reason().empty()) absl::StrAppend(&line, ": ", run.reason());
+    Say(line);
+  }
+  void OnStep(const v1::StepReport& step) {
+    if (step.attempt() == step_.attempt() && step.step() <= step_.step()) return;
+    if (step_.attempt() != step.attempt()) began_ = absl::Now();
+    if (step.has_validation_loss()) validation_ = step.validation_loss();
+    step_ = step;
+    seconds_ = seconds_ == 0 ? step.step_seconds() : 0.9 * seconds_ + 0.1 * step.step_seconds();
+    const absl::Time now = absl::Now();
+    const bool last = step.step() == run_.total_steps();
+    if (now - drawn_ < (tty_ ? kRedraw : kPlainLine) && !last && !step.has_validation_loss()) return;
+    drawn_ = now;
+    Draw();
+  }
+  void Say(const std::string& line) {
+    Clear();
+    fprintf(stderr, "%s\n", line.c_str());
+  }
+
+ private:
+  void Draw() {
+    const int64_t left = run_.total_steps() - step_.step();
+    std::string line =
+        absl::StrFormat("step %d/%d  loss %.4f", step_.step(), run_.total_steps(), step_.loss());
+    if (validation_) absl::StrAppend(&line, absl::StrFormat("  val %.4f", *validation_));
+    absl::StrAppend(&line, "  ", Compact(step_.tokens_per_second()), " tok/s");
+    if (step_.has_mfu()) absl::StrAppend(&line, absl::StrFormat("  mfu %.1f%%", 100 * step_.mfu()));
+    if (left > 0) absl::StrAppend(&line, "  ETA ", Duration(seconds_ * static_cast<double>(left)));
+    if (!tty_) {
+      fprintf(stderr, "%s\n", line.c_str());
+      return;
+    }
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && line.size() >= size.ws_col) {
+      line.resize(size.ws_col - 1);
+    }
+    fprintf(stderr, "\r\033[K%s", line.c_str());
+    fflush(stderr);
+    drawn_line_ = true;
+  }
+  void Clear() {
+    if (drawn_line_) fprintf(stderr, "\n");
+    drawn_line_ = false;
+  }
+
+  const bool tty_;
+  bool drawn_line_ = false;
+  v1::RunSummary run_;
+  v1::StepReport step_;
+  std::optional<double> validation_;
+  double seconds_ = 0;  // of a step, smoothed
+  absl::Time drawn_ = absl::InfinitePast();
+  absl::Time began_;
+};
+
+// Waits for signals on a thread of its own, since the watching one sits in a read.
+class SignalWatch {
+ public:
+  explicit SignalWatch(std::function<void(int count)> on_signal)
+      : on_signal_(std::move(on_signal)), end_(eventfd(0, EFD_CLOEXEC)), thread_([this] { Run(); }) {}
+  ~SignalWatch() {
+    const uint64_t one = 1;
+    while (write(end_, &one, sizeof one) < 0) {
+    }
+    thread_.join();
+    close(end_);
+  }
+  int count() const { return count_; }
+
+ private:
+  void Run() {
+    const sigset_t mask = EndSignals();
+    const int signals = signalfd(-1, &mask, SFD_CLOEXEC);
+    while (true) {
+      struct pollfd fds[2] = {{end_, POLLIN, 0}, {signals, POLLIN, 0}};
+      if (poll(fds, 2, -1) < 0) continue;
+      if (fds[0].revents != 0) break;
+      struct signalfd_siginfo info;
+      if (read(signals, &info, sizeof info) == sizeof info) on_signal_(++count_);
+    }
+    close(signals);
+  }
+  std::function<void(int)> on_signal_;
+  int end_;
+  std::atomic<int> count_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace
+
+void BlockSignals() {
+  const sigset_t mask = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+}
+
+absl::StatusOr<Followed> Follow(Client& client, const std::string& run, const FollowOptions& options) {
+  Followed followed;
+  std::mutex mutex;  // the progress line is written by two threads
+  Progress progress;
+  std::atomic<bool> leave = false;
+  SignalWatch signals([&](int count) {
+    v1::StopRequest stop;
+    stop.set_run(run);
+    stop.set_pause(true);
+    stop.set_now(count > 1);
+    stop.set_reason("interrupted");
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      progress.Say(!options.owns_run ? "the run goes on; watch it again with: trainctl watch " + run
+                   : count == 1      ? "saving, then pausing (once more: pause without a save)"
+                                     : "pausing without a save");
+    }
+    if (!options.owns_run) {
+      leave = true;
+      client.CancelStreams();
+      return;
+    }
+    const absl::Status stopped = client.Stop(stop).status();
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!stopped.ok()) progress.Say(std::string(stopped.message()));
+  });
+  const absl::Time deadline = absl::Now() + options.timeout;
+  int64_t seen = 0;
+  int failures = 0;
+  while (true) {
+    v1::WatchRequest request;
+    request.set_run(run);
+    request.set_steps(options.show_steps);
+    request.set_since_event(seen);
+    const absl::Status status =
+        client.Watch(request, deadline - absl::Now(), [&](const v1::WatchReply& reply) {
+          std::lock_guard<std::mutex> lock(mutex);
+          failures = 0;
+          if (reply.has_run()) {
+            followed.run = reply.run();
+            progress.OnRun(reply.run());
+          } else if (reply.has_step()) {
+            progress.OnStep(reply.step());
+          } else {
+            seen = std::max(seen, reply.event().seq());
+            if (reply.event().kind() == "noted") progress.Say(reply.event().message());
+          }
+          return !leave;
+        });
+    followed.interrupted = signals.count() > 0;
+    if (leave) return followed;
+    if (status.ok() && IsStandingStill(followed.run.state())) return followed;
+    if (absl::IsDeadlineExceeded(status)) {
+      return absl::DeadlineExceededError(absl::StrCat("run ", run, " is still ", followed.run.state()));
+    }
+    // A private controller that died is being started again.
+    if (absl::IsUnavailable(status) && options.owns_run && ++failures <= 30) {
+      client.Version(absl::Seconds(1)).status().IgnoreError();
+      continue;
+    }
+    if (!status.ok()) return status;
+  }
+}
+
+int ExitCodeOf(const Followed& followed) {
+  const std::string& state = followed.run.state();
+  if (state == "SUCCEEDED") return kOk;
+  if (state == "FAILED") return kRunFailed;
+  if (state == "CANCELLED") return kRunCancelled;
+  if (state == "HELD") return kRunHeld;
+  if (followed.interrupted) return kInterrupted;
+  return state == "PAUSED" ? kPending : kOk;
+}
+
+Row RowOf(const v1::RunSummary& run) {
+  const auto optional = [](bool has, double value) { return has ? Value(value) : Value(std::monostate()); };
+  return {{"id", run.run_id()},
+          {"name", run.name()},
+          {"state", run.state()},
+          {"reason", run.reason()},
+          {"next", run.next()},
+          {"attempt", run.attempt()},
+          {"step", run.step()},
+          {"total_steps", run.total_steps()},
+          {"loss", optional(run.has_loss(), run.loss())},
+          {"validation_loss", optional(run.has_validation_loss(), run.validation_loss())},
+          {"tokens_per_second", optional(run.has_tokens_per_second(), run.tokens_per_second())},
+          {"mfu", optional(run.has_mfu(), run.mfu())},
+          {"eta_seconds", optional(run.has_eta_seconds(), run.eta_seconds())},
+          {"wall_seconds", optional(run.has_wall_seconds(), run.wall_seconds())},
+          {"samples", run.samples()},
+          {"tokens", run.tokens()},
+          {"checkpoint_step", run.last_checkpoint_step()},
+          {"checkpoint", run.last_checkpoint_path()},
+          {"run_dir", run.run_dir()},
+          {"metrics_address", run.metrics_address()},
+          {"stop_cause", run.stop_cause()},
+          {"recipe_hash", run.recipe_hash()},
+          {"created", Rfc3339(run.created_unix_ms())},
+          {"updated", Rfc3339(run.updated_unix_ms())},
+          {"progress", absl::StrCat(run.step(), "/", run.total_steps())}};
+}
+
+const std::vector<Column>& RunColumns() {
+  static const auto& columns = *new std::vector<Column>{{"id", "ID"},
+                                                        {"name", "NAME"},
+                                                        {"state", "STATE"},
+                                                        {"progress", "STEP"},
+                                                        {"loss", "LOSS"},
+                                                        {"validation_loss", "VAL LOSS"},
+                                                        {"attempt", "ATTEMPT"},
+                                                        {"checkpoint_step", "CHECKPOINT"},
+                                                        {"reason", "REASON"},
+                                                        {"tokens_per_second", "TOK/S", true},
+                                                        {"mfu", "MFU", true},
+                                                        {"eta_seconds", "ETA S", true},
+                                                        {"run_dir", "RUN DIR", true},
+                                                        {"updated", "UPDATED", true}};
+  return columns;
+}
+
+}  // namespace galley::trainctl

@@ -1,0 +1,302 @@
+#include "service/trainctl/private/stored_run.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "runtime/base/file.h"
+#include "runtime/base/status.h"
+#include "runtime/checkpoint/checkpoint.h"
+
+namespace galley::trainctl {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kLogChunk = 1 << 20;
+
+// A key's value, or `fallback` when it is missing or of another kind.
+template <class T>
+T Field(const Json& json, const char* key, T fallback) {
+  const auto it = json.find(key);
+  if (it == json.end()) return fallback;
+  if constexpr (std::is_same_v<T, std::string>) {
+    return it->is_string() ? it->template get<T>() : fallback;
+  } else {
+    return it->is_number() ? it->template get<T>() : fallback;
+  }
+}
+
+bool HasNumber(const Json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_number();
+}
+
+Json ParseObject(const std::string& text) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : Json();
+}
+
+std::vector<v1::EventMessage> ReadEvents(const std::string& run_dir) {
+  std::vector<v1::EventMessage> events;
+  std::istringstream in(ReadFile(JoinPath(run_dir, "events.jsonl")).value_or(""));
+  for (std::string line; std::getline(in, line);) {
+    const Json json = ParseObject(line);
+    if (json.is_null()) continue;
+    v1::EventMessage event;
+    event.set_seq(Field<int64_t>(json, "seq", 0));
+    absl::Time time;
+    if (absl::ParseTime(absl::RFC3339_full, Field<std::string>(json, "time", ""), &time, nullptr))
+      event.set_unix_ms(absl::ToUnixMillis(time));
+    event.set_kind(Field<std::string>(json, "kind", ""));
+    event.set_attempt(Field<int64_t>(json, "attempt", 0));
+    event.set_from_state(Field<std::string>(json, "from", ""));
+    event.set_to_state(Field<std::string>(json, "to", ""));
+    event.set_message(Field<std::string>(json, "message", ""));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+// The newest line of metrics.jsonl that is whole and for which `fits` holds; null when there is none.
+template <class Fits>
+Json LastStep(const std::string& metrics, const Fits& fits) {
+  for (size_t end = metrics.rfind('\n'); end != std::string::npos && end > 0;) {
+    const size_t before = metrics.rfind('\n', end - 1);
+    const size_t begin = before == std::string::npos ? 0 : before + 1;
+    if (Json json = ParseObject(metrics.substr(begin, end - begin)); !json.is_null() && fits(json))
+      return json;
+    end = before;
+  }
+  return Json();
+}
+
+struct LogFile {
+  int64_t attempt = 0;
+  int32_t rank = 0;
+  std::string path;
+};
+
+std::vector<LogFile> ListLogs(const std::string& run_dir) {
+  const std::string dir = JoinPath(run_dir, "logs");
+  const absl::StatusOr<std::vector<std::string>> names = ListDir(dir);
+  std::vector<LogFile> files;
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>{}) {
+    LogFile file;
+    absl::string_view rest = name;
+    if (!absl::ConsumePrefix(&rest, "attempt-") || !absl::ConsumeSuffix(&rest, ".log")) continue;
+    const size_t at = rest.find(".rank-");
+    if (at == absl::string_view::npos || !absl::SimpleAtoi(rest.substr(0, at), &file.attempt) ||
+        !absl::SimpleAtoi(rest.substr(at + 6), &file.rank)) {
+      continue;
+    }
+    file.path = JoinPath(dir, name);
+    files.push_back(std::move(file));
+  }
+  std::sort(files.begin(), files.end(), [](const LogFile& a, const LogFile& b) {
+    return std::make_pair(a.attempt, a.rank) < std::make_pair(b.attempt, b.rank);
+  });
+  return files;
+}
+
+class StoredRun : public Client {
+ public:
+  explicit StoredRun(PrivateRun run) : run_(std::move(run)) {}
+
+  absl::StatusOr<v1::RunSummary> Get(const std::string&) override {
+    v1::RunSummary s;
+    s.set_run_id(run_.run_id);
+    s.set_name(run_.name);
+    s.set_run_dir(run_.run_dir);
+    if (const auto recipe = ReadRunRecipe(run_.run_dir); recipe.ok()) {
+      s.set_recipe_hash(recipe->prepared->plan.recipe_hash);
+      s.set_total_steps(recipe->prepared->plan.total_steps);
+    }
+    const std::vector<v1::EventMessage> events = ReadEvents(run_.run_dir);
+    if (!events.empty()) {
+      s.set_created_unix_ms(events.front().unix_ms());
+      s.set_updated_unix_ms(events.back().unix_ms());
+    }
+    RETURN_IF_ERROR(FileExists(JoinPath(run_.run_dir, "result.json")) ? AddResult(s) : AddEvents(events, s));
+    AddLastStep(s);
+    const std::string& state = s.state();
+    if (state != "SUCCEEDED" && state != "FAILED" && state != "CANCELLED")
+      s.set_next(absl::StrCat("waits for: trainctl resume ", run_.run_id));
+    return s;
+  }
+
+  absl::StatusOr<v1::CheckpointsReply> Checkpoints(const std::string&) override {
+    v1::CheckpointsReply reply;
+    for (const checkpoint::Entry& entry : checkpoint::List(Folder())) {
+      v1::CheckpointMessage& m = *reply.add_checkpoints();
+      m.set_step(entry.step);
+      m.set_path(entry.path);
+      m.set_bytes(entry.bytes);
+      m.set_status(entry.status.ok() ? "OK" : std::string(entry.status.message()));
+      const absl::StatusOr<checkpoint::Manifest> manifest =
+          checkpoint::Open(entry.path, /*verify_data=*/false);
+      if (!manifest.ok()) continue;
+      const checkpoint::Facts& facts = manifest->info.state;
+      m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
+      if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
+      if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
+    }
+    return reply;
+  }
+
+  absl::Status Watch(const v1::WatchRequest& request, absl::Duration,
+                     const std::function<bool(const v1::WatchReply&)>& take) override {
+    v1::WatchReply reply;
+    ASSIGN_OR_RETURN(*reply.mutable_run(), Get(request.run()));
+    // Without a result it did not stand still when its daemons ended, and nothing will move it now.
+    if (!FileExists(JoinPath(run_.run_dir, "result.json"))) return NoDaemons(run_);
+    take(reply);
+    return absl::OkStatus();
+  }
+  absl::Status Events(const v1::EventsRequest& request,
+                      const std::function<bool(const v1::EventMessage&)>& take) override {
+    for (const v1::EventMessage& event : ReadEvents(run_.run_dir)) {
+      if (event.seq() > request.since() && !take(event)) break;
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Logs(const v1::LogsRequest& request,
+                    const std::function<bool(const v1::LogChunk&)>& take) override {
+    for (const LogFile& file : ListLogs(run_.run_dir)) {
+      if ((request.rank() >= 0 && file.rank != request.rank()) ||
+          (request.attempt() > 0 && file.attempt != request.attempt())) {
+        continue;
+      }
+      ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(file.path));
+      const absl::string_view text = mapped.text();
+      for (size_t at = 0; at < text.size();) {
+        // Whole lines, unless one is longer than a chunk.
+        size_t size = std::min(kLogChunk, text.size() - at);
+        if (const size_t line = text.substr(at, size).rfind('\n'); line != absl::string_view::npos)
+          size = at + size < text.size() ? line + 1 : size;
+        v1::LogChunk chunk;
+        chunk.set_rank(file.rank);
+        chunk.set_attempt(file.attempt);
+        chunk.set_text(std::string(text.substr(at, size)));
+        at += size;
+        if (!take(chunk)) return absl::OkStatus();
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<v1::VersionReply> Version(absl::Duration) override { return NoDaemons(run_); }
+  absl::StatusOr<v1::SubmitReply> Submit(const v1::SubmitRequest&) override { return NoDaemons(run_); }
+  absl::StatusOr<v1::ListReply> List(const v1::ListRequest&) override { return NoDaemons(run_); }
+  absl::StatusOr<v1::RunSummary> Stop(const v1::StopRequest&) override { return NoDaemons(run_); }
+  absl::StatusOr<v1::RunSummary> Resume(const v1::ResumeRequest&) override { return NoDaemons(run_); }
+  absl::StatusOr<v1::SaveReply> Save(const v1::SaveRequest&, absl::Duration) override {
+    return NoDaemons(run_);
+  }
+  absl::StatusOr<v1::NodesReply> Nodes() override { return NoDaemons(run_); }
+  void CancelStreams() override {}
+  const std::string& address() const override { return run_.run_dir; }
+
+ private:
+  std::string Folder() const {
+    const auto recipe = ReadRunRecipe(run_.run_dir);
+    return recipe.ok() ? CheckpointFolder(recipe->prepared->spec, run_.run_dir)
+                       : JoinPath(run_.run_dir, "checkpoints");
+  }
+
+  absl::Status AddResult(v1::RunSummary& s) const {
+    const std::string path = JoinPath(run_.run_dir, "result.json");
+    ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+    const Json result = ParseObject(text);
+    if (result.is_null()) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": damaged; 'trainctl resume ", run_.run_id, "' writes it anew"));
+    }
+    s.set_state(Field<std::string>(result, "state", ""));
+    s.set_reason(Field<std::string>(result, "reason", ""));
+    s.set_stop_cause(Field<std::string>(result, "stop_cause", ""));
+    s.set_attempt(Field<int64_t>(result, "attempts", 0));
+    s.set_step(Field<int64_t>(result, "steps", 0));
+    s.set_total_steps(Field<int64_t>(result, "total_steps", s.total_steps()));
+    if (HasNumber(result, "loss")) s.set_loss(Field(result, "loss", 0.0));
+    if (HasNumber(result, "validation_loss")) s.set_validation_loss(Field(result, "validation_loss", 0.0));
+    if (HasNumber(result, "wall_seconds")) s.set_wall_seconds(Field(result, "wall_seconds", 0.0));
+    if (const auto saved = result.find("checkpoint"); saved != result.end() && saved->is_object()) {
+      s.set_last_checkpoint_step(Field<int64_t>(*saved, "step", 0));
+      s.set_last_checkpoint_path(Field<std::string>(*saved, "path", ""));
+    }
+    return absl::OkStatus();
+  }
+
+  // The daemons were killed before the run stood still.
+  absl::Status AddEvents(const std::vector<v1::EventMessage>& events, v1::RunSummary& s) const {
+    if (events.empty()) {
+      return absl::NotFoundError(absl::StrCat(
+          run_.run_dir, ": neither result.json nor events.jsonl tells how run ", run_.run_id, " stands"));
+    }
+    s.set_state(events.back().to_state());
+    s.set_attempt(events.back().attempt());
+    s.set_reason("its daemons ended before it stood still");
+    for (const checkpoint::Entry& entry : checkpoint::List(Folder())) {
+      if (!entry.status.ok()) continue;
+      s.set_last_checkpoint_step(entry.step);
+      s.set_last_checkpoint_path(entry.path);
+    }
+    s.set_step(s.last_checkpoint_step());
+    return absl::OkStatus();
+  }
+
+  // What only metrics.jsonl knows, when the recipe asks for it.
+  void AddLastStep(v1::RunSummary& s) const {
+    const std::string metrics = ReadFile(JoinPath(run_.run_dir, "metrics.jsonl")).value_or("");
+    const Json last = LastStep(metrics, [](const Json& step) { return HasNumber(step, "step"); });
+    if (last.is_null() || Field<int64_t>(last, "attempt", 0) != s.attempt()) return;
+    s.set_step(std::max(s.step(), Field<int64_t>(last, "step", 0)));
+    if (HasNumber(last, "loss")) s.set_loss(Field(last, "loss", 0.0));
+    s.set_samples(Field<int64_t>(last, "samples", 0));
+    s.set_tokens(Field<int64_t>(last, "tokens", 0));
+    s.set_tokens_per_second(Field(last, "tokens_per_second", 0.0));
+    if (HasNumber(last, "mfu")) s.set_mfu(Field(last, "mfu", 0.0));
+    if (s.has_validation_loss()) return;
+    const Json evaluated =
+        LastStep(metrics, [](const Json& step) { return HasNumber(step, "validation_loss"); });
+    if (!evaluated.is_null()) s.set_validation_loss(Field(evaluated, "validation_loss", 0.0));
+  }
+
+  const PrivateRun run_;
+};
+
+}  // namespace
+
+std::unique_ptr<Client> OpenStored(const PrivateRun& run) { return std::make_unique<StoredRun>(run); }
+
+absl::Status NoDaemons(const PrivateRun& run) {
+  return absl::UnavailableError(absl::StrCat("run ", run.run_id, " (", run.name, ") in ", run.run_dir,
+                                             " has no daemons now; go on with: trainctl resume ",
+                                             run.run_id));
+}
+
+absl::StatusOr<prepare::PrepareResult> ReadRunRecipe(const std::string& run_dir) {
+  recipe::RecipeText text;
+  ASSIGN_OR_RETURN(text.canonical, ReadFile(JoinPath(run_dir, "recipe.yaml"), 1 << 20));
+  // The controller writes the folder that relative paths mean into the first line.
+  constexpr absl::string_view kRoot = "# Paths are relative to ";
+  absl::string_view first = absl::string_view(text.canonical).substr(0, text.canonical.find('\n'));
+  text.root = absl::ConsumePrefix(&first, kRoot) ? std::string(first) : run_dir;
+  prepare::PrepareResult result = prepare::Prepare(text);
+  if (!result.prepared) {
+    return absl::InternalError(absl::StrCat(
+        run_dir, "/recipe.yaml: this version cannot read it: ", recipe::FormatFaults(result.faults)));
+  }
+  return result;
+}
+
+std::string CheckpointFolder(const recipe::RecipeSpec& spec, const std::string& run_dir) {
+  return spec.checkpoint.directory.empty() ? JoinPath(run_dir, "checkpoints") : spec.checkpoint.directory;
+}
+
+}  // namespace galley::trainctl
