@@ -2,9 +2,12 @@
 // after parsing.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+
+namespace CLI {
+class App;  // its header takes seconds to compile: only what declares options includes it
+}
 
 namespace galley::trainctl {
 

@@ -1,5 +1,6 @@
 // trainctl data inspect: what an indexed data set holds, the text of a document, and what a step of a run
 // saw.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>

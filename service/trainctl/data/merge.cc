@@ -1,4 +1,5 @@
 // trainctl data merge: several data sets to one.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>

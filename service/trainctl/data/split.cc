@@ -1,4 +1,5 @@
 // trainctl data split: one data set to several, by documents.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>

@@ -1,4 +1,5 @@
 // trainctl data stats: counts of documents, lengths and tokens.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>

@@ -1,5 +1,6 @@
 // trainctl data tokenize: JSONL or plain text to an indexed data set.
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,5 @@
 // trainctl data verify: the whole of a data set, against its checksums and a vocabulary.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>

@@ -1,4 +1,5 @@
 // trainctl data weights: a blend for the recipe, from sizes or from lists of other programs.
+#include <CLI/CLI.hpp>
 #include <cctype>
 #include <cstdio>
 #include <cstring>

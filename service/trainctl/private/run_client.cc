@@ -1,5 +1,6 @@
 #include "service/trainctl/private/run_client.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "absl/strings/strip.h"

@@ -1,4 +1,5 @@
 // trainctl cancel: ends a run for good, after a last checkpoint unless --now.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "service/trainctl/output/output.h"

@@ -1,4 +1,5 @@
 // trainctl checkpoints: what a run has saved, and what it had read of each source by then.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 // trainctl events: what happened to a run.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "service/trainctl/output/output.h"

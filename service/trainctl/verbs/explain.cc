@@ -1,4 +1,5 @@
 // trainctl explain: what a key of the recipe means.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 // trainctl list: the controller's runs, or the private ones, newest first.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 

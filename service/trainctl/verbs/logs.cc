@@ -1,4 +1,5 @@
 // trainctl logs: what the ranks wrote.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 

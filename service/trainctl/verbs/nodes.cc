@@ -1,4 +1,5 @@
 // trainctl nodes: the machines a controller knows.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "service/trainctl/output/output.h"

@@ -1,5 +1,6 @@
 #include "service/trainctl/verbs/recipe_input.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"

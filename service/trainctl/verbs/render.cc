@@ -1,4 +1,5 @@
 // trainctl render: the canonical recipe, `base:` and --set resolved, defaults written out.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 

@@ -1,4 +1,5 @@
 // trainctl resume: a paused or held run goes on; a private one with new daemons of its own.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 

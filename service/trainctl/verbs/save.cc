@@ -1,4 +1,5 @@
 // trainctl save: a checkpoint now.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "service/trainctl/output/output.h"

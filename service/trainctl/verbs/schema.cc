@@ -1,4 +1,5 @@
 // trainctl schema: the JSON Schema of recipes, for editors.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "runtime/recipe/schema.h"

@@ -1,5 +1,6 @@
 // trainctl submit: hands a recipe to a shared controller.
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>

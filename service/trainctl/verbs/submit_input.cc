@@ -1,5 +1,6 @@
 #include "service/trainctl/verbs/submit_input.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "runtime/base/file.h"

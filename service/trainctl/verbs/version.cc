@@ -1,4 +1,5 @@
 // trainctl version: of this program.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "service/trainctl/output/rows.h"

@@ -1,4 +1,5 @@
 // trainctl watch: follows a run until it stands still; Ctrl-C leaves the run alone.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "service/trainctl/output/output.h"
