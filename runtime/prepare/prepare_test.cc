@@ -44,11 +44,11 @@ TEST(Describe, ParameterCountsOfKnownModels) {
 }
 
 TEST(Describe, VocabularyIsPadded) {
-  EXPECT_EQ(PaddedVocab(50257, 1), 50304);
-  EXPECT_EQ(PaddedVocab(50257, 2), 50432);
-  EXPECT_EQ(PaddedVocab(256, 1), 256);
-  EXPECT_EQ(PaddedVocab(257, 1), 384);
-  EXPECT_EQ(PaddedVocab(65, 1), 65);
+  EXPECT_EQ(models::PaddedVocab(50257, 1), 50304);
+  EXPECT_EQ(models::PaddedVocab(50257, 2), 50432);
+  EXPECT_EQ(models::PaddedVocab(256, 1), 256);
+  EXPECT_EQ(models::PaddedVocab(257, 1), 384);
+  EXPECT_EQ(models::PaddedVocab(65, 1), 65);
 }
 
 // Decay and initial weights go by role: matrices and embeddings decay, the two matrices that write to the
