@@ -9,16 +9,24 @@
 namespace galley::plan {
 
 enum class Init { kZeros, kOnes, kNormal };
-enum class Split { kNone, kRows, kCols };  // how tensor parallelism would cut it
+enum class Split { kNone, kRows, kCols };  // the axis tensor parallelism cuts along; kNone: all ranks hold it
 enum class Role { kEmbedding, kPosition, kMatrix, kBias, kNormGain, kNormBias, kHead };
+
+// Rows of a parameter that are a matrix (or bias) of their own: q, k and v of a fused projection. Each part
+// is cut by itself, so that a rank has its heads of q, of k and of v.
+struct ParamPart {
+  std::string name;  // "" where it is the only one
+  int64_t rows = 0;
+  Split split = Split::kNone;
+};
 
 struct ParamSpec {
   std::string name;            // checkpoint name, "layers.3.attn.qkv.weight"
   std::vector<int64_t> shape;  // C order; matrices are (out, in)
   Init init = Init::kNormal;
-  double std = 0;     // kNormal
-  bool decay = true;  // weight decay applies (by role: matrices and embeddings)
-  Split split = Split::kNone;
+  double std = 0;                // kNormal
+  bool decay = true;             // weight decay applies (by role: matrices and embeddings)
+  std::vector<ParamPart> parts;  // one below the other; their rows are shape[0] in all
   Role role = Role::kMatrix;
   int64_t elements() const {
     int64_t n = 1;

@@ -2,38 +2,26 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 #include "runtime/plan/report.h"
+#include "runtime/plan/sharding.h"
 #include "runtime/recipe/identity.h"
 
 namespace galley::plan {
 namespace {
 
-// The layer of "layers.12.attn...", -1 for what stands before the layers, `layers` for what stands after.
-int64_t LayerOf(const ParamSpec& param, int64_t layers) {
-  absl::string_view name = param.name;
-  int64_t layer = 0;
-  if (absl::ConsumePrefix(&name, "layers.") && absl::SimpleAtoi(name.substr(0, name.find('.')), &layer))
-    return layer;
-  return param.role == Role::kEmbedding || param.role == Role::kPosition ? -1 : layers;
-}
-
-// Parameters of the fullest rank: layers shared evenly by stages, embedding on the first, the rest on the
-// last; a tied head stands on the last stage a second time.
+// Parameters of the fullest rank.
 int64_t RankParameters(const recipe::RecipeSpec& spec, const ModelCard& card) {
-  const int64_t stages = spec.parallelism.pipeline, tensor = spec.parallelism.tensor,
-                layers = spec.model.layers;
+  const int64_t stages = spec.parallelism.pipeline, tensor = spec.parallelism.tensor;
   std::vector<int64_t> sums(static_cast<size_t>(stages), 0);
   for (const ParamSpec& param : card.params) {
-    const int64_t elements = param.split == Split::kNone ? param.elements() : param.elements() / tensor;
-    const int64_t layer = LayerOf(param, layers);
-    const int64_t stage = layer < 0 ? 0 : layer >= layers ? stages - 1 : layer / (layers / stages);
-    sums[static_cast<size_t>(stage)] += elements;
-    if (stages > 1 && param.role == Role::kEmbedding && spec.model.tied_embeddings) sums.back() += elements;
+    int64_t elements = 0;
+    // Where a part is not a multiple of the ranks, the last has most of it.
+    for (const Slice& slice : HeldSlices(param, tensor - 1, tensor)) elements += slice.elements();
+    for (int64_t stage : StagesOf(param, spec.model.layers, stages, spec.model.tied_embeddings)) {
+      sums[static_cast<size_t>(stage)] += elements;
+    }
   }
   return *std::max_element(sums.begin(), sums.end());
 }

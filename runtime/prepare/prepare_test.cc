@@ -71,6 +71,25 @@ TEST(Describe, TablesGoByRole) {
   }
 }
 
+// Tensor parallelism cuts each of the fused matrices by itself.
+TEST(Describe, FusedMatricesDeclareTheirParts) {
+  const auto names = [](const plan::ParamSpec& param) {
+    std::string out;
+    for (const plan::ParamPart& part : param.parts) out += part.name + " ";
+    return out;
+  };
+  for (const char* name : {"gpt2_124m.yaml", "quickstart.yaml"}) {
+    for (const plan::ParamSpec& p : PlanOf(name).card.params) {
+      int64_t rows = 0;
+      for (const plan::ParamPart& part : p.parts) rows += part.rows;
+      EXPECT_EQ(rows, p.shape[0]) << p.name;
+      const bool qkv = p.name.find("attn.qkv") != std::string::npos;
+      const bool gate_up = p.name.find("mlp.gate_up") != std::string::npos;
+      EXPECT_EQ(names(p), qkv ? "q k v " : gate_up ? "gate up " : " ") << p.name;
+    }
+  }
+}
+
 // Formula 6N + 6 L h T holds for a plain GPT, with N without positions, norms and biases.
 TEST(Describe, FlopsOfAPlainGpt) {
   const plan::Plan plan = PlanOf("gpt2_124m.yaml");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,6 +10,7 @@ namespace galley::models {
 namespace {
 
 using plan::Init;
+using plan::ParamPart;
 using plan::ParamSpec;
 using plan::Role;
 using plan::Split;
@@ -18,20 +20,20 @@ class Table {
   explicit Table(std::vector<ParamSpec>& out) : out_(out) {}
 
   void Norm(const std::string& at, int64_t hidden) {
-    out_.push_back({at + ".gain", {hidden}, Init::kOnes, 0, false, Split::kNone, Role::kNormGain});
-    out_.push_back({at + ".bias", {hidden}, Init::kZeros, 0, false, Split::kNone, Role::kNormBias});
+    const std::vector<ParamPart> parts = {{"", hidden, Split::kNone}};
+    out_.push_back({at + ".gain", {hidden}, Init::kOnes, 0, false, parts, Role::kNormGain});
+    out_.push_back({at + ".bias", {hidden}, Init::kZeros, 0, false, parts, Role::kNormBias});
   }
 
   // A matrix and its bias. A column split leaves the bias whole: it is added after the sum over ranks.
-  void Linear(const std::string& at, int64_t rows, int64_t cols, double std, Split split) {
-    out_.push_back({at + ".weight", {rows, cols}, Init::kNormal, std, true, split, Role::kMatrix});
-    out_.push_back({at + ".bias",
-                    {rows},
-                    Init::kZeros,
-                    0,
-                    false,
-                    split == Split::kRows ? Split::kRows : Split::kNone,
-                    Role::kBias});
+  void Linear(const std::string& at, int64_t cols, double std, std::vector<ParamPart> parts) {
+    int64_t rows = 0;
+    for (const ParamPart& part : parts) rows += part.rows;
+    out_.push_back({at + ".weight", {rows, cols}, Init::kNormal, std, true, parts, Role::kMatrix});
+    for (ParamPart& part : parts) {
+      if (part.split == Split::kCols) part.split = Split::kNone;
+    }
+    out_.push_back({at + ".bias", {rows}, Init::kZeros, 0, false, std::move(parts), Role::kBias});
   }
 
  private:
@@ -71,18 +73,21 @@ plan::ModelCard DescribeGpt2(const recipe::RecipeSpec& spec, int64_t padded_voca
   const double std = m.init_std;
   const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
   Table table(card.params);
-  card.params.push_back(
-      {"wte", {padded_vocab, m.hidden}, Init::kNormal, std, true, Split::kRows, Role::kEmbedding});
-  card.params.push_back(
-      {"wpe", {m.context, m.hidden}, Init::kNormal, std, true, Split::kNone, Role::kPosition});
+  const auto matrix = [&](const char* name, int64_t rows, Split split, Role role) {
+    card.params.push_back({name, {rows, m.hidden}, Init::kNormal, std, true, {{"", rows, split}}, role});
+  };
+  matrix("wte", padded_vocab, Split::kRows, Role::kEmbedding);
+  matrix("wpe", m.context, Split::kNone, Role::kPosition);
   for (int64_t l = 0; l < m.layers; ++l) {
     const std::string at = absl::StrCat("layers.", l, ".");
     table.Norm(at + "ln1", m.hidden);
-    table.Linear(at + "attn.qkv", 3 * m.hidden, m.hidden, std, Split::kRows);
-    table.Linear(at + "attn.out", m.hidden, m.hidden, out_std, Split::kCols);
+    table.Linear(
+        at + "attn.qkv", m.hidden, std,
+        {{"q", m.hidden, Split::kRows}, {"k", m.hidden, Split::kRows}, {"v", m.hidden, Split::kRows}});
+    table.Linear(at + "attn.out", m.hidden, out_std, {{"", m.hidden, Split::kCols}});
     table.Norm(at + "ln2", m.hidden);
-    table.Linear(at + "mlp.up", m.ffn, m.hidden, std, Split::kRows);
-    table.Linear(at + "mlp.down", m.hidden, m.ffn, out_std, Split::kCols);
+    table.Linear(at + "mlp.up", m.hidden, std, {{"", m.ffn, Split::kRows}});
+    table.Linear(at + "mlp.down", m.ffn, out_std, {{"", m.hidden, Split::kCols}});
   }
   table.Norm("ln_f", m.hidden);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,17 +10,20 @@ namespace galley::models {
 namespace {
 
 using plan::Init;
+using plan::ParamPart;
 using plan::ParamSpec;
 using plan::Role;
 using plan::Split;
 
 ParamSpec Gain(const std::string& name, int64_t hidden) {
-  return {name, {hidden}, Init::kOnes, 0, false, Split::kNone, Role::kNormGain};
+  return {name, {hidden}, Init::kOnes, 0, false, {{"", hidden, Split::kNone}}, Role::kNormGain};
 }
 
-ParamSpec Matrix(const std::string& name, int64_t rows, int64_t cols, double std, Split split,
+ParamSpec Matrix(const std::string& name, int64_t cols, double std, std::vector<ParamPart> parts,
                  Role role = Role::kMatrix) {
-  return {name, {rows, cols}, Init::kNormal, std, true, split, role};
+  int64_t rows = 0;
+  for (const ParamPart& part : parts) rows += part.rows;
+  return {name, {rows, cols}, Init::kNormal, std, true, std::move(parts), role};
 }
 
 // Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
@@ -58,20 +62,21 @@ plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_voc
   const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
   const int64_t kv = m.hidden / m.heads * m.kv_heads;
   std::vector<ParamSpec>& p = card.params;
-  p.push_back(Matrix("embedding", padded_vocab, m.hidden, std, Split::kRows, Role::kEmbedding));
+  const std::vector<ParamPart> vocabulary = {{"", padded_vocab, Split::kRows}};
+  p.push_back(Matrix("embedding", m.hidden, std, vocabulary, Role::kEmbedding));
   for (int64_t l = 0; l < m.layers; ++l) {
     const std::string at = absl::StrCat("layers.", l, ".");
     p.push_back(Gain(at + "norm1.gain", m.hidden));
-    p.push_back(Matrix(at + "attn.qkv.weight", m.hidden + 2 * kv, m.hidden, std, Split::kRows));
-    p.push_back(Matrix(at + "attn.out.weight", m.hidden, m.hidden, out_std, Split::kCols));
+    p.push_back(Matrix(at + "attn.qkv.weight", m.hidden, std,
+                       {{"q", m.hidden, Split::kRows}, {"k", kv, Split::kRows}, {"v", kv, Split::kRows}}));
+    p.push_back(Matrix(at + "attn.out.weight", m.hidden, out_std, {{"", m.hidden, Split::kCols}}));
     p.push_back(Gain(at + "norm2.gain", m.hidden));
-    p.push_back(Matrix(at + "mlp.gate_up.weight", 2 * m.ffn, m.hidden, std, Split::kRows));
-    p.push_back(Matrix(at + "mlp.down.weight", m.hidden, m.ffn, out_std, Split::kCols));
+    p.push_back(Matrix(at + "mlp.gate_up.weight", m.hidden, std,
+                       {{"gate", m.ffn, Split::kRows}, {"up", m.ffn, Split::kRows}}));
+    p.push_back(Matrix(at + "mlp.down.weight", m.ffn, out_std, {{"", m.hidden, Split::kCols}}));
   }
   p.push_back(Gain("norm_f.gain", m.hidden));
-  if (!m.tied_embeddings) {
-    p.push_back(Matrix("head.weight", padded_vocab, m.hidden, std, Split::kRows, Role::kHead));
-  }
+  if (!m.tied_embeddings) p.push_back(Matrix("head.weight", m.hidden, std, vocabulary, Role::kHead));
 
   card.flops_per_token = FlopsPerToken(m);
   card.activation_bytes_per_sample = ActivationBytes(spec);
