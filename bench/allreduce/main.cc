@@ -107,8 +107,9 @@ int Rank(int rank, int size, double megabytes, int rounds, int fd, const std::st
   std::vector<float> data(static_cast<size_t>(elements), 1.0f);
   View view(data.data(), DType::kF32, Shape{elements});
   std::unique_ptr<comm::Group> group = Connect(rank, size, fd);
+  Stream stream = CpuStream(1);
   auto must = [](const absl::Status& status) { CHECK(status.ok()) << status.ToString(); };
-  auto ours = [&] { must(group->AllReduceSum(view)); };
+  auto ours = [&] { must(group->AllReduceSum(stream, view)); };
   auto together = [&] { must(group->Barrier()); };
   Series galley_series, gloo_series;
 #ifdef GALLEY_WITH_GLOO

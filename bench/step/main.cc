@@ -42,8 +42,9 @@ int Main(int argc, char** argv) {
 
   recipe::RecipeSpec spec = Spec(dtype);
   plan::ModelCard card = models::Describe(spec);
-  std::unique_ptr<comm::Group> group = comm::MakeSelfGroup();
-  auto stepper = train::Stepper::Create(spec, card, group.get(), threads);
+  std::unique_ptr<comm::Group> world = comm::MakeSelfGroup();
+  auto groups = parallel::Groups::Split(world.get(), {});
+  auto stepper = train::Stepper::Create(spec, card, *groups, threads);
   if (!stepper.ok()) {
     std::fprintf(stderr, "%s\n", std::string(stepper.status().message()).c_str());
     return 1;

@@ -15,14 +15,11 @@ int Modulo(int64_t n, int size) { return static_cast<int>(((n % size) + size) % 
 
 }  // namespace
 
-Collectives::Collectives(Messenger* messenger)
-    : messenger_(messenger),
-      rank_(messenger->rank()),
-      size_(messenger->size()),
-      staging_(kWindow * kSegment) {}
+Collectives::Collectives(Channel* channel)
+    : channel_(channel), rank_(channel->rank()), size_(channel->size()), staging_(kWindow * kSegment) {}
 
 absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduction& reduction) {
-  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   if (bytes <= kSmall) {
     RETURN_IF_ERROR(Doubling(data, bytes, reduction));
   } else {
@@ -30,20 +27,20 @@ absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduct
     RETURN_IF_ERROR(Around({data, bytes, RoundUp((bytes + size_ - 1) / size_, kLine), rank_, size_ - 1,
                             2 * (size_ - 1), reduction}));
   }
-  return messenger_->EndCollective();
+  return channel_->End();
 }
 
 absl::Status Collectives::ReduceScatter(std::byte* data, int64_t shard_bytes, const Reduction& reduction) {
-  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   RETURN_IF_ERROR(
       Around({data, size_ * shard_bytes, shard_bytes, rank_ - 1, size_ - 1, size_ - 1, reduction}));
-  return messenger_->EndCollective();
+  return channel_->End();
 }
 
 absl::Status Collectives::AllGather(std::byte* data, int64_t shard_bytes) {
-  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   RETURN_IF_ERROR(Around({data, size_ * shard_bytes, shard_bytes, rank_, 0, size_ - 1, {}}));
-  return messenger_->EndCollective();
+  return channel_->End();
 }
 
 absl::Status Collectives::Around(const Ring& ring) {
@@ -71,26 +68,26 @@ absl::Status Collectives::Around(const Ring& ring) {
     for (; posted < items && posted < arrived + kWindow; ++posted) {
       const Piece p = incoming(posted);
       if (p.bytes == 0) continue;
-      in[posted % kWindow] = messenger_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
+      in[posted % kWindow] = channel_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
     }
     // What a step sends is what the step before has received.
     for (; sent < items && sent < gone + kOffers && sent < arrived + per_chunk; ++sent) {
       const Piece p = outgoing(sent);
-      if (p.bytes > 0) out[sent % kOffers] = messenger_->Send(next, p.data, p.bytes);
+      if (p.bytes > 0) out[sent % kOffers] = channel_->Send(next, p.data, p.bytes);
     }
     bool moved = false;
-    if (arrived < posted && Messenger::Take(in[arrived % kWindow])) {
+    if (arrived < posted && Channel::Take(in[arrived % kWindow])) {
       if (const Piece p = incoming(arrived); reduces(arrived) && p.bytes > 0) {
         ring.reduction.reduce(p.data, staging(arrived), p.data, p.bytes / ring.reduction.element_bytes);
       }
       ++arrived;
       moved = true;
     }
-    while (gone < sent && Messenger::Take(out[gone % kOffers])) {
+    while (gone < sent && Channel::Take(out[gone % kOffers])) {
       ++gone;
       moved = true;
     }
-    if (!moved) RETURN_IF_ERROR(messenger_->Progress());
+    if (!moved) RETURN_IF_ERROR(channel_->Progress());
   }
   return absl::OkStatus();
 }
@@ -104,20 +101,20 @@ absl::Status Collectives::Doubling(std::byte* data, int64_t bytes, const Reducti
   const int extra = size_ - power;
   const bool paired = rank_ < 2 * extra;
   if (paired && rank_ % 2 == 0) {
-    Transfer* part = messenger_->Send(rank_ + 1, data, bytes);
+    Transfer* part = channel_->Send(rank_ + 1, data, bytes);
     RETURN_IF_ERROR(Wait(part));
-    Transfer* result = messenger_->Recv(rank_ + 1, data, bytes);
+    Transfer* result = channel_->Recv(rank_ + 1, data, bytes);
     return Wait(result);
   }
   if (paired) {
-    Transfer* part = messenger_->Recv(rank_ - 1, staging_.data(), bytes);
+    Transfer* part = channel_->Recv(rank_ - 1, staging_.data(), bytes);
     RETURN_IF_ERROR(Wait(part));
     reduction.reduce(data, staging_.data(), data, count);
   }
-  const int place = paired ? rank_ / 2 : rank_ - extra;
+  const int index = paired ? rank_ / 2 : rank_ - extra;
   for (int distance = 1; distance < power; distance *= 2) {
-    const int other_place = place ^ distance;
-    const int other = other_place < extra ? 2 * other_place + 1 : other_place + extra;
+    const int other_index = index ^ distance;
+    const int other = other_index < extra ? 2 * other_index + 1 : other_index + extra;
     RETURN_IF_ERROR(Exchange(other, other, data, staging_.data(), bytes));
     // The lower one's part comes first on both sides, so that even two NaNs give the same bits.
     if (other < rank_) {
@@ -127,20 +124,20 @@ absl::Status Collectives::Doubling(std::byte* data, int64_t bytes, const Reducti
     }
   }
   if (paired) {
-    Transfer* result = messenger_->Send(rank_ - 1, data, bytes);
+    Transfer* result = channel_->Send(rank_ - 1, data, bytes);
     return Wait(result);
   }
   return absl::OkStatus();
 }
 
 absl::Status Collectives::Broadcast(std::byte* data, int64_t bytes, int root) {
-  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   // Counted from the root, a rank's parent is it without its lowest set bit, and its children are it with one
   // lower bit set. The farthest child comes first: it has the most ranks below it.
-  const int place = Modulo(rank_ - root, size_);
+  const int index = Modulo(rank_ - root, size_);
   const int below =
-      place == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(size_))) : place & -place;
-  const int parent = Modulo((place & (place - 1)) + root, size_);
+      index == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(size_))) : index & -index;
+  const int parent = Modulo((index & (index - 1)) + root, size_);
   const int64_t segments = (bytes + kSegment - 1) / kSegment;
   auto piece = [&](int64_t s) -> Piece {
     return {data + s * kSegment, std::min(kSegment, bytes - s * kSegment)};
@@ -148,43 +145,58 @@ absl::Status Collectives::Broadcast(std::byte* data, int64_t bytes, int root) {
   std::array<Transfer*, kWindow> in{};
   std::array<std::array<Transfer*, 16>, kWindow> out{};  // by child; at most 1024 ranks
   for (int64_t posted = 0, s = 0; s < segments; ++s) {
-    for (; place != 0 && posted < segments && posted < s + kWindow; ++posted) {
-      in[posted % kWindow] = messenger_->Recv(parent, piece(posted).data, piece(posted).bytes);
+    for (; index != 0 && posted < segments && posted < s + kWindow; ++posted) {
+      in[posted % kWindow] = channel_->Recv(parent, piece(posted).data, piece(posted).bytes);
     }
     RETURN_IF_ERROR(Wait(in[s % kWindow]));
     for (int bit = below / 2, child = 0; bit > 0; bit /= 2, ++child) {
-      if (place + bit >= size_) continue;
+      if (index + bit >= size_) continue;
       Transfer*& slot = out[s % kWindow][child];
       RETURN_IF_ERROR(Wait(slot));
-      slot = messenger_->Send(Modulo(place + bit + root, size_), piece(s).data, piece(s).bytes);
+      slot = channel_->Send(Modulo(index + bit + root, size_), piece(s).data, piece(s).bytes);
     }
   }
   for (auto& of_segment : out) {
     for (Transfer*& slot : of_segment) RETURN_IF_ERROR(Wait(slot));
   }
-  return messenger_->EndCollective();
+  return channel_->End();
 }
 
 absl::Status Collectives::Barrier() {
-  RETURN_IF_ERROR(messenger_->BeginCollective());
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   // After the round of distance d every rank knows that the 2d - 1 ranks before it have come.
   std::byte nothing{};
   for (int distance = 1; distance < size_; distance *= 2) {
     RETURN_IF_ERROR(Exchange(Modulo(rank_ + distance, size_), Modulo(rank_ - distance, size_), &nothing,
                              staging_.data(), 1));
   }
-  return messenger_->EndCollective();
+  return channel_->End();
+}
+
+absl::Status Collectives::Send(const std::byte* data, int64_t bytes, int to) {
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kPointToPoint));
+  Transfer* transfer = channel_->Send(to, data, bytes);
+  RETURN_IF_ERROR(Wait(transfer));
+  return channel_->End();
+}
+
+absl::Status Collectives::Recv(std::byte* data, int64_t bytes, int from) {
+  RETURN_IF_ERROR(channel_->Begin(TagKind::kPointToPoint));
+  Transfer* transfer = channel_->Recv(from, data, bytes);
+  RETURN_IF_ERROR(Wait(transfer));
+  // The sender's memory is its own again when it hears that its message was read.
+  return channel_->End();
 }
 
 absl::Status Collectives::Exchange(int to, int from, const std::byte* out, std::byte* in, int64_t bytes) {
-  Transfer* receive = messenger_->Recv(from, in, bytes);
-  Transfer* send = messenger_->Send(to, out, bytes);
+  Transfer* receive = channel_->Recv(from, in, bytes);
+  Transfer* send = channel_->Send(to, out, bytes);
   RETURN_IF_ERROR(Wait(receive));
   return Wait(send);
 }
 
 absl::Status Collectives::Wait(Transfer*& transfer) {
-  while (!Messenger::Take(transfer)) RETURN_IF_ERROR(messenger_->Progress());
+  while (!Channel::Take(transfer)) RETURN_IF_ERROR(channel_->Progress());
   return absl::OkStatus();
 }
 

@@ -1,5 +1,6 @@
 // The algorithms of the collectives, on bytes. Which rank adds what in which order depends on the sizes and
-// rank numbers only. Reductions work on one segment while the next ones are on their way.
+// rank numbers only (of the channel's group). Reductions work on one segment while the next ones are on their
+// way.
 #pragma once
 
 #include <array>
@@ -7,7 +8,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "runtime/comm/messenger.h"
+#include "runtime/comm/channel.h"
 #include "runtime/comm/reduce.h"
 #include "runtime/tensor/arena.h"
 
@@ -21,7 +22,7 @@ struct Reduction {
 
 class Collectives {
  public:
-  explicit Collectives(Messenger* messenger);
+  explicit Collectives(Channel* channel);
 
   // In place. Recursive doubling up to kSmall bytes, else a ring.
   absl::Status AllReduce(std::byte* data, int64_t bytes, const Reduction& reduction);
@@ -31,6 +32,8 @@ class Collectives {
   absl::Status AllGather(std::byte* data, int64_t shard_bytes);
   absl::Status Broadcast(std::byte* data, int64_t bytes, int root);
   absl::Status Barrier();
+  absl::Status Send(const std::byte* data, int64_t bytes, int to);
+  absl::Status Recv(std::byte* data, int64_t bytes, int from);
 
  private:
   static constexpr int kWindow = 4;  // segments that are received at once
@@ -62,7 +65,7 @@ class Collectives {
   absl::Status Exchange(int to, int from, const std::byte* out, std::byte* in, int64_t bytes);
   absl::Status Wait(Transfer*& transfer);
 
-  Messenger* const messenger_;
+  Channel* const channel_;
   const int rank_;
   const int size_;
   Buffer staging_;

@@ -86,7 +86,7 @@ std::string AllReduceOfEverySize(Group& group) {
   std::string digests;
   for (int64_t count : kCounts) {
     std::vector<T> data = Parts<T>(group.rank(), count);
-    absl::Status status = group.AllReduceSum(Of(data));
+    absl::Status status = group.AllReduceSum(Cpu(), Of(data));
     EXPECT_TRUE(status.ok()) << status.ToString();
     EXPECT_LE(WorstError(data, group.size()), 1.0) << count << " of " << Name(kDTypeOf<T>);
     digests += std::to_string(Hash64(BytesOf(data))) + " ";
@@ -119,16 +119,16 @@ TEST_P(CollectivesTest, MaximumKeepsNanAndLargeIntegers) {
   RunRanks(GetParam(), [](Group& group) {
     const int n = group.size(), r = group.rank();
     std::vector<int64_t> integers = {r, -r, (int64_t{1} << 62) + r, r == n - 1};
-    EXPECT_TRUE(group.AllReduceMax(Of(integers)).ok());
+    EXPECT_TRUE(group.AllReduceMax(Cpu(), Of(integers)).ok());
     EXPECT_EQ(integers, (std::vector<int64_t>{n - 1, 0, (int64_t{1} << 62) + n - 1, 1}));
     std::vector<double> doubles = {r * 0.5, r == n / 2 ? std::numeric_limits<double>::quiet_NaN() : 1.0};
-    EXPECT_TRUE(group.AllReduceMax(Of(doubles)).ok());
+    EXPECT_TRUE(group.AllReduceMax(Cpu(), Of(doubles)).ok());
     EXPECT_EQ(doubles[0], (n - 1) * 0.5);
     EXPECT_TRUE(std::isnan(doubles[1]));
     std::vector<float> large(50'000);
     for (size_t i = 0; i < large.size(); ++i)
       large[i] = static_cast<float>(i % static_cast<size_t>(n) == static_cast<size_t>(r));
-    EXPECT_TRUE(group.AllReduceMax(Of(large)).ok());
+    EXPECT_TRUE(group.AllReduceMax(Cpu(), Of(large)).ok());
     EXPECT_EQ(large, std::vector<float>(50'000, 1.0f));
     return std::string();
   });
@@ -166,17 +166,17 @@ void OneRandomCollective(Group& group, Dice& dice) {
   std::function<float(int64_t)> expected;
   std::vector<T>* result = &all;
   if (kind == 0) {
-    status = group.AllReduceSum(Of(all));
+    status = group.AllReduceSum(Cpu(), Of(all));
     expected = sum;
   } else if (kind == 1) {
-    status = group.ReduceScatterSum(Of(all), Of(shard));
+    status = group.ReduceScatterSum(Cpu(), Of(all), Of(shard));
     expected = [&](int64_t i) { return sum(group.rank() * count + i); };
     result = &shard;
   } else if (kind == 2) {
-    status = group.AllGather(Of(shard), Of(all));
+    status = group.AllGather(Cpu(), Of(shard), Of(all));
     expected = [&](int64_t i) { return Whole(static_cast<int>(i / count), i % count); };
   } else if (kind == 3) {
-    status = group.Broadcast(Of(all), root);
+    status = group.Broadcast(Cpu(), Of(all), root);
     expected = [&](int64_t i) { return Whole(root, i); };
   } else {
     status = group.Barrier();
@@ -211,13 +211,13 @@ TEST_P(CollectivesTest, ManyMoreSegmentsThanAreOnTheirWayAtOnce) {
     const int n = group.size();
     std::vector<float> data(12'000'011, static_cast<float>(group.rank() + 1));
     data[11'000'000] = 100;
-    EXPECT_TRUE(group.AllReduceSum(Of(data)).ok());
+    EXPECT_TRUE(group.AllReduceSum(Cpu(), Of(data)).ok());
     EXPECT_EQ(data[11'000'000], 100.0f * static_cast<float>(n));
     data[11'000'000] = data[0];
     const int sum = n * (n + 1) / 2;
     EXPECT_EQ(data, std::vector<float>(data.size(), static_cast<float>(sum)));
     if (group.rank() == n - 1) std::fill(data.begin(), data.end(), 0.5f);
-    EXPECT_TRUE(group.Broadcast(Of(data), n - 1).ok());
+    EXPECT_TRUE(group.Broadcast(Cpu(), Of(data), n - 1).ok());
     EXPECT_EQ(data, std::vector<float>(data.size(), 0.5f));
     return std::string();
   });
@@ -249,8 +249,8 @@ TEST_P(CollectivesTest, BarrierHoldsUntilTheLastHasCome) {
 TEST(SelfGroup, CopiesShardsAndFailsAfterAbort) {
   std::unique_ptr<Group> group = MakeSelfGroup();
   std::vector<float> data = {1, 2, 3}, shard(3);
-  EXPECT_TRUE(group->AllReduceSum(Of(data)).ok());
-  EXPECT_TRUE(group->ReduceScatterSum(Of(data), Of(shard)).ok());
+  EXPECT_TRUE(group->AllReduceSum(Cpu(), Of(data)).ok());
+  EXPECT_TRUE(group->ReduceScatterSum(Cpu(), Of(data), Of(shard)).ok());
   EXPECT_EQ(shard, (std::vector<float>{1, 2, 3}));
   group->Abort("stop now");
   group->Abort("too late");

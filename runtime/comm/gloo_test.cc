@@ -50,7 +50,8 @@ TEST_P(GlooTest, SumsTheSame) {
     }
     std::vector<float> expected = SumByGloo(group, dir.path(), data);
     EXPECT_TRUE(
-        group.AllReduceSum(View(data.data(), DType::kF32, Shape{static_cast<int64_t>(data.size())})).ok());
+        group.AllReduceSum(Cpu(), View(data.data(), DType::kF32, Shape{static_cast<int64_t>(data.size())}))
+            .ok());
     // Two orders of up to four terms of at most 1: at most a few roundings apart.
     float worst = 0;
     for (size_t i = 0; i < data.size(); ++i) worst = std::max(worst, std::abs(data[i] - expected[i]));

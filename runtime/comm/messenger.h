@@ -1,15 +1,18 @@
-// Messages between the ranks of a group over UCX tag matching, and the one place where a lost peer or an
-// abort ends the waiting.
+// The connection of a rank to all others, which the groups split from one another share: messages over UCX
+// tag matching, and the one place where a lost peer or an abort ends the waiting.
 //
-// A collective is BeginCollective, any number of Send, Recv, Take and Progress, then EndCollective. Messages
-// of one pair in one collective are matched in order. When Progress fails the group is broken: posted
-// receives have been taken back, the peers have been told, and everything after fails with the same status.
+// When it breaks (Progress fails) posted receives have been taken back, the peers have been told, and
+// everything after fails with the same status, in every group of it.
 //
-// One thread at a time, but for Abort. Nothing of ours is allocated after Connect (UCX grows its own pools
-// when more messages than ever are in flight).
+// Threads: a thread a group (channel.h), and Abort from any. One lock guards the worker and all that its
+// callbacks touch. It is held for single calls of UCX and never while a thread sleeps or reduces, so a thread
+// that waits in one group does not keep another from moving messages. Lock order: mutex_, then abort_mutex_;
+// Abort takes the latter alone, since it must not wait for a thread that is telling peers of a failure.
+//
+// Nothing of ours is allocated after Connect (UCX grows its own pools when more messages than ever are in
+// flight).
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -19,120 +22,95 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "runtime/comm/handshake.h"
 #include "runtime/comm/liveness.h"
+#include "runtime/comm/notices.h"
+#include "runtime/comm/transfer_pool.h"
 #include "runtime/comm/ucx_group.h"
+#include "runtime/comm/ucx_worker.h"
 
 namespace galley::comm {
 
-// A message in flight.
-struct Transfer {
-  class Messenger* owner = nullptr;
-  void* request = nullptr;  // UCX's, while not done
-  int64_t bytes = 0;
-  int peer = 0;
-  bool receives = false;
-  bool in_use = false;
-  bool done = false;  // never, when it failed: nothing may be built on what it should have brought
-};
-
-class Messenger {
+class Messenger : private UcxWorker::Listener {
  public:
+  // How long a thread has polled without or with success; one for each thread that waits.
+  struct Wait {
+    int64_t idle = 0;
+    int64_t busy = 0;
+    int64_t next_check_ns = 0;
+  };
+
   static absl::StatusOr<std::unique_ptr<Messenger>> Create(const UcxOptions& options);
-  ~Messenger();
+  ~Messenger() override;
   const std::string& address() const { return address_; }
   absl::Status Connect(int rank, const std::vector<std::string>& addresses);
 
   int rank() const { return rank_; }
   int size() const { return static_cast<int>(peers_.size()); }
+  uint64_t cookie() const { return options_.cookie; }
 
-  absl::Status BeginCollective();
-  Transfer* Send(int to, const void* data, int64_t bytes);
-  Transfer* Recv(int from, void* data, int64_t bytes);
-  // When `transfer` is done: gives it back, sets the pointer to null and returns true. Null counts as done.
-  static bool Take(Transfer*& transfer);
+  // An error when the connection is broken, or is to be aborted.
+  absl::Status Check();
+  Transfer* Send(int to, const void* data, int64_t bytes, uint64_t tag);
+  Transfer* Recv(int from, void* data, int64_t bytes, uint64_t tag);
   // Lets messages move. Yields the processor, then sleeps for moments, when nothing moves for long.
-  absl::Status Progress();
+  absl::Status Progress(Wait& wait);
   // Until all that was sent is on its way without further help from this process.
-  absl::Status EndCollective();
+  absl::Status Flush(Wait& wait);
 
   void Abort(const std::string& reason);
 
-  struct Ucx;  // what UCX keeps for us; defined in messenger.cc
+  // Numbers of groups. A rank that joins group n uses no number up to n for another one.
+  int next_group();
+  void UsedGroup(int group);
 
  private:
-  // The last words of a rank to each of its peers. The rank that a failure began with is passed on, so that
-  // all name the same one.
-  struct Notice {
-    enum Kind : uint32_t { kNone, kLeft, kLost, kGaveUp };
-    uint32_t kind = kNone;
-    int32_t about = -1;     // the rank that left, was lost, or was aborted
-    uint32_t sequence = 0;  // the last collective that the speaker took part in
-  };
-  struct Hello {
-    uint64_t cookie = 0;
-    int32_t rank = 0;
-    int32_t size = 0;
-  };
   struct Peer {
-    Messenger* owner = nullptr;
-    void* endpoint = nullptr;
-    bool reports_failure = false;  // UCX tells of its loss
     bool lost = false;
-    Notice notice;  // once notice_came
-    bool notice_came = false;
-    void* notice_request = nullptr;
-    Hello hello;
-    Transfer* hello_out = nullptr;
-    Transfer* hello_in = nullptr;
-    bool greeted = false;  // its hello has come
-    std::array<Transfer*, 2> early_out{};
-    std::array<Transfer*, 2> early_in{};
+    int64_t left_at_ns = 0;  // when we saw that it had left; 0: it has not
   };
-  friend struct Ucx;
 
   explicit Messenger(const UcxOptions& options);
   absl::Status Open();
   absl::Status ConnectPeers(const std::vector<std::string>& addresses);
   absl::Status Greet();
-  bool Greeted(int peer);
-  absl::Status GreetingFailure(int peer) const;
-  absl::Status GreetingTimeout() const;
-  Transfer* Claim(int peer, int64_t bytes, bool receives);
-  void Completed(Transfer* transfer, int ucs_status, int64_t bytes);
-  void Failed(int peer, const char* why);
-  void ListenForNotice(int peer);
+  absl::Status PollWhileGreeting();
+  absl::Status WhyGone(int peer) const;
+
+  // What follows runs under mutex_.
+  void OnCompleted(Transfer& transfer, Completion completion, int64_t bytes, const char* error) override;
+  void OnEndpointFailed(int peer, const char* error) override;
+  void NoteFailure(int peer, const char* error);
+  void NoteLost();
+  absl::Status BreakIfAborted();
   absl::Status CheckPeers();
+  absl::Status BreakOnFailure(bool unexplained);
+  bool LeftOwing(int peer);
   absl::Status Break(absl::Status status, Notice::Kind kind, int about);
-  void Drain();
-  void Leave();
-  void DropEndpoints();
-  void SayFarewell(int64_t patience_ns);
+  void TellPeers(const Notice& notice, int64_t patience_ns);
 
   const UcxOptions options_;
   int rank_ = 0;
   std::string address_;
+
+  std::mutex mutex_;
   Liveness liveness_;
   std::vector<Peer> peers_;  // by rank
-  std::vector<Transfer> transfers_;
-  Hello hello_;               // ours
-  std::vector<char> early_;   // while connecting
-  Notice farewell_;           // ours
-  int unsaid_ = 0;            // messages of the farewell that are not yet on their way
-  std::unique_ptr<Ucx> ucx_;  // last: the worker goes before what its callbacks write to
-
+  TransferPool transfers_;
+  std::unique_ptr<Handshake> handshake_;  // while connecting; its buffers go after the worker
+  Notices notices_;
   bool connected_ = false;
-  uint32_t sequence_ = 0;  // of the collective in progress or, between two, of the last one
   absl::Status broken_;
-  absl::Status transfer_error_;  // the ranks disagree about a message
-  absl::Status failure_;         // of a message on this host, while its cause is not known
+  absl::Status mismatch_;  // the ranks disagree about a message
+  absl::Status failure_;   // of a message on this host, while its cause is not known
   int64_t failed_at_ns_ = 0;
-  int64_t idle_ = 0;
-  int64_t busy_ = 0;
-  int64_t next_check_ns_ = 0;
+  int next_group_ = 1;  // 0 is the world
 
   std::atomic<bool> abort_requested_{false};
   std::mutex abort_mutex_;
   std::string abort_reason_;  // guarded by abort_mutex_
+
+  UcxWorker worker_;  // last: it goes before what its callbacks write to
 };
 
 }  // namespace galley::comm

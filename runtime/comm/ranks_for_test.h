@@ -42,6 +42,12 @@ class TestLine {
   int fd_;
 };
 
+// The stream of the calling thread.
+inline Stream& Cpu() {
+  thread_local Stream stream = CpuStream(1);
+  return stream;
+}
+
 // A value that all ranks and the test see. Make it before the ranks.
 template <class T>
 class Shared {

@@ -1,5 +1,6 @@
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "runtime/base/check.h"
 #include "runtime/comm/group.h"
@@ -7,47 +8,74 @@
 namespace galley::comm {
 namespace {
 
-class SelfGroup : public Group {
+// What an abort leaves behind.
+class AbortReason {
  public:
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-
-  absl::Status AllReduceSum(View) override { return Check(); }
-  absl::Status AllReduceMax(View) override { return Check(); }
-  absl::Status ReduceScatterSum(View data, View shard) override { return Copy(data, shard); }
-  absl::Status AllGather(View shard, View data) override { return Copy(shard, data); }
-  absl::Status Broadcast(View, int root) override {
-    CHECK_EQ(root, 0);
-    return Check();
-  }
-  absl::Status Barrier() override { return Check(); }
-
-  void Abort(const std::string& reason) override {
+  void Set(const std::string& reason) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (aborted_.ok()) aborted_ = absl::AbortedError(reason);
+    if (status_.ok()) status_ = absl::AbortedError(reason);
+  }
+  absl::Status Get() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return status_;
   }
 
  private:
-  absl::Status Check() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    return aborted_;
+  mutable std::mutex mutex_;
+  absl::Status status_;
+};
+
+class SelfGroup : public Group {
+ public:
+  explicit SelfGroup(std::shared_ptr<AbortReason> aborted) : aborted_(std::move(aborted)) {}
+
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+
+  absl::Status AllReduceSum(Stream&, View) override { return aborted_->Get(); }
+  absl::Status AllReduceMax(Stream&, View) override { return aborted_->Get(); }
+  absl::Status ReduceScatterSum(Stream& stream, View data, View shard) override {
+    return Copy(stream, data, shard);
+  }
+  absl::Status AllGather(Stream& stream, View shard, View data) override { return Copy(stream, shard, data); }
+  absl::Status Broadcast(Stream&, View, int root) override {
+    CHECK_EQ(root, 0);
+    return aborted_->Get();
+  }
+  absl::Status Barrier() override { return aborted_->Get(); }
+
+  absl::Status Send(Stream&, View, int to) override { return Nobody(to); }
+  absl::Status Recv(Stream&, View, int from) override { return Nobody(from); }
+
+  absl::StatusOr<std::unique_ptr<Group>> Split(int /*color*/, int /*key*/) override {
+    if (absl::Status aborted = aborted_->Get(); !aborted.ok()) return aborted;
+    return std::make_unique<SelfGroup>(aborted_);
   }
 
-  absl::Status Copy(View from, View to) {
+  void Abort(const std::string& reason) override { aborted_->Set(reason); }
+
+ private:
+  absl::Status Nobody(int rank) const {
+    CHECK(false) << "rank " << rank << " in a group of one";
+    return aborted_->Get();
+  }
+
+  absl::Status Copy(Stream&, View from, View to) const {
     CHECK(from.dtype == to.dtype && from.contiguous() && to.contiguous());
     CHECK_EQ(from.elements(), to.elements());
     if (from.data != to.data && from.bytes() > 0) {
       std::memcpy(to.data, from.data, static_cast<size_t>(from.bytes()));
     }
-    return Check();
+    return aborted_->Get();
   }
 
-  std::mutex mutex_;
-  absl::Status aborted_;
+  const std::shared_ptr<AbortReason> aborted_;  // shared with the groups split from this one
 };
 
 }  // namespace
 
-std::unique_ptr<Group> MakeSelfGroup() { return std::make_unique<SelfGroup>(); }
+std::unique_ptr<Group> MakeSelfGroup() {
+  return std::make_unique<SelfGroup>(std::make_shared<AbortReason>());
+}
 
 }  // namespace galley::comm

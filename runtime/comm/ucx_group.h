@@ -6,8 +6,9 @@
 // that goes without a word (power, cable) is for the controller to notice: Abort.
 //
 // Algorithms: a ring for large all-reduce, reduce-scatter and all-gather; recursive doubling for small
-// all-reduce; a binomial tree for broadcast; dissemination for barrier. Memory: about 2 MiB of staging.
-// UCX_* variables in the environment are obeyed.
+// all-reduce; a binomial tree for broadcast; dissemination for barrier. Memory: about 2 MiB of staging a
+// group. It works on the host's memory and completes a stream's work before it begins (group.h). UCX_*
+// variables in the environment are obeyed.
 #pragma once
 
 #include <memory>

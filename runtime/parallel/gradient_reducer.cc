@@ -13,7 +13,7 @@ constexpr int64_t kLineElements = 64 / sizeof(float);
 }  // namespace
 
 GradientReducer::GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes)
-    : group_(group), flat_(flat) {
+    : group_(group), flat_(flat), stream_(CpuStream(1)) {
   CHECK(flat.dtype == DType::kF32 && flat.contiguous()) << "gradients are one contiguous f32 buffer";
   CHECK_GT(bucket_bytes, 0);
   const int64_t elements = (bucket_bytes + int64_t{sizeof(float)} - 1) / int64_t{sizeof(float)};
@@ -79,7 +79,7 @@ void GradientReducer::Loop() {
     handed_.wait(next, std::memory_order_acquire);
     if (stop_.load(std::memory_order_acquire)) return;
     if (handed_.load(std::memory_order_acquire) == next) continue;
-    if (status_.ok()) status_ = group_->AllReduceSum(Bucket(bucket));
+    if (status_.ok()) status_ = group_->AllReduceSum(stream_, Bucket(bucket));
     bucket = bucket + 1 == buckets_ ? 0 : bucket + 1;
     done_.store(++next, std::memory_order_release);
     done_.notify_one();

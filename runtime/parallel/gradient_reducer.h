@@ -6,10 +6,14 @@
 //   ... backward: reducer.ReadyDownTo(offset) after each block ...
 //   RETURN_IF_ERROR(reducer.Finish());   // every element now holds the sum over ranks
 //
+// The sums run on a stream of the reducer's own: a stream belongs to one thread, and the backward pass is
+// using the step's. On a CPU an element is final when ReadyDownTo is called; on a device ReadyDownTo is to
+// record an Event on the step's stream that the reducer's waits for.
+//
 // Buckets and their order depend on the buffer's and the buckets' size only, so the bits are the same in
-// every run with the same ranks. Between Begin and Finish nobody else may use the group; outside it is the
-// caller's. Nothing is allocated after construction. With a group of one nothing happens and there is no
-// thread.
+// every run with the same ranks. Between Begin and Finish nobody else may use the group, but other
+// groups of its connection may be used; outside it is the caller's. Nothing is allocated after construction.
+// With a group of one nothing happens and there is no thread.
 //
 // Threads: Begin, ReadyDownTo and Finish are called by one thread.
 #pragma once
@@ -20,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "runtime/comm/group.h"
+#include "runtime/tensor/stream.h"
 #include "runtime/tensor/view.h"
 
 namespace galley::parallel {
@@ -61,7 +66,8 @@ class GradientReducer {
   std::atomic<uint32_t> done_{0};
   std::atomic<bool> stop_{false};
   absl::Status status_;  // written by the thread before done_, read after it
-  std::thread thread_;
+  Stream stream_;
+  std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace galley::parallel

@@ -36,7 +36,8 @@ std::vector<float> ByHand(Group& group, int64_t count, int64_t bucket) {
   std::vector<float> v = Parts(group.rank(), count);
   for (int64_t end = count; end > 0; end -= bucket) {
     int64_t begin = std::max<int64_t>(end - bucket, 0);
-    EXPECT_TRUE(group.AllReduceSum(View(v.data() + begin, DType::kF32, Shape{end - begin})).ok());
+    EXPECT_TRUE(
+        group.AllReduceSum(comm::Cpu(), View(v.data() + begin, DType::kF32, Shape{end - begin})).ok());
   }
   return v;
 }
@@ -65,7 +66,7 @@ TEST_P(GradientReducerTest, EqualsAllReduceOfItsBucketsBitForBitHoweverTheProduc
       EXPECT_EQ(flat, expected) << "stride " << stride;
       // In between the group is the caller's.
       double norm = group.rank();
-      EXPECT_TRUE(group.AllReduceSum(View(&norm, DType::kF64, Shape{})).ok());
+      EXPECT_TRUE(group.AllReduceSum(comm::Cpu(), View(&norm, DType::kF64, Shape{})).ok());
       EXPECT_EQ(norm, group.size() * (group.size() - 1) / 2);
     }
     return Digest(flat);
@@ -78,7 +79,7 @@ class HeldGroup : public Group {
  public:
   int rank() const override { return 0; }
   int size() const override { return 2; }
-  absl::Status AllReduceSum(View data) override {
+  absl::Status AllReduceSum(Stream&, View data) override {
     int index = calls.load();
     begins[index] = static_cast<float*>(data.data);
     counts[index] = data.elements();
@@ -86,10 +87,13 @@ class HeldGroup : public Group {
     calls.notify_all();
     return fail_at == index ? absl::UnavailableError("rank 1 was lost") : absl::OkStatus();
   }
-  absl::Status AllReduceMax(View) override { return absl::OkStatus(); }
-  absl::Status ReduceScatterSum(View, View) override { return absl::OkStatus(); }
-  absl::Status AllGather(View, View) override { return absl::OkStatus(); }
-  absl::Status Broadcast(View, int) override { return absl::OkStatus(); }
+  absl::Status AllReduceMax(Stream&, View) override { return absl::OkStatus(); }
+  absl::Status ReduceScatterSum(Stream&, View, View) override { return absl::OkStatus(); }
+  absl::Status AllGather(Stream&, View, View) override { return absl::OkStatus(); }
+  absl::Status Broadcast(Stream&, View, int) override { return absl::OkStatus(); }
+  absl::Status Send(Stream&, View, int) override { return absl::OkStatus(); }
+  absl::Status Recv(Stream&, View, int) override { return absl::OkStatus(); }
+  absl::StatusOr<std::unique_ptr<Group>> Split(int, int) override { return std::make_unique<HeldGroup>(); }
   absl::Status Barrier() override { return absl::OkStatus(); }
   void Abort(const std::string& reason) override { aborted = reason; }
 

@@ -45,14 +45,14 @@ void Batches::AskAhead() {
   }
 }
 
-NextSample TrainSamples(const plan::Plan& plan, int64_t rank, int64_t first_step) {
+NextSample TrainSamples(const plan::Plan& plan, int64_t data_rank, int64_t first_step) {
   int64_t micro_batch = 0;
   int64_t step = first_step;
   int64_t consumed = plan.batch.SamplesAfter(first_step);
-  return [&plan, rank, micro_batch, step, consumed]() mutable -> int64_t {
+  return [&plan, data_rank, micro_batch, step, consumed]() mutable -> int64_t {
     if (step >= plan.total_steps) return -1;
     int64_t micro = plan.batch.micro(), ranks = plan.mesh.data;
-    int64_t first = consumed + (micro_batch * ranks + rank) * micro;
+    int64_t first = consumed + (micro_batch * ranks + data_rank) * micro;
     if (++micro_batch == plan.batch.MicroBatchesAt(consumed, ranks)) {
       micro_batch = 0;
       ++step;
@@ -62,16 +62,16 @@ NextSample TrainSamples(const plan::Plan& plan, int64_t rank, int64_t first_step
   };
 }
 
-EvaluationSamples::EvaluationSamples(const plan::Plan& plan, int64_t rank)
+EvaluationSamples::EvaluationSamples(const plan::Plan& plan, int64_t data_rank)
     : micro_(plan.batch.micro()),
-      ranks_(plan.mesh.data),
-      rank_(rank),
-      micro_batches_(plan.evaluation.samples() / (micro_ * ranks_)) {}
+      data_ranks_(plan.mesh.data),
+      data_rank_(data_rank),
+      micro_batches_(plan.evaluation.samples() / (micro_ * data_ranks_)) {}
 
 int64_t EvaluationSamples::Next() {
   if (left_ == 0) return -1;
   int64_t m = micro_batches_ - left_--;
-  return (m * ranks_ + rank_) * micro_;
+  return (m * data_ranks_ + data_rank_) * micro_;
 }
 
 }  // namespace galley::train

@@ -47,20 +47,20 @@ class Batches {
 };
 
 // This rank's micro-batches from step index `first_step` to the end of the plan, along the batch ramp:
-// micro-batch m of a step takes samples [consumed + (m * ranks + rank) * micro, + micro). `plan` must outlive
-// the result.
-NextSample TrainSamples(const plan::Plan& plan, int64_t rank, int64_t first_step);
+// micro-batch m of a step takes samples [consumed + (m * mesh.data + data_rank) * micro, + micro), where
+// data_rank is the rank's coordinate along the mesh's data axis. `plan` must outlive the result.
+NextSample TrainSamples(const plan::Plan& plan, int64_t data_rank, int64_t first_step);
 
-// Evaluations one after the other, each over the same prefix of the split, dealt to ranks like training.
+// Evaluations one after the other, each over the same prefix of the split, dealt to data ranks like training.
 class EvaluationSamples {
  public:
-  EvaluationSamples(const plan::Plan& plan, int64_t rank);
+  EvaluationSamples(const plan::Plan& plan, int64_t data_rank);
   int64_t micro_batches() const { return micro_batches_; }  // of each rank
   void Begin() { left_ = micro_batches_; }                  // allows one evaluation
   int64_t Next();
 
  private:
-  int64_t micro_, ranks_, rank_, micro_batches_, left_ = 0;
+  int64_t micro_, data_ranks_, data_rank_, micro_batches_, left_ = 0;
 };
 
 // What one evaluation reads.

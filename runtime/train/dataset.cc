@@ -86,11 +86,11 @@ absl::StatusOr<std::unique_ptr<data::Loader>> DataSet::MakeTrainLoader() const {
 }
 
 absl::StatusOr<std::vector<ValidationSet>> DataSet::MakeValidation(const plan::Plan& plan,
-                                                                   int64_t rank) const {
+                                                                   int64_t data_rank) const {
   std::vector<ValidationSet> sets;
   if (plan.evaluation.Count() == 0) return sets;
   const auto add = [&](const std::string& name, std::unique_ptr<data::Loader> loader) {
-    auto samples = std::make_unique<EvaluationSamples>(plan, rank);
+    auto samples = std::make_unique<EvaluationSamples>(plan, data_rank);
     ValidationSet set{.name = name, .samples = std::move(samples), .batches = {}};
     set.batches = std::make_unique<Batches>(std::move(loader), shape_,
                                             [samples = set.samples.get()] { return samples->Next(); });

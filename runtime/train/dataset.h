@@ -32,9 +32,9 @@ class DataSet {
 
   const BatchShape& shape() const { return shape_; }
   absl::StatusOr<std::unique_ptr<data::Loader>> MakeTrainLoader() const;
-  // This rank's share of every validation set: the split's, then those with a name. None when the run never
-  // evaluates. `plan` must outlive the result.
-  absl::StatusOr<std::vector<ValidationSet>> MakeValidation(const plan::Plan& plan, int64_t rank) const;
+  // The share of a data rank in every validation set: the split's, then those with a name. None when the run
+  // never evaluates. `plan` must outlive the result.
+  absl::StatusOr<std::vector<ValidationSet>> MakeValidation(const plan::Plan& plan, int64_t data_rank) const;
 
  private:
   DataSet() = default;

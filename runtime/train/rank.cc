@@ -16,6 +16,7 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/comm/group.h"
 #include "runtime/comm/ucx_group.h"
+#include "runtime/parallel/groups.h"
 #include "runtime/plan/inventory.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/train/batches.h"
@@ -49,11 +50,12 @@ absl::StatusOr<prepare::Prepared> PrepareRank(const v1::Start& start) {
 
 // Offers this rank's address and connects when trainerd has passed on those of all. A run of one rank takes
 // the same way but needs no transport.
-absl::StatusOr<std::unique_ptr<comm::Group>> Join(link::Client& client, const v1::Start& start) {
+absl::StatusOr<std::unique_ptr<comm::Group>> Join(link::Client& client, const v1::Start& start,
+                                                  const plan::Mesh& mesh) {
   std::unique_ptr<comm::UcxEndpoint> endpoint;
   v1::Report ready;
   ready.mutable_ready();
-  if (start.world() > 1) {
+  if (mesh.world() > 1) {
     uint64_t cookie = Hash64(start.run_id(), static_cast<uint64_t>(start.attempt()));
     ASSIGN_OR_RETURN(endpoint, comm::UcxEndpoint::Create({.cookie = cookie}));
     ready.mutable_ready()->set_address(endpoint->address());
@@ -64,7 +66,7 @@ absl::StatusOr<std::unique_ptr<comm::Group>> Join(link::Client& client, const v1
   if (order->has_abort()) return absl::AbortedError(order->abort().reason());
   if (order->has_stop()) return absl::CancelledError(order->stop().reason());
   if (!order->has_peers()) return absl::InternalError(absl::StrCat("not Peers: ", order->ShortDebugString()));
-  if (start.world() == 1) return comm::MakeSelfGroup();
+  if (mesh.world() == 1) return comm::MakeSelfGroup();
   std::vector<std::string> addresses(order->peers().addresses().begin(), order->peers().addresses().end());
   return endpoint->Connect(start.rank(), addresses);
 }
@@ -92,7 +94,7 @@ checkpoint::Facts Origin(const v1::Start& start, const prepare::Prepared& prepar
           {"host", checkpoint::Fact(host)},
           {"attempt_start_unix_ms", checkpoint::Fact(absl::ToUnixMillis(absl::Now()))},
           {"plan_hash", checkpoint::Fact(prepared.plan.hash)},
-          {"ranks", checkpoint::Fact(int64_t{start.world()})},
+          {"ranks", checkpoint::Fact(prepared.plan.mesh.world())},
           {"inventory", checkpoint::Fact(plan::InventoryToJson(prepared.plan.inventory))}};
 }
 
@@ -102,10 +104,11 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   const plan::Plan& plan = prepared.plan;
   ASSIGN_OR_RETURN(DataSet data, DataSet::Open(prepared));
   client.SetProgress("load", 0, 1);
-  ASSIGN_OR_RETURN(std::unique_ptr<comm::Group> group, Join(client, start));
+  ASSIGN_OR_RETURN(std::unique_ptr<comm::Group> world, Join(client, start, plan.mesh));
+  ASSIGN_OR_RETURN(const parallel::Groups groups, parallel::Groups::Split(world.get(), plan.mesh));
   client.SetProgress("load", 0, 2);
   ASSIGN_OR_RETURN(std::unique_ptr<Stepper> stepper,
-                   Stepper::Create(prepared.spec, plan.card, group.get(), start.threads()));
+                   Stepper::Create(prepared.spec, plan.card, groups, start.threads()));
   client.SetProgress("load", 0, 3);
 
   RunState state;
@@ -120,21 +123,24 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   SaverOptions options;
   options.directory = start.checkpoint_dir();
   options.rank = start.rank();
-  options.world = start.world();
+  options.world = static_cast<int>(plan.mesh.world());
   options.attempt = start.attempt();
   options.keep_last = plan.checkpoints.keep_last();
   options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
   if (start.rank() == 0) {
     RETURN_IF_ERROR(checkpoint::Claim(options.directory, options.attempt, start.run_id()));
   }
-  auto share = checkpoint::Share(stepper->StateItems(), start.rank(), start.world());
+  // The ranks of a data group hold the same state: each saves its share of it.
+  const int64_t data_rank = groups.coordinate.data;
+  auto share =
+      checkpoint::Share(stepper->StateItems(), static_cast<int>(data_rank), static_cast<int>(plan.mesh.data));
   ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, Saver::Create(options, std::move(share), client));
   ASSIGN_OR_RETURN(auto train_loader, data.MakeTrainLoader());
-  Batches batches(std::move(train_loader), data.shape(), TrainSamples(plan, start.rank(), state.step));
-  ASSIGN_OR_RETURN(std::vector<ValidationSet> validation, data.MakeValidation(plan, start.rank()));
+  Batches batches(std::move(train_loader), data.shape(), TrainSamples(plan, data_rank, state.step));
+  ASSIGN_OR_RETURN(std::vector<ValidationSet> validation, data.MakeValidation(plan, data_rank));
   if (start.rank() == 0) RETURN_IF_ERROR(data.CheckCache(batches, validation));
 
-  Orders orders(client, {.abort = [&group](const std::string& reason) { group->Abort(reason); },
+  Orders orders(client, {.abort = [&world](const std::string& reason) { world->Abort(reason); },
                          .shard = [&saver](const v1::ShardReport& shard) { saver->OnShard(shard); }});
   v1::Report training;
   training.mutable_training()->set_step(state.step);

@@ -40,10 +40,11 @@ std::optional<int64_t> AvailableMemory() {
 
 class Engine : public Stepper {
  public:
-  Engine(const recipe::RecipeSpec& spec, const plan::ModelCard& card, comm::Group* group, int threads)
+  Engine(const recipe::RecipeSpec& spec, const plan::ModelCard& card, const parallel::Groups* groups,
+         int threads)
       : spec_(spec),
         card_(card),
-        group_(group),
+        groups_(groups),
         threads_(threads),
         compute_(ElementOf(spec.precision.compute)),
         rows_(spec.batch.micro * spec.model.context),
@@ -71,13 +72,13 @@ class Engine : public Stepper {
     Lay(kept_, scratch_);
     table_.Bind(weights_, master_, grads_);
     models::InitWeights(table_, static_cast<uint64_t>(spec_.train.seed), threads_, master_);
-    reducer_.emplace(group_, grads_, bucket_bytes);
+    reducer_.emplace(groups_->data.get(), grads_, bucket_bytes);
     Restored(0);
   }
 
   absl::StatusOr<StepResult> Run(const StepInput& input) override {
     CHECK_GT(input.micro_batches, 0);
-    const int64_t tokens = input.micro_batches * rows_ * group_->size();
+    const int64_t tokens = input.micro_batches * rows_ * groups_->mesh.data;
     ops::Zero(stream_, grads_);
     ops::Zero(stream_, loss_);
     for (int64_t m = 0; m < input.micro_batches; ++m) {
@@ -87,10 +88,10 @@ class Engine : public Stepper {
       Backward(batch, m + 1 == input.micro_batches);
     }
     RETURN_IF_ERROR(reducer_->Finish());
-    RETURN_IF_ERROR(group_->AllReduceSum(loss_));
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream_, loss_));
     if (!input.flags.empty()) {
-      RETURN_IF_ERROR(group_->AllReduceMax(
-          View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
+      RETURN_IF_ERROR(groups_->world->AllReduceMax(
+          stream_, View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
     }
     ASSIGN_OR_RETURN(const double loss, MeanLoss());
     // Gradients were divided by all places of the step, before anyone could know how many have a label. 1
@@ -115,7 +116,7 @@ class Engine : public Stepper {
       batch.backward = false;
       Forward(batch);
     }
-    RETURN_IF_ERROR(group_->AllReduceSum(loss_));
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream_, loss_));
     return MeanLoss();
   }
 
@@ -196,7 +197,7 @@ class Engine : public Stepper {
 
   const recipe::RecipeSpec spec_;
   const plan::ModelCard card_;
-  comm::Group* group_;
+  const parallel::Groups* const groups_;  // null when only memory is measured
   const int threads_;
   const DType compute_;
   const int64_t rows_;  // tokens of a micro-batch
@@ -217,9 +218,10 @@ class Engine : public Stepper {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpec& spec,
-                                                         const plan::ModelCard& card, comm::Group* group,
-                                                         int threads, int64_t bucket_bytes) {
-  auto engine = std::make_unique<Engine>(spec, card, group, threads);
+                                                         const plan::ModelCard& card,
+                                                         const parallel::Groups& groups, int threads,
+                                                         int64_t bucket_bytes) {
+  auto engine = std::make_unique<Engine>(spec, card, &groups, threads);
   Arena kept, scratch;
   engine->Lay(kept, scratch);
   const int64_t bytes = kept.peak() + scratch.peak();

@@ -11,7 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/comm/group.h"
+#include "runtime/parallel/groups.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
 #include "runtime/tensor/view.h"
@@ -49,11 +49,12 @@ class Stepper {
   // enough that several go while the backward pass runs.
   static constexpr int64_t kBucketBytes = int64_t{16} << 20;
 
-  // Weights are initialised from spec.train.seed; moments are zero. `group` must outlive the stepper; its
-  // calls all come from one thread at a time. kResourceExhausted when the memory can not be had.
+  // Weights are initialised from spec.train.seed; moments are zero. `groups` must outlive the stepper; the
+  // calls of each all come from one thread at a time. kResourceExhausted when the memory can not be had.
   static absl::StatusOr<std::unique_ptr<Stepper>> Create(const recipe::RecipeSpec& spec,
-                                                         const plan::ModelCard& card, comm::Group* group,
-                                                         int threads, int64_t bucket_bytes = kBucketBytes);
+                                                         const plan::ModelCard& card,
+                                                         const parallel::Groups& groups, int threads,
+                                                         int64_t bucket_bytes = kBucketBytes);
   // What Create would take, without taking it: the measuring pass. Ops take scratch of their own beside it,
   // when a shape first runs (ModelCard::scratch_bytes).
   static int64_t MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card);

@@ -33,7 +33,7 @@ recipe::RecipeSpec Spec(recipe::Compute compute) {
 class StepperTest : public testing::TestWithParam<recipe::Compute> {
  protected:
   std::unique_ptr<Stepper> Make() {
-    auto stepper = Stepper::Create(spec_, card_, group_.get(), 1);
+    auto stepper = Stepper::Create(spec_, card_, groups_, 1);
     EXPECT_TRUE(stepper.ok()) << stepper.status();
     return *std::move(stepper);
   }
@@ -81,7 +81,8 @@ class StepperTest : public testing::TestWithParam<recipe::Compute> {
 
   recipe::RecipeSpec spec_ = Spec(GetParam());
   plan::ModelCard card_ = models::Describe(spec_);
-  std::unique_ptr<comm::Group> group_ = comm::MakeSelfGroup();
+  std::unique_ptr<comm::Group> world_ = comm::MakeSelfGroup();
+  parallel::Groups groups_ = *parallel::Groups::Split(world_.get(), {});
   std::vector<int32_t> tokens_ = std::vector<int32_t>(24), labels_ = tokens_;
 };
 
@@ -240,7 +241,7 @@ TEST_P(StepperTest, MemoryIsMeasuredWithoutTakingIt) {
   spec_.model.ffn = 1 << 18;
   card_ = models::Describe(spec_);
   EXPECT_GT(Stepper::MemoryBytes(spec_, card_), int64_t{1} << 40);
-  auto refused = Stepper::Create(spec_, card_, group_.get(), 1);
+  auto refused = Stepper::Create(spec_, card_, groups_, 1);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(refused.status().message(), HasSubstr("lower batch.micro"));
 }

@@ -70,7 +70,9 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
 
   std::unique_ptr<comm::Group> self = comm::MakeSelfGroup();
   comm::Group* group = options.group != nullptr ? options.group : self.get();
-  auto stepper = train::Stepper::Create(spec, card, group, options.threads, options.bucket_bytes);
+  auto groups = parallel::Groups::Split(group, {.data = group->size()});
+  CHECK(groups.ok()) << groups.status();
+  auto stepper = train::Stepper::Create(spec, card, *groups, options.threads, options.bucket_bytes);
   CHECK(stepper.ok()) << stepper.status();
   Samples samples(spec.batch.micro, spec.model.context);
 
@@ -78,9 +80,9 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
   out.reserve(kSteps);
   int64_t consumed = 0;
   for (int i = 0; i < kSteps; ++i) {
-    const int64_t ranks = group->size();
+    const int64_t ranks = groups->mesh.data;
     auto next = [&](int64_t m) -> absl::StatusOr<train::TokenBatch> {
-      return samples.From(consumed + (m * ranks + group->rank()) * spec.batch.micro);
+      return samples.From(consumed + (m * ranks + groups->coordinate.data) * spec.batch.micro);
     };
     Step step{.global_batch = ramp.GlobalBatchAt(consumed), .lr = rate.LrAt(consumed)};
     auto result =

@@ -71,7 +71,9 @@ TEST(Flags, BecomeTheMaximumOverRanks) {
   std::vector<int32_t> ids(static_cast<size_t>(spec.batch.micro * spec.model.context), 3);
   View view(ids.data(), DType::kI32, {spec.batch.micro, spec.model.context});
   ThreadGroup(2).Run([&](comm::Group* group) {
-    auto stepper = train::Stepper::Create(spec, card, group, 1);
+    auto groups = parallel::Groups::Split(group, {.data = 2});
+    ASSERT_TRUE(groups.ok());
+    auto stepper = train::Stepper::Create(spec, card, *groups, 1);
     ASSERT_TRUE(stepper.ok());
     std::array<int64_t, 3> flags = {group->rank(), 0, 1 - group->rank()};
     auto next = [&](int64_t) -> absl::StatusOr<train::TokenBatch> { return train::TokenBatch{view, view}; };

@@ -1,8 +1,10 @@
 #include "tests/golden/thread_group.h"
 
 #include <algorithm>
+#include <barrier>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "runtime/base/check.h"
 #include "runtime/base/status.h"
@@ -32,73 +34,110 @@ void Set(View v, int64_t i, double x) {
 
 }  // namespace
 
+struct ThreadGroup::Meeting {
+  explicit Meeting(int size) : barrier(size), slots(static_cast<size_t>(size)) {}
+  std::barrier<> barrier;
+  std::vector<View> slots;  // what each rank brought to the collective under way
+};
+
 class ThreadGroup::Member : public comm::Group {
  public:
-  Member(ThreadGroup* all, int rank) : all_(all), rank_(rank) {}
+  Member(std::shared_ptr<Meeting> all, int rank) : all_(std::move(all)), rank_(rank) {}
   int rank() const override { return rank_; }
-  int size() const override { return static_cast<int>(all_->slots_.size()); }
+  int size() const override { return static_cast<int>(all_->slots.size()); }
 
-  absl::Status AllReduceSum(View data) override {
+  absl::Status AllReduceSum(Stream&, View data) override {
     return Reduce(data, [](double a, double b) { return a + b; });
   }
-  absl::Status AllReduceMax(View data) override {
+  absl::Status AllReduceMax(Stream&, View data) override {
     return Reduce(data, [](double a, double b) { return std::max(a, b); });
   }
-  absl::Status ReduceScatterSum(View data, View shard) override {
-    RETURN_IF_ERROR(AllReduceSum(data));
+  absl::Status ReduceScatterSum(Stream& stream, View data, View shard) override {
+    RETURN_IF_ERROR(AllReduceSum(stream, data));
     const auto bytes = static_cast<size_t>(shard.bytes());
     std::memcpy(shard.data, static_cast<char*>(data.data) + static_cast<size_t>(rank_) * bytes, bytes);
     return absl::OkStatus();
   }
-  absl::Status AllGather(View shard, View data) override {
+  absl::Status AllGather(Stream&, View shard, View data) override {
     const auto bytes = static_cast<size_t>(shard.bytes());
     Bring(shard);
-    for (size_t r = 0; r < all_->slots_.size(); ++r) {
-      std::memcpy(static_cast<char*>(data.data) + r * bytes, all_->slots_[r].data, bytes);
+    for (size_t r = 0; r < all_->slots.size(); ++r) {
+      std::memcpy(static_cast<char*>(data.data) + r * bytes, all_->slots[r].data, bytes);
     }
-    all_->barrier_.arrive_and_wait();
+    all_->barrier.arrive_and_wait();
     return absl::OkStatus();
   }
-  absl::Status Broadcast(View data, int root) override {
+  absl::Status Broadcast(Stream&, View data, int root) override {
     Bring(data);
     if (rank_ != root) {
-      std::memcpy(data.data, all_->slots_[static_cast<size_t>(root)].data, static_cast<size_t>(data.bytes()));
+      std::memcpy(data.data, all_->slots[static_cast<size_t>(root)].data, static_cast<size_t>(data.bytes()));
     }
-    all_->barrier_.arrive_and_wait();
+    all_->barrier.arrive_and_wait();
     return absl::OkStatus();
   }
   absl::Status Barrier() override {
-    all_->barrier_.arrive_and_wait();
+    all_->barrier.arrive_and_wait();
     return absl::OkStatus();
   }
+  absl::Status Send(Stream&, View, int to) override { return Unsupported(to); }
+  absl::Status Recv(Stream&, View, int from) override { return Unsupported(from); }
+
+  absl::StatusOr<std::unique_ptr<comm::Group>> Split(int color, int key) override {
+    struct Wish {
+      int color, key;
+      std::shared_ptr<Meeting> made;
+    };
+    Wish own{color, key, nullptr};
+    Bring(View(&own, DType::kU8, {}));
+    const auto wish = [this](int r) { return static_cast<Wish*>(all_->slots[static_cast<size_t>(r)].data); };
+    std::vector<int> members;
+    for (int r = 0; r < size(); ++r) {
+      if (wish(r)->color == color) members.push_back(r);
+    }
+    std::stable_sort(members.begin(), members.end(),
+                     [&](int a, int b) { return wish(a)->key < wish(b)->key; });
+    if (members[0] == rank_) own.made = std::make_shared<Meeting>(static_cast<int>(members.size()));
+    all_->barrier.arrive_and_wait();
+    const std::shared_ptr<Meeting> made = wish(members[0])->made;
+    all_->barrier.arrive_and_wait();
+    const auto index = std::find(members.begin(), members.end(), rank_) - members.begin();
+    return std::make_unique<Member>(made, static_cast<int>(index));
+  }
+
   void Abort(const std::string& reason) override { CHECK(false) << reason; }
 
  private:
+  static absl::Status Unsupported(int rank) {
+    CHECK(false) << "no messages between threads: to or from rank " << rank;
+    return absl::OkStatus();
+  }
+
   void Bring(View mine) {
-    all_->slots_[static_cast<size_t>(rank_)] = mine;
-    all_->barrier_.arrive_and_wait();
+    all_->slots[static_cast<size_t>(rank_)] = mine;
+    all_->barrier.arrive_and_wait();
   }
 
   absl::Status Reduce(View data, double (*join)(double, double)) {
     Bring(data);
     std::vector<double> result(static_cast<size_t>(data.elements()));
     for (int64_t i = 0; i < data.elements(); ++i) {
-      double x = Get(all_->slots_[0], i);
-      for (size_t r = 1; r < all_->slots_.size(); ++r) x = join(x, Get(all_->slots_[r], i));
+      double x = Get(all_->slots[0], i);
+      for (size_t r = 1; r < all_->slots.size(); ++r) x = join(x, Get(all_->slots[r], i));
       result[static_cast<size_t>(i)] = x;
     }
-    all_->barrier_.arrive_and_wait();
+    all_->barrier.arrive_and_wait();
     for (int64_t i = 0; i < data.elements(); ++i) Set(data, i, result[static_cast<size_t>(i)]);
-    all_->barrier_.arrive_and_wait();
+    all_->barrier.arrive_and_wait();
     return absl::OkStatus();
   }
 
-  ThreadGroup* all_;
+  std::shared_ptr<Meeting> all_;
   int rank_;
 };
 
-ThreadGroup::ThreadGroup(int size) : barrier_(size), slots_(static_cast<size_t>(size)) {
-  for (int r = 0; r < size; ++r) members_.push_back(std::make_unique<Member>(this, r));
+ThreadGroup::ThreadGroup(int size) {
+  auto all = std::make_shared<Meeting>(size);
+  for (int r = 0; r < size; ++r) members_.push_back(std::make_unique<Member>(all, r));
 }
 
 ThreadGroup::~ThreadGroup() = default;

@@ -1,7 +1,6 @@
 // For tests: ranks as threads of one process. Sums in rank order.
 #pragma once
 
-#include <barrier>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,9 +19,8 @@ class ThreadGroup {
   void Run(const std::function<void(comm::Group* group)>& body) const;
 
  private:
+  struct Meeting;
   class Member;
-  std::barrier<> barrier_;
-  std::vector<View> slots_;  // what each rank brought to the collective under way
   std::vector<std::unique_ptr<Member>> members_;
 };
 

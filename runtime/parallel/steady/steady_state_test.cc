@@ -24,8 +24,8 @@ TEST(SteadyState, StepsOfReducingAllocateNothing) {
         reducer.Begin();
         for (int64_t offset = kCount - 1000; offset > 0; offset -= 100'000) reducer.ReadyDownTo(offset);
         absl::Status status = reducer.Finish();
-        status.Update(group.AllReduceSum(View(&norm, DType::kF64, Shape{1})));
-        status.Update(group.AllReduceMax(View(flags, DType::kI64, Shape{4})));
+        status.Update(group.AllReduceSum(comm::Cpu(), View(&norm, DType::kF64, Shape{1})));
+        status.Update(group.AllReduceMax(comm::Cpu(), View(flags, DType::kI64, Shape{4})));
         return status.ok();
       };
       bool ok = true;
