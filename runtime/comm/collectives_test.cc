@@ -135,7 +135,7 @@ TEST_P(CollectivesTest, MaximumKeepsNanAndLargeIntegers) {
 }
 
 // Small whole numbers: sums of them are exact in every type, so every result is known.
-struct Dice {
+struct Random {
   uint64_t state;
   int64_t Below(int64_t n) {
     state = state * 6364136223846793005 + 1442695040888963407;
@@ -145,11 +145,11 @@ struct Dice {
 float Whole(int rank, int64_t i) { return static_cast<float>((i * 7 + rank * 3) % 13); }
 
 template <class T>
-void OneRandomCollective(Group& group, Dice& dice) {
+void OneRandomCollective(Group& group, Random& random) {
   const int n = group.size();
-  const int64_t count = dice.Below(2) == 0 ? dice.Below(300) : dice.Below(80'000);
-  const int kind = static_cast<int>(dice.Below(5));
-  const int root = static_cast<int>(dice.Below(n));
+  const int64_t count = random.Below(2) == 0 ? random.Below(300) : random.Below(80'000);
+  const int kind = static_cast<int>(random.Below(5));
+  const int root = static_cast<int>(random.Below(n));
   auto sum = [&](int64_t i) {
     float total = 0;
     for (int r = 0; r < n; ++r) total += Whole(r, i);
@@ -190,17 +190,17 @@ void OneRandomCollective(Group& group, Dice& dice) {
 }
 
 std::string RandomCollectives(Group& group, int count) {
-  Dice dice{42};
+  Random random{42};
   for (int i = 0; i < count && !testing::Test::HasFailure(); ++i) {
-    switch (dice.Below(3)) {
+    switch (random.Below(3)) {
       case 0:
-        OneRandomCollective<float>(group, dice);
+        OneRandomCollective<float>(group, random);
         break;
       case 1:
-        OneRandomCollective<double>(group, dice);
+        OneRandomCollective<double>(group, random);
         break;
       default:
-        OneRandomCollective<BF16>(group, dice);
+        OneRandomCollective<BF16>(group, random);
     }
   }
   return "";

@@ -1,8 +1,7 @@
-// What happens when ranks die, give up, leave, come late or do not belong.
+// What happens when ranks die, give up or leave.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <time.h>
 
 #include <atomic>
 #include <cstring>
@@ -10,22 +9,17 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/comm/monotonic.h"
 #include "runtime/comm/ranks_for_test.h"
 
 namespace galley::comm {
 namespace {
 
-int64_t NowNs() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
-}
-
 // Waits for `condition`; fails after half a minute.
 template <class F>
 [[nodiscard]] bool Eventually(F condition) {
-  for (int64_t end = NowNs() + 30'000'000'000; !condition();) {
-    if (NowNs() > end) return false;
+  for (int64_t end = MonotonicNs() + 30'000'000'000; !condition();) {
+    if (MonotonicNs() > end) return false;
     sched_yield();
   }
   return true;
@@ -97,7 +91,7 @@ void RunUntilFailure(Group& world, Op op, Observed& observed) {
     status = Run(group, op, data);
     observed.rounds[rank].fetch_add(1);
   }
-  observed.failed_at_ns[rank] = NowNs();
+  observed.failed_at_ns[rank] = MonotonicNs();
   strncpy(observed.message[rank], status.ToString().c_str(), sizeof(observed.message[rank]) - 1);
   // A broken group stays broken, at once and with the same words.
   EXPECT_EQ(Run(group, op, data), status);
@@ -141,7 +135,7 @@ TEST_P(DeathTest, SurvivorsNameTheLostRankWithinASecond) {
   });
   ranks.PassAddresses();
   ASSERT_TRUE(Eventually([&, size = size] { return observed->AllPast(size, 3); }));
-  observed->event_at_ns = NowNs();
+  observed->event_at_ns = MonotonicNs();
   ranks.Kill(victim);
   for (int r = 0; r < size; ++r) {
     if (r == victim) continue;
@@ -168,7 +162,7 @@ TEST(Failure, AbortFromAnotherThreadEndsTheCollectiveHereAndOnAllOtherRanks) {
     if (rank == 1) {
       link = std::thread([&] {
         EXPECT_TRUE(Eventually([&] { return observed->AllPast(kSize, 3); }));
-        observed->event_at_ns = NowNs();
+        observed->event_at_ns = MonotonicNs();
         group->Abort("the controller said stop");
       });
     }
@@ -200,7 +194,7 @@ TEST(Failure, AbortOfASplitGroupEndsWhatAllOthersDoInAnyGroup) {
     absl::Status status;
     if (rank == 3) {
       EXPECT_TRUE(Eventually([&] { return observed->AllPast(kSize, 1); }));
-      observed->event_at_ns = NowNs();
+      observed->event_at_ns = MonotonicNs();
       pair->Abort("the controller said stop");
       status = pair->Barrier();
     } else if (rank == 2) {
@@ -209,7 +203,7 @@ TEST(Failure, AbortOfASplitGroupEndsWhatAllOthersDoInAnyGroup) {
       // The other pair: one waits in it, one in the world.
       status = rank == 0 ? pair->Barrier() : world->AllReduceSum(Cpu(), view);
     }
-    observed->failed_at_ns[rank] = NowNs();
+    observed->failed_at_ns[rank] = MonotonicNs();
     strncpy(observed->message[rank], status.ToString().c_str(), sizeof(observed->message[rank]) - 1);
     line.Hear();
   });
@@ -255,12 +249,12 @@ TEST(Failure, ARankThatWaitsForASleeperCanBeAborted) {
     }
     std::thread link([&] {
       EXPECT_TRUE(Eventually([&] { return observed->rounds[0] == 1; }));
-      observed->event_at_ns = NowNs();
+      observed->event_at_ns = MonotonicNs();
       group->Abort("hang");
     });
     observed->rounds[0] = 1;
     EXPECT_EQ(group->Barrier(), absl::AbortedError("hang"));
-    EXPECT_LT(NowNs() - observed->event_at_ns, 1'000'000'000);
+    EXPECT_LT(MonotonicNs() - observed->event_at_ns, 1'000'000'000);
     link.join();
   });
   ranks.PassAddresses();
@@ -297,124 +291,6 @@ TEST(Failure, RanksThatDisagreeAboutASizeGetAnError) {
     EXPECT_FALSE(status.ok());
     return "";
   });
-}
-
-UcxOptions OfAttempt(uint64_t cookie) {
-  UcxOptions options;
-  options.cookie = cookie;
-  options.connect_timeout = absl::Seconds(20);
-  return options;
-}
-
-TEST(Connecting, AnAddressOfAnotherAttemptIsRefusedByName) {
-  TestRanks ranks(2, [](int rank, const TestLine& line) {
-    auto endpoint = MakeEndpoint(OfAttempt(rank == 0 ? 7 : 8));
-    auto group = endpoint->Connect(rank, TradeAddresses(line, endpoint->address(), 2));
-    ASSERT_EQ(group.status().code(), absl::StatusCode::kFailedPrecondition) << group.status().ToString();
-    EXPECT_THAT(std::string(group.status().message()),
-                testing::HasSubstr("rank " + std::to_string(1 - rank) + " belongs to another attempt"));
-  });
-  ranks.PassAddresses();
-  ranks.ExpectAllEndWell();
-}
-
-// The cookie stands behind the four bytes of the magic.
-std::string WithCookieOf(const std::string& from, std::string address) {
-  return address.replace(4, 8, from, 4, 8);
-}
-
-TEST(Connecting, AnIntruderOfAnotherAttemptStaysOutAndTheRealRankGetsIn) {
-  // Process 2 is a rank 1 of an older attempt that has the addresses of the new one and disguises them.
-  TestRanks ranks(3, [](int process, const TestLine& line) {
-    auto endpoint = MakeEndpoint(OfAttempt(process == 2 ? 6 : 7));
-    std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
-    if (process == 2) {
-      auto group =
-          endpoint->Connect(1, {WithCookieOf(endpoint->address(), addresses[0]), endpoint->address()});
-      EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
-      line.Say("refused");
-      return;
-    }
-    if (process == 1) line.Hear();  // the intruder goes first
-    auto group = endpoint->Connect(process, {addresses[0], addresses[1]});
-    ASSERT_TRUE(group.ok()) << group.status().ToString();
-    int64_t value = process;
-    ASSERT_TRUE((*group)->AllReduceMax(Cpu(), View(&value, DType::kI64, Shape{1})).ok());
-    EXPECT_EQ(value, 1);
-  });
-  ranks.PassAddresses();
-  EXPECT_EQ(ranks.line(2).Hear(), "refused");
-  ranks.line(1).Say("go");
-  ranks.ExpectAllEndWell();
-}
-
-TEST(Connecting, AMissingRankIsNamedWhenTimeIsUp) {
-  for (bool shared_memory : {true, false}) {
-    TestRanks ranks(3, [&](int rank, const TestLine& line) {
-      UcxOptions options;
-      options.shared_memory = shared_memory;
-      options.connect_timeout = absl::Milliseconds(300);
-      auto endpoint = MakeEndpoint(options);
-      std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
-      if (rank != 0) {  // has an address, but never connects
-        line.Hear();
-        return;
-      }
-      auto group = endpoint->Connect(rank, addresses);
-      EXPECT_EQ(group.status().code(), absl::StatusCode::kDeadlineExceeded) << group.status().ToString();
-      EXPECT_THAT(std::string(group.status().message()),
-                  testing::HasSubstr("no word from rank 1, 2 within 300ms"));
-    });
-    ranks.PassAddresses();
-    EXPECT_TRUE(ranks.Wait(0));
-    ranks.line(1).Say("end");
-    ranks.line(2).Say("end");
-    ranks.ExpectAllEndWell();
-  }
-}
-
-TEST(Connecting, APeerThatDiedBeforeIsAnErrorAtOnce) {
-  for (bool shared_memory : {true, false}) {
-    TestRanks ranks(2, [&](int rank, const TestLine& line) {
-      UcxOptions options;
-      options.shared_memory = shared_memory;
-      auto endpoint = MakeEndpoint(options);
-      std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 2);
-      if (rank == 0) return;
-      line.Hear();
-      int64_t start = NowNs();
-      auto group = endpoint->Connect(rank, addresses);
-      EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
-      EXPECT_THAT(std::string(group.status().message()), testing::HasSubstr("rank 0"));
-      EXPECT_LT(NowNs() - start, 2'000'000'000);
-    });
-    ranks.PassAddresses();
-    EXPECT_TRUE(ranks.Wait(0));
-    ranks.line(1).Say("go");
-    ranks.ExpectAllEndWell();
-  }
-}
-
-TEST(Connecting, AGroupOfOneNeedsNobody) {
-  RunRanks(1, [](Group& group) -> std::string {
-    EXPECT_EQ(group.size(), 1);
-    EXPECT_TRUE(group.Barrier().ok());
-    return "";
-  });
-}
-
-TEST(Connecting, NonsenseIsNoAddress) {
-  TestRanks ranks(1, [](int, const TestLine&) {
-    for (const char* nonsense : {"", "GLY1", "HTTP/1.1 400 Bad Request"}) {
-      auto endpoint = MakeEndpoint();
-      auto group = endpoint->Connect(0, {endpoint->address(), nonsense});
-      EXPECT_EQ(group.status().code(), absl::StatusCode::kInvalidArgument) << group.status().ToString();
-    }
-    auto endpoint = MakeEndpoint();
-    EXPECT_EQ(endpoint->Connect(1, {endpoint->address()}).status().code(),
-              absl::StatusCode::kInvalidArgument);
-  });
-  ranks.ExpectAllEndWell();
 }
 
 }  // namespace
