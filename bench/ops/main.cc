@@ -109,7 +109,7 @@ int Main(int argc, char** argv) {
   Memory memory;
   Arena measure;
   memory.Lay(measure, dtype);
-  Arena arena{Buffer(measure.used())};
+  Arena arena{Buffer(Device(), measure.used())};
   memory.Lay(arena, dtype);
   for (const View& v : {memory.x, memory.dy, memory.qkv, memory.ffn, memory.gain, memory.tokens,
                         memory.embedding, memory.grad, memory.w}) {

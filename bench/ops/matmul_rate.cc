@@ -47,7 +47,7 @@ MatmulRate::MatmulRate(Slices& slices, std::vector<LinearShape> shapes, DType dt
     : slices_(slices), shapes_(std::move(shapes)), first_(slices.items().size()), stream_(threads) {
   Arena measure;
   for (const LinearShape& s : shapes_) Lay(measure, s, dtype);
-  arena_ = Arena(Buffer(measure.used()));
+  arena_ = Arena(Buffer(Device(), measure.used()));
   for (const LinearShape& s : shapes_) {
     Operands o = Lay(arena_, s, dtype);
     for (const View& v : {o.x, o.w, o.y}) Fill(v);

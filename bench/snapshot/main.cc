@@ -63,13 +63,13 @@ absl::Status Run(int argc, char** argv) {
   Arena measure;
   (void)Lay(measure);
   const int64_t flat_bytes = measure.used();
-  Buffer storage(flat_bytes);
+  Buffer storage(Device(), flat_bytes);
   std::byte* flat = storage.data();
   std::memset(flat, 3, static_cast<size_t>(flat_bytes));
   Arena arena(std::move(storage));
   const std::vector<checkpoint::Item> items = Lay(arena);
   const int64_t bytes = checkpoint::TotalBytes(items);
-  Buffer target(bytes);
+  Buffer target(Device(), bytes);
   ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(folder, 0, 1, bytes, threads));
 
   Series copy, stall, write, load;

@@ -18,7 +18,7 @@ namespace galley::checkpoint {
 // Whole tensors with bytes drawn from `seed`.
 class TestState {
  public:
-  explicit TestState(uint64_t seed) : buffer_(kBytes) {
+  explicit TestState(uint64_t seed) : buffer_(Device(), kBytes) {
     Lay();
     CHECK_LE(at_ - buffer_.data(), kBytes);
     Fill(seed);

@@ -194,7 +194,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Create(std::string directory, in
   CHECK(rank >= 0 && rank < world && copy_threads >= 1) << rank << " of " << world;
   RETURN_IF_ERROR(MakeDirs(directory));
   // Buffer touches its pages, so the first snapshot does not pay for them.
-  return std::make_unique<WriterImpl>(std::move(directory), rank, world, Buffer(snapshot_bytes),
+  return std::make_unique<WriterImpl>(std::move(directory), rank, world, Buffer(Device(), snapshot_bytes),
                                       copy_threads);
 }
 

@@ -16,7 +16,10 @@ int Modulo(int64_t n, int size) { return static_cast<int>(((n % size) + size) % 
 }  // namespace
 
 Collectives::Collectives(Channel* channel)
-    : channel_(channel), rank_(channel->rank()), size_(channel->size()), staging_(kWindow * kSegment) {}
+    : channel_(channel),
+      rank_(channel->rank()),
+      size_(channel->size()),
+      staging_(Device(), kWindow * kSegment) {}
 
 absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduction& reduction) {
   RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));

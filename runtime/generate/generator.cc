@@ -28,8 +28,8 @@ class Engine : public Generator {
         model_(models::MakeModel(model_spec_, table_)) {
     Arena kept, scratch;
     Lay(kept, scratch);
-    kept_ = Arena(Buffer(kept.peak()));
-    scratch_ = Arena(Buffer(scratch.peak()));
+    kept_ = Arena(Buffer(Device(), kept.peak()));
+    scratch_ = Arena(Buffer(Device(), scratch.peak()));
     Lay(kept_, scratch_);
     table_.Bind(weights_, master_, View{});
   }

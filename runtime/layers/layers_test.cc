@@ -25,7 +25,7 @@ constexpr int64_t kBatch = 3, kSequence = 5, kRows = kBatch * kSequence, kHidden
 class LayerTest : public testing::Test {
  protected:
   View Make(Shape shape, double scale = 0, double shift = 0) {
-    Buffer& buffer = buffers_.emplace_back(shape.elements() * 4);
+    Buffer& buffer = buffers_.emplace_back(Device(), shape.elements() * 4);
     View view(buffer.data(), DType::kF32, shape);
     Fill(view, scale, shift);
     return view;
@@ -49,8 +49,8 @@ class LayerTest : public testing::Test {
   void Lay(Layer& layer) {
     Arena kept, scratch;
     layer.Lay(kExtent, kept, scratch);
-    kept_ = Arena(Buffer(kept.peak()));
-    scratch_ = Arena(Buffer(scratch.peak()));
+    kept_ = Arena(Buffer(Device(), kept.peak()));
+    scratch_ = Arena(Buffer(Device(), scratch.peak()));
     layer.Lay(kExtent, kept_, scratch_);
   }
 
@@ -118,7 +118,7 @@ TEST_F(LayerTest, NormsAddTheResidualsGradient) {
     Norm layer(gain, bias ? MakeParam({kHidden}, 0.3) : nullptr, 1e-5);
     Arena measure;
     layer.Lay(kExtent, measure);
-    kept_ = Arena(Buffer(measure.peak()));
+    kept_ = Arena(Buffer(Device(), measure.peak()));
     layer.Lay(kExtent, kept_);
     // y = norm(x) + x, whose second part Backward is handed as the residual.
     ExpectDerivative(

@@ -22,7 +22,7 @@ plan::ModelCard Card(std::vector<ParamSpec> params) {
 
 std::vector<float> Initialised(const plan::ModelCard& card, int threads, uint64_t seed = 1) {
   ParamTable table(card, DType::kF32);
-  Buffer buffer(table.elements() * 4);
+  Buffer buffer(Device(), table.elements() * 4);
   View flat(buffer.data(), DType::kF32, {table.elements()});
   InitWeights(table, seed, threads, flat);
   auto span = flat.Span<float>();
@@ -39,7 +39,8 @@ TEST(ParamTable, LaysParametersOneAfterTheOther) {
   EXPECT_EQ(table.elements(), 50 + 3200 + 50);
   EXPECT_EQ(table.offset(1), 50);
   EXPECT_EQ(table.offset(3), table.elements());
-  Buffer w(table.elements() * 2), m(table.elements() * 4), g(table.elements() * 4);
+  Buffer w(Device(), table.elements() * 2), m(Device(), table.elements() * 4),
+      g(Device(), table.elements() * 4);
   const Shape flat{table.elements()};
   table.Bind(View(w.data(), DType::kBF16, flat), View(m.data(), DType::kF32, flat),
              View(g.data(), DType::kF32, flat));

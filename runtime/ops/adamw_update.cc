@@ -9,7 +9,8 @@ void AdamWUpdate(Stream& stream, const AdamWStep& step, View grad, View m, View 
   for (const View& view : {grad, m, v, w}) CheckDense(view, DType::kF32, {n});
   if (!Absent(copy)) CheckDense(copy, DType::kBF16, {n});
   CHECK(step.correction1 > 0 && step.correction2 > 0) << "the step counter starts at 1";
-  std::visit([&](auto& s) { AdamWUpdate(s, step, grad, m, v, w, copy); }, stream);
+  Launch(stream, {grad.data, m.data, v.data, w.data, copy.data},
+         [&](auto& s) { AdamWUpdate(s, step, grad, m, v, w, copy); });
 }
 
 }  // namespace galley::ops

@@ -22,7 +22,8 @@ void CheckAttention(const AttentionShape& shape, const View& qkv, const View& st
 void AttentionForward(Stream& stream, const AttentionShape& shape, View qkv, View starts, View y,
                       View log_sum) {
   CheckAttention(shape, qkv, starts, y, log_sum);
-  std::visit([&](auto& s) { AttentionForward(s, shape, qkv, starts, y, log_sum); }, stream);
+  Launch(stream, {qkv.data, starts.data, y.data, log_sum.data},
+         [&](auto& s) { AttentionForward(s, shape, qkv, starts, y, log_sum); });
 }
 
 void AttentionBackward(Stream& stream, const AttentionShape& shape, View qkv, View starts, View y,
@@ -31,7 +32,8 @@ void AttentionBackward(Stream& stream, const AttentionShape& shape, View qkv, Vi
   CheckMatrix(dy, qkv.dtype, y.shape[0], y.shape[1]);
   CheckMatrix(dqkv, qkv.dtype, qkv.shape[0], qkv.shape[1]);
   CHECK(dqkv.data != qkv.data);
-  std::visit([&](auto& s) { AttentionBackward(s, shape, qkv, starts, y, log_sum, dy, dqkv); }, stream);
+  Launch(stream, {qkv.data, starts.data, y.data, log_sum.data, dy.data, dqkv.data},
+         [&](auto& s) { AttentionBackward(s, shape, qkv, starts, y, log_sum, dy, dqkv); });
 }
 
 }  // namespace galley::ops

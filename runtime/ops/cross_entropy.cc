@@ -18,7 +18,8 @@ void CheckCrossEntropy(const View& x, const View& w, const View& labels, int64_t
 
 void CrossEntropyForward(Stream& stream, View x, View w, View labels, int64_t vocab, View loss) {
   CheckCrossEntropy(x, w, labels, vocab, loss);
-  std::visit([&](auto& s) { CrossEntropyForward(s, x, w, labels, vocab, loss); }, stream);
+  Launch(stream, {x.data, w.data, labels.data, loss.data},
+         [&](auto& s) { CrossEntropyForward(s, x, w, labels, vocab, loss); });
 }
 
 void CrossEntropyForwardBackward(Stream& stream, View x, View w, View labels, int64_t vocab, float grad_scale,
@@ -27,8 +28,8 @@ void CrossEntropyForwardBackward(Stream& stream, View x, View w, View labels, in
   CheckMatrix(dx, x.dtype, x.shape[0], x.shape[1]);
   CheckDense(dw, DType::kF32, w.shape);
   CHECK(dx.data != x.data);
-  std::visit([&](auto& s) { CrossEntropyForwardBackward(s, x, w, labels, vocab, grad_scale, loss, dx, dw); },
-             stream);
+  Launch(stream, {x.data, w.data, labels.data, loss.data, dx.data, dw.data},
+         [&](auto& s) { CrossEntropyForwardBackward(s, x, w, labels, vocab, grad_scale, loss, dx, dw); });
 }
 
 }  // namespace galley::ops

@@ -14,7 +14,8 @@ void EmbeddingForward(Stream& stream, View tokens, View table, View positions, V
     CheckMatrix(positions, y.dtype, positions.shape[0], y.shape[1]);
     CHECK_LE(sequence, positions.shape[0]);
   }
-  std::visit([&](auto& s) { EmbeddingForward(s, tokens, table, positions, places, sequence, y); }, stream);
+  Launch(stream, {tokens.data, table.data, positions.data, places.data, y.data},
+         [&](auto& s) { EmbeddingForward(s, tokens, table, positions, places, sequence, y); });
 }
 
 void EmbeddingBackward(Stream& stream, View tokens, View dy, View places, int64_t sequence, View dtable,
@@ -27,8 +28,8 @@ void EmbeddingBackward(Stream& stream, View tokens, View dy, View places, int64_
     CheckDense(dpositions, DType::kF32, {dpositions.shape[0], dy.shape[1]});
     CHECK_LE(sequence, dpositions.shape[0]);
   }
-  std::visit([&](auto& s) { EmbeddingBackward(s, tokens, dy, places, sequence, dtable, dpositions); },
-             stream);
+  Launch(stream, {tokens.data, dy.data, places.data, dtable.data, dpositions.data},
+         [&](auto& s) { EmbeddingBackward(s, tokens, dy, places, sequence, dtable, dpositions); });
 }
 
 }  // namespace galley::ops

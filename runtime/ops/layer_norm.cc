@@ -13,7 +13,8 @@ void LayerNormForward(Stream& stream, View x, View gain, View bias, float eps, V
   CheckParameter(bias, x.dtype, dim);
   CheckDense(mean, DType::kF32, {rows});
   CheckDense(inv_std, DType::kF32, {rows});
-  std::visit([&](auto& s) { LayerNormForward(s, x, gain, bias, eps, y, mean, inv_std); }, stream);
+  Launch(stream, {x.data, gain.data, bias.data, y.data, mean.data, inv_std.data},
+         [&](auto& s) { LayerNormForward(s, x, gain, bias, eps, y, mean, inv_std); });
 }
 
 void LayerNormBackward(Stream& stream, View x, View gain, View mean, View inv_std, View dy, View residual,
@@ -28,8 +29,10 @@ void LayerNormBackward(Stream& stream, View x, View gain, View mean, View inv_st
   CheckDense(inv_std, DType::kF32, {rows});
   CheckDense(dgain, DType::kF32, {dim});
   CheckDense(dbias, DType::kF32, {dim});
-  std::visit([&](auto& s) { LayerNormBackward(s, x, gain, mean, inv_std, dy, residual, dx, dgain, dbias); },
-             stream);
+  Launch(
+      stream,
+      {x.data, gain.data, mean.data, inv_std.data, dy.data, residual.data, dx.data, dgain.data, dbias.data},
+      [&](auto& s) { LayerNormBackward(s, x, gain, mean, inv_std, dy, residual, dx, dgain, dbias); });
 }
 
 }  // namespace galley::ops

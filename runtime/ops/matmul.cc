@@ -10,7 +10,7 @@ void MatmulForward(Stream& stream, View x, View w, View bias, View y) {
   CheckMatrix(w, x.dtype, out, in);
   CheckMatrix(y, x.dtype, rows, out);
   if (!Absent(bias)) CheckParameter(bias, x.dtype, out);
-  std::visit([&](auto& s) { MatmulForward(s, x, w, bias, y); }, stream);
+  Launch(stream, {x.data, w.data, bias.data, y.data}, [&](auto& s) { MatmulForward(s, x, w, bias, y); });
 }
 
 void MatmulBackwardInput(Stream& stream, View dy, View w, View dx) {
@@ -18,7 +18,7 @@ void MatmulBackwardInput(Stream& stream, View dy, View w, View dx) {
   CheckMatrix(dy, dy.dtype, rows, out);
   CheckMatrix(w, dy.dtype, out, in);
   CheckMatrix(dx, dy.dtype, rows, in);
-  std::visit([&](auto& s) { MatmulBackwardInput(s, dy, w, dx); }, stream);
+  Launch(stream, {dy.data, w.data, dx.data}, [&](auto& s) { MatmulBackwardInput(s, dy, w, dx); });
 }
 
 void MatmulBackwardWeight(Stream& stream, View x, View dy, View dw, View dbias) {
@@ -27,7 +27,8 @@ void MatmulBackwardWeight(Stream& stream, View x, View dy, View dw, View dbias) 
   CheckMatrix(dy, x.dtype, rows, out);
   CheckDense(dw, DType::kF32, {out, in});
   if (!Absent(dbias)) CheckDense(dbias, DType::kF32, {out});
-  std::visit([&](auto& s) { MatmulBackwardWeight(s, x, dy, dw, dbias); }, stream);
+  Launch(stream, {x.data, dy.data, dw.data, dbias.data},
+         [&](auto& s) { MatmulBackwardWeight(s, x, dy, dw, dbias); });
 }
 
 }  // namespace galley::ops

@@ -10,7 +10,8 @@ void RmsNormForward(Stream& stream, View x, View gain, float eps, View y, View i
   CheckMatrix(y, x.dtype, rows, dim);
   CheckParameter(gain, x.dtype, dim);
   CheckDense(inv_rms, DType::kF32, {rows});
-  std::visit([&](auto& s) { RmsNormForward(s, x, gain, eps, y, inv_rms); }, stream);
+  Launch(stream, {x.data, gain.data, y.data, inv_rms.data},
+         [&](auto& s) { RmsNormForward(s, x, gain, eps, y, inv_rms); });
 }
 
 void RmsNormBackward(Stream& stream, View x, View gain, View inv_rms, View dy, View residual, View dx,
@@ -23,7 +24,8 @@ void RmsNormBackward(Stream& stream, View x, View gain, View inv_rms, View dy, V
   CheckParameter(gain, x.dtype, dim);
   CheckDense(inv_rms, DType::kF32, {rows});
   CheckDense(dgain, DType::kF32, {dim});
-  std::visit([&](auto& s) { RmsNormBackward(s, x, gain, inv_rms, dy, residual, dx, dgain); }, stream);
+  Launch(stream, {x.data, gain.data, inv_rms.data, dy.data, residual.data, dx.data, dgain.data},
+         [&](auto& s) { RmsNormBackward(s, x, gain, inv_rms, dy, residual, dx, dgain); });
 }
 
 }  // namespace galley::ops

@@ -36,12 +36,14 @@ void FillRopeTable(double base, View table) {
 
 void RopeForward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View x) {
   CheckRope(table, heads, places, sequence, x);
-  std::visit([&](auto& s) { RopeForward(s, table, heads, places, sequence, x); }, stream);
+  Launch(stream, {table.data, places.data, x.data},
+         [&](auto& s) { RopeForward(s, table, heads, places, sequence, x); });
 }
 
 void RopeBackward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View dx) {
   CheckRope(table, heads, places, sequence, dx);
-  std::visit([&](auto& s) { RopeBackward(s, table, heads, places, sequence, dx); }, stream);
+  Launch(stream, {table.data, places.data, dx.data},
+         [&](auto& s) { RopeBackward(s, table, heads, places, sequence, dx); });
 }
 
 }  // namespace galley::ops

@@ -52,7 +52,7 @@ class AdamWTest : public ::testing::Test {
   Arena Bind(AdamW& adamw) {
     Arena measure;
     adamw.Lay(measure);
-    Arena arena{Buffer(measure.used())};
+    Arena arena{Buffer(Device(), measure.used())};
     adamw.Lay(arena);
     return arena;
   }

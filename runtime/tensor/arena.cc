@@ -1,38 +1,33 @@
 #include "runtime/tensor/arena.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
 
 namespace galley {
 namespace {
 
-constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kAlign = 64;
 
 }  // namespace
 
-Buffer::Buffer(int64_t bytes) : size_(bytes) {
-  size_t rounded = static_cast<size_t>((std::max<int64_t>(bytes, 1) + kHugePage - 1) / kHugePage * kHugePage);
-  data_ = static_cast<std::byte*>(std::aligned_alloc(kHugePage, rounded));
-  CHECK(data_ != nullptr) << "out of memory for " << bytes << " bytes";
-  ::madvise(data_, rounded, MADV_HUGEPAGE);
-  std::memset(data_, 0, rounded);
-}
+Buffer::Buffer(const Device& device, int64_t bytes)
+    : memory_(device.memory), data_(memory_->Allocate(bytes)), size_(bytes) {}
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : memory_(other.memory_),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  std::swap(memory_, other.memory_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() {
+  if (data_ != nullptr) memory_->Free(data_, size_);
+}
 
 Arena::Arena(Buffer buffer) : buffer_(std::move(buffer)) { CHECK(buffer_.data() != nullptr); }
 

@@ -5,22 +5,24 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/tensor/device.h"
 #include "runtime/tensor/view.h"
 
 namespace galley {
 
-// Zero-filled memory, aligned to 2 MiB for huge pages. Movable.
+// Zero-filled memory of a device, aligned to 2 MiB. Movable.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t bytes);
+  Buffer(const Device& device, int64_t bytes);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
-  std::byte* data() const { return data_; }
+  std::byte* data() const { return data_; }  // for host code only where the device is the CPU
   int64_t size() const { return size_; }
 
  private:
+  DeviceMemory* memory_ = nullptr;
   std::byte* data_ = nullptr;
   int64_t size_ = 0;
 };

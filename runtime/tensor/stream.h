@@ -1,72 +1,92 @@
 // Where an op runs. The only conditional on a backend in the tree stands here.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
+#include <utility>
 #include <variant>
-#include <vector>
 
-#include "runtime/tensor/arena.h"
+#include "runtime/tensor/device.h"
+#include "runtime/tensor/scratch.h"
+#include "runtime/tensor/view.h"
 
 namespace galley {
 
 // The CPU backend: a number of OpenMP threads, scratch memory, and what a vendor library keeps between calls.
-// Ops on one stream run one after the other, on the calling thread and its OpenMP team.
-//
-// Scratch is a stack of bytes for an op's own use. It grows when a shape is first met and never shrinks; from
-// then on ops allocate nothing. A step that runs the same shapes as one before it touches no allocator.
+// Ops on one stream run one after the other, on the calling thread and its OpenMP team; when a call returns,
+// its work is done.
 class CpuStream {
  public:
-  explicit CpuStream(int threads) : threads_(threads) {}
+  explicit CpuStream(int threads, const Device& device = {})
+      : threads_(threads), device_(device), scratch_(device) {}
   CpuStream(CpuStream&&) = default;
   CpuStream& operator=(CpuStream&&) = default;
 
   int threads() const { return threads_; }
+  const Device& device() const { return device_; }
+  ScratchStack& scratch() { return scratch_; }
 
   // State of a backend library (cached oneDNN primitives), made on first use by the ops room and opaque here.
   // Shared pointer: the deleter is known only to the room that made it.
   std::shared_ptr<void>& library_state() { return library_state_; }
 
-  // Bytes held as scratch now: the most that any op so far has needed.
-  int64_t scratch_bytes() const;
-
  private:
-  friend class Scratch;
-  struct Block {
-    Buffer buffer;
-    int64_t used = 0;
-  };
-
   int threads_;
+  Device device_;
+  ScratchStack scratch_;
   std::shared_ptr<void> library_state_;
-  std::vector<Block> blocks_;  // pointers into a block stay good until its Scratch ends, so blocks never move
-  int frames_ = 0;
-};
-
-// Scratch of one op: what it takes lives until the object ends. Frames nest as calls do.
-class Scratch {
- public:
-  explicit Scratch(CpuStream& stream);
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  // Not initialised; at a 64-byte boundary.
-  template <class T>
-  T* Take(int64_t n) {
-    return static_cast<T*>(Bytes(n * static_cast<int64_t>(sizeof(T))));
-  }
-  void* Bytes(int64_t bytes);
-
- private:
-  CpuStream& stream_;
-  size_t block_;  // where the stack stood when the frame began
-  int64_t used_;
 };
 
 class CudaStream;  // declared for overloads; defined with the CUDA backend
 
 using Stream = std::variant<CpuStream>;
+
+// A stream on `device`. `threads`: of the host, for work that the CPU does.
+inline Stream MakeStream(const Device& device, int threads) {
+  switch (device.kind) {
+    case DeviceKind::kCpu:
+      return CpuStream(threads, device);
+  }
+  CHECK(false) << "device kind without a stream";
+  return CpuStream(threads);
+}
+
+const Device& DeviceOf(const Stream& stream);
+
+// Calls op(s), s the stream's own type, with the device's memory open: how an op reaches its overload for the
+// backend. `operands`: the memory that the op touches, all of it of the stream's device; null for an absent
+// one.
+template <class Op>
+void Launch(Stream& stream, std::initializer_list<const void*> operands, Op&& op) {
+  std::visit(
+      [&](auto& s) {
+        const Access access(s.device(), operands);
+        std::forward<Op>(op)(s);
+      },
+      stream);
+}
+
+// to = from, in the order of the stream's work. Contiguous, of equal types and elements; one or both in the
+// memory of the stream's device, the other the host's. A host `from` may change as soon as Copy returns; a
+// host `to` holds the values when an Event recorded after the Copy has come.
+void Copy(CpuStream& stream, View from, View to);
+void Copy(Stream& stream, View from, View to);
+
+// A mark in a stream's work. On a CPU stream it comes at once.
+class Event {
+ public:
+  // After all work given to the stream so far. May be repeated: the last one counts.
+  void Record(Stream& stream);
+  // Whether the mark has come; true before the first Record.
+  bool Query() const;
+  // The host waits for it.
+  void Wait() const;
+  // Work given to `stream` from now on waits for it.
+  void Wait(Stream& stream) const;
+
+ private:
+  DeviceMemory* memory_ = nullptr;  // of the stream; null before the first Record
+};
 
 }  // namespace galley

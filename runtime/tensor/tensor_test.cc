@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "runtime/tensor/arena.h"
+#include "runtime/tensor/guarded_memory_for_test.h"
 #include "runtime/tensor/stream.h"
 #include "runtime/tensor/view.h"
 
@@ -28,7 +30,7 @@ TEST(Arena, BindsWhatItMeasured) {
   Arena measure;
   auto [mx, my] = lay(measure);
   EXPECT_EQ(mx.data, nullptr);
-  Arena bound{Buffer(measure.used())};
+  Arena bound{Buffer(Device(), measure.used())};
   auto [x, y] = lay(bound);
   EXPECT_EQ(bound.used(), measure.used());
   EXPECT_EQ(reinterpret_cast<uintptr_t>(y.data) % 64, 0u);
@@ -44,9 +46,11 @@ TEST(View, RowsAndReshape) {
   EXPECT_EQ(v.shape.ToString(), "(4, 3)");
 }
 
-TEST(Scratch, NestsKeepsPointersAndStopsGrowing) {
-  CpuStream stream(1);
+// `device`: where the scratch must come from.
+void ExpectSteadyScratch(const Device& device) {
+  CpuStream stream(1, device);
   auto work = [&] {
+    const Access access(device, {});
     Scratch outer(stream);
     auto* a = outer.Take<float>(1000);
     a[0] = 1;
@@ -64,10 +68,103 @@ TEST(Scratch, NestsKeepsPointersAndStopsGrowing) {
   };
   work();
   work();
-  int64_t held = stream.scratch_bytes();
+  int64_t held = stream.scratch().bytes();
   EXPECT_GE(held, 5'000'000 * 4);
   for (int i = 0; i < 5; ++i) work();
-  EXPECT_EQ(stream.scratch_bytes(), held);
+  EXPECT_EQ(stream.scratch().bytes(), held);
+}
+
+TEST(Scratch, NestsKeepsPointersAndStopsGrowing) { ExpectSteadyScratch(Device()); }
+
+TEST(Scratch, ComesFromTheDeviceOfItsStream) {
+  GuardedMemory memory;
+  const Device device{.memory = &memory};
+  ExpectSteadyScratch(device);
+  CpuStream stream(1, device);
+  Scratch scratch(stream);
+  EXPECT_TRUE(memory.Holds(scratch.Bytes(64)));
+}
+
+// Four floats in the memory of a device that the host cannot touch.
+class Guarded : public testing::Test {
+ protected:
+  View Host(std::vector<float>& v) { return View(v.data(), DType::kF32, {static_cast<int64_t>(v.size())}); }
+
+  GuardedMemory memory_;
+  Device device_{.memory = &memory_};
+  Stream stream_ = MakeStream(device_, 1);
+  Buffer buffer_{device_, 32};
+  View view_{buffer_.data(), DType::kF32, {4}};
+  View other_{buffer_.data() + 16, DType::kF32, {4}};
+};
+
+TEST_F(Guarded, CopiesGoInWithinAndOutAndArriveWithTheEvent) {
+  std::vector<float> in = {1, 2, 3, 4}, out(4);
+  Copy(stream_, Host(in), view_);
+  in.assign(4, 9);  // a host source may change at once
+  Copy(stream_, view_, other_);
+  Copy(stream_, other_, Host(out));
+  Event done;
+  EXPECT_TRUE(done.Query());  // nothing recorded
+  done.Record(stream_);
+  EXPECT_NE(out, std::vector<float>({1, 2, 3, 4})) << "before the event";
+  done.Wait();
+  EXPECT_EQ(out, std::vector<float>({1, 2, 3, 4}));
+}
+
+TEST_F(Guarded, AnotherStreamWaitsForTheEvent) {
+  std::vector<float> in = {1, 2, 3, 4}, out(4);
+  Stream second = MakeStream(device_, 1);
+  Copy(stream_, Host(in), view_);
+  Copy(stream_, view_, Host(out));
+  Event done;
+  done.Record(stream_);
+  done.Wait(second);
+  EXPECT_TRUE(done.Query());
+  EXPECT_EQ(out, in);
+}
+
+TEST_F(Guarded, AnOpRunsOnIt) {
+  std::vector<float> out(4);
+  Launch(stream_, {view_.data, nullptr}, [&](auto&) { view_.As<float>()[2] = 5; });
+  Copy(stream_, view_, Host(out));
+  Event done;
+  done.Record(stream_);
+  done.Wait();
+  EXPECT_EQ(out, std::vector<float>({0, 0, 5, 0}));
+}
+
+using GuardedDeathTest = Guarded;
+
+// volatile: a read that nobody uses must still happen.
+TEST_F(GuardedDeathTest, AHostReadFaults) {
+  EXPECT_DEATH((void)*static_cast<volatile float*>(view_.As<float>()), "");
+}
+
+TEST_F(GuardedDeathTest, AHostWriteFaultsAfterAnOpToo) {
+  Launch(stream_, {view_.data}, [](auto&) {});
+  EXPECT_DEATH(*static_cast<volatile float*>(view_.As<float>()) = 1, "");
+}
+
+TEST_F(GuardedDeathTest, AnOpIsGivenNoHostMemory) {
+  std::vector<float> host(4);
+  EXPECT_DEATH(Launch(stream_, {view_.data, host.data()}, [](auto&) {}), "an operand in host memory");
+  EXPECT_DEATH(Copy(stream_, Host(host), Host(host)), "neither end is the device's");
+}
+
+TEST(Copy, HostMemoryOfEverySize) {
+  Stream stream = MakeStream(Device(), 1);
+  // Around the size from which copies pass by the caches, from every alignment.
+  for (int64_t n : {0, 1, 63, 64, 65, (256 << 10) - 1, 256 << 10, (256 << 10) + 77}) {
+    for (int64_t skew : {0, 1, 17}) {
+      std::vector<uint8_t> from(static_cast<size_t>(n + 64)), to(static_cast<size_t>(n + 64), 7);
+      for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<uint8_t>(i * 31 + i / 256);
+      Copy(stream, View(from.data() + skew, DType::kU8, {n}), View(to.data() + 5, DType::kU8, {n}));
+      EXPECT_TRUE(std::equal(from.begin() + skew, from.begin() + skew + n, to.begin() + 5)) << n;
+      EXPECT_EQ(to[4], 7);
+      EXPECT_EQ(to[static_cast<size_t>(n + 5)], 7) << n;
+    }
+  }
 }
 
 }  // namespace

@@ -230,7 +230,7 @@ absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpe
         absl::StrCat("training needs ", bytes >> 20, " MiB and the machine has ", *available >> 20,
                      " MiB left; lower batch.micro or model.context, or train a smaller model"));
   }
-  engine->Start(Arena(Buffer(kept.peak())), Arena(Buffer(scratch.peak())), bucket_bytes);
+  engine->Start(Arena(Buffer(Device(), kept.peak())), Arena(Buffer(Device(), scratch.peak())), bucket_bytes);
   return engine;
 }
 

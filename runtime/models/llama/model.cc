@@ -16,7 +16,7 @@ Model MakeLlama(const recipe::Model& spec, const ParamTable& params) {
   auto norm = [&](absl::string_view name) { return layers::Norm(next.Next(name), nullptr, spec.norm_eps); };
   Model model;
   const Shape table{spec.context, spec.hidden / spec.heads};
-  Buffer& rope = model.constants.emplace_back(table.elements() * SizeOf(DType::kF32));
+  Buffer& rope = model.constants.emplace_back(Device(), table.elements() * SizeOf(DType::kF32));
   const View rope_table(rope.data(), DType::kF32, table);
   ops::FillRopeTable(spec.rope_base, rope_table);
   const layers::AttentionSpec attention{.heads = spec.heads,

@@ -32,7 +32,7 @@ class Block {
   Block(Stream& stream, DType t) : s_(stream), t_(t) {
     Arena measure;
     Lay(measure);
-    arena_ = Arena(Buffer(measure.used()));
+    arena_ = Arena(Buffer(Device(), measure.used()));
     Lay(arena_);
     FillRopeTable(10000, table_);
   }
