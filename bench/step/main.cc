@@ -10,6 +10,7 @@
 #include "bench/ops/matmul_rate.h"
 #include "runtime/comm/group.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/gpt2/keys.h"
 #include "runtime/train/step.h"
 
 namespace galley::bench {
@@ -19,16 +20,15 @@ constexpr int64_t kMicro = 4, kContext = 256, kVocab = 50257;
 
 recipe::RecipeSpec Spec(DType dtype) {
   recipe::RecipeSpec spec;
-  spec.model = {.family = recipe::Family::kGpt2,
+  spec.model = {.family = &models::Gpt2Family(),
                 .layers = 12,
                 .hidden = 768,
                 .heads = 12,
-                .kv_heads = 12,
                 .ffn = 3072,
                 .context = kContext,
                 .vocab = kVocab,
                 .activation = recipe::Activation::kGeluTanh,
-                .tied_embeddings = true};
+                .keys = models::Gpt2Keys{}};
   spec.precision.compute = dtype == DType::kF32 ? recipe::Compute::kF32 : recipe::Compute::kBF16;
   spec.batch.micro = kMicro;
   spec.batch.global = kMicro;

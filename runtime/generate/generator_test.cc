@@ -6,6 +6,8 @@
 #include "gtest/gtest.h"
 #include "runtime/base/rng.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/families.h"
+#include "runtime/models/llama/keys.h"
 
 namespace galley::generate {
 namespace {
@@ -13,24 +15,17 @@ namespace {
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 
-recipe::RecipeSpec Spec(recipe::Family family, int64_t context, recipe::Compute compute) {
+recipe::RecipeSpec Spec(const recipe::Family& family, int64_t context, recipe::Compute compute) {
   recipe::RecipeSpec spec;
-  spec.model = {.family = family,
-                .layers = 3,
-                .hidden = 32,
-                .heads = 4,
-                .kv_heads = family == recipe::Family::kLlama ? 2 : 4,
-                .ffn = 64,
-                .context = context,
-                .vocab = 150,
-                .activation = family == recipe::Family::kLlama ? recipe::Activation::kSwiglu
-                                                               : recipe::Activation::kGeluTanh};
+  spec.model = {.layers = 3, .hidden = 32, .heads = 4, .ffn = 64, .context = context, .vocab = 150};
+  recipe::SetFamily(family, spec.model);
+  if (&family == &models::LlamaFamily()) spec.model.keys.As<models::LlamaKeys>().kv_heads = 2;
   spec.precision.compute = compute;
   return spec;
 }
 
 // Every weight is drawn, so that an untouched one would be seen; equal for equal shapes.
-std::unique_ptr<Generator> Make(recipe::Family family = recipe::Family::kLlama, int64_t context = 40,
+std::unique_ptr<Generator> Make(const recipe::Family& family = models::LlamaFamily(), int64_t context = 40,
                                 recipe::Compute compute = recipe::Compute::kF32) {
   const recipe::RecipeSpec spec = Spec(family, context, compute);
   auto generator = Generator::Create(spec, models::Describe(spec), 1);
@@ -62,14 +57,14 @@ auto Near(const std::vector<float>& expected, float tolerance) {
 
 TEST(Generator, PaddingDoesNotReachTheLogits) {
   // Five tokens padded to 7 places, and to 32.
-  auto narrow = Make(recipe::Family::kLlama, 7), wide = Make(recipe::Family::kLlama, 64);
+  auto narrow = Make(models::LlamaFamily(), 7), wide = Make(models::LlamaFamily(), 64);
   EXPECT_THAT(Logits(*narrow, Text(5)), Near(Logits(*wide, Text(5)), 1e-4F));
   EXPECT_EQ(Logits(*wide, Text(5)).size(), 150u);
 }
 
 TEST(Generator, EachCallStandsAlone) {
-  for (recipe::Family family : {recipe::Family::kLlama, recipe::Family::kGpt2}) {
-    auto generator = Make(family);
+  for (const recipe::Family* family : models::RecipeFamilies()) {
+    auto generator = Make(*family);
     const std::vector<float> first = Logits(*generator, Text(9));
     EXPECT_NE(Logits(*generator, Text(35)), first);
     EXPECT_EQ(Logits(*generator, Text(9)), first);
@@ -83,7 +78,7 @@ TEST(Generator, OnlyTheLastContextCounts) {
 }
 
 TEST(Generator, BF16IsCloseToF32) {
-  auto f32 = Make(), bf16 = Make(recipe::Family::kLlama, 40, recipe::Compute::kBF16);
+  auto f32 = Make(), bf16 = Make(models::LlamaFamily(), 40, recipe::Compute::kBF16);
   EXPECT_THAT(Logits(*bf16, Text(20)), Near(Logits(*f32, Text(20)), 0.15F));
 }
 

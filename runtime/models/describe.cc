@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "runtime/base/check.h"
-#include "runtime/models/gpt2/spec.h"
-#include "runtime/models/llama/spec.h"
+#include "runtime/models/families.h"
 
 namespace galley::models {
 
@@ -16,13 +15,10 @@ int64_t PaddedVocab(int64_t vocab, int64_t tensor) {
 namespace {
 
 plan::ModelCard OfFamily(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
-  switch (spec.model.family) {
-    case recipe::Family::kGpt2:
-      return DescribeGpt2(spec, padded_vocab);
-    case recipe::Family::kLlama:
-      return DescribeLlama(spec, padded_vocab);
+  for (const Family& family : Families()) {
+    if (&family.recipe == spec.model.family) return family.describe(spec, padded_vocab);
   }
-  CHECK(false) << "family without a card";
+  CHECK(false) << "a model of no family";
   return {};
 }
 
@@ -36,6 +32,12 @@ int64_t ScratchBytes(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
 }
 
 }  // namespace
+
+recipe::Families RecipeFamilies() {
+  recipe::Families families;
+  for (const Family& family : Families()) families.push_back(&family.recipe);
+  return families;
+}
 
 plan::ModelCard Describe(const recipe::RecipeSpec& spec) {
   plan::ModelCard card = OfFamily(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));

@@ -1,4 +1,4 @@
-// What a family says of itself. Pure: no tensors, no device. One line a family in describe.cc.
+// What a family says of itself. Pure: no tensors, no device.
 #pragma once
 
 #include "runtime/plan/params.h"

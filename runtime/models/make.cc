@@ -1,18 +1,13 @@
 #include "runtime/base/check.h"
-#include "runtime/models/gpt2/model.h"
-#include "runtime/models/llama/model.h"
-#include "runtime/models/model.h"
+#include "runtime/models/makers.h"
 
 namespace galley::models {
 
 Model MakeModel(const recipe::Model& spec, const ParamTable& params) {
-  switch (spec.family) {
-    case recipe::Family::kGpt2:
-      return MakeGpt2(spec, params);
-    case recipe::Family::kLlama:
-      return MakeLlama(spec, params);
+  for (const Maker& maker : Makers()) {
+    if (&maker.family == spec.family) return maker.make(spec, params);
   }
-  CHECK(false) << "family without a model";
+  CHECK(false) << "a model of no family";
   return {};
 }
 

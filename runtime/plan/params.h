@@ -2,6 +2,7 @@
 // sharding, checkpoint names, FLOPs and the plan.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -62,6 +63,11 @@ struct ModelCard {
     int64_t n = 0;
     for (const ParamSpec& p : params) n += p.elements();
     return n;
+  }
+  // Whether the head is the embedding.
+  bool tied_head() const {
+    return std::none_of(params.begin(), params.end(),
+                        [](const ParamSpec& p) { return p.role == Role::kHead; });
   }
   // As papers count them: without the rows that only pad the vocabulary.
   int64_t unpadded_parameters() const {

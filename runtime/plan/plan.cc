@@ -19,7 +19,7 @@ int64_t RankParameters(const recipe::RecipeSpec& spec, const ModelCard& card) {
     int64_t elements = 0;
     // Where a part is not a multiple of the ranks, the last has most of it.
     for (const Slice& slice : HeldSlices(param, tensor - 1, tensor)) elements += slice.elements();
-    for (int64_t stage : StagesOf(param, spec.model.layers, stages, spec.model.tied_embeddings)) {
+    for (int64_t stage : StagesOf(param, spec.model.layers, stages, card.tied_head())) {
       sums[static_cast<size_t>(stage)] += elements;
     }
   }

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/families.h"
 #include "runtime/recipe/quantity.h"
 
 namespace galley::prepare {
@@ -29,8 +30,7 @@ PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory
   return result;
 }
 
-}  // namespace
-
+// All checks above the recipe and the families.
 void Check(recipe::Checker& c) {
   plan::Check(c);
   if (!c.Sound({"model", "precision", "parallelism", "launcher", "limits.grace"})) return;
@@ -45,16 +45,20 @@ void Check(recipe::Checker& c) {
   }
 }
 
+}  // namespace
+
+recipe::Rules Rules() { return {models::RecipeFamilies(), {Check}}; }
+
 PrepareResult Prepare(const recipe::RecipeText& text, const plan::Inventory& inventory) {
-  return Finish(recipe::LoadText(text, {Check}), &inventory);
+  return Finish(recipe::LoadText(text, Rules()), &inventory);
 }
 
 PrepareResult Prepare(const recipe::RecipeText& text) {
-  return Finish(recipe::LoadText(text, {Check}), nullptr);
+  return Finish(recipe::LoadText(text, Rules()), nullptr);
 }
 
 PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets) {
-  return Finish(recipe::LoadFile(path, sets, {Check}), nullptr);
+  return Finish(recipe::LoadFile(path, Rules(), sets), nullptr);
 }
 
 }  // namespace galley::prepare

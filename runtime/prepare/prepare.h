@@ -22,8 +22,8 @@ struct PrepareResult {
   std::vector<recipe::Fault> faults;  // errors and warnings, sorted by place
 };
 
-// All checks above the recipe room, for recipe::Load.
-void Check(recipe::Checker& checker);
+// The families and all checks above the recipe, for recipe::Load.
+recipe::Rules Rules();
 
 PrepareResult Prepare(const recipe::RecipeText& text, const plan::Inventory& inventory);
 // With the inventory that the recipe's launcher section describes.

@@ -9,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galley;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  const recipe::LoadResult loaded = recipe::LoadString(text, "fuzz.yaml", "/fuzz", {}, {prepare::Check});
+  const recipe::LoadResult loaded = recipe::LoadString(text, "fuzz.yaml", "/fuzz", prepare::Rules());
   if (!loaded.spec) return 0;
   // A table of parameters may have a hundred thousand rows; that is slow here and proves nothing more.
   if (loaded.spec->model.layers > 100 || loaded.spec->launcher.nodes > 1000) return 0;

@@ -1,10 +1,12 @@
 #include "runtime/recipe/check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/recipe/quantity.h"
+#include "runtime/recipe/tables.h"
 
 namespace galley::recipe {
 namespace {
@@ -13,45 +15,27 @@ int64_t World(const RecipeSpec& s) {
   return s.parallelism.data * s.parallelism.tensor * s.parallelism.pipeline;
 }
 
-// "path: 10 does not divide by other = 3", when it does not.
-void WantMultiple(Checker& c, const std::string& path, int64_t value, const std::string& other,
-                  int64_t divisor) {
-  if (value % divisor != 0) {
-    c.Error(path, absl::StrCat(value, " does not divide by ", other, " = ", divisor));
-  }
-}
-
 void CheckModel(Checker& c) {
   const Model& m = c.spec.model;
   const Parallelism& p = c.spec.parallelism;
   if (c.Sound({"model.hidden", "model.heads"})) {
-    WantMultiple(c, "model.hidden", m.hidden, "model.heads", m.heads);
+    c.WantMultiple("model.hidden", m.hidden, "model.heads", m.heads);
   }
-  if (c.Sound({"model.heads", "model.kv_heads", "model.family"})) {
-    WantMultiple(c, "model.heads", m.heads, "model.kv_heads", m.kv_heads);
-  }
-  if (c.Sound({"model.hidden", "model.heads", "model.family"}) && m.family == Family::kLlama &&
-      m.hidden % m.heads == 0 && m.hidden / m.heads % 2 != 0) {
-    c.Error("model.hidden",
-            absl::StrCat("a head is ", m.hidden / m.heads, " wide; rotary positions need an even width"));
-  }
-  if (c.Sound({"model.family", "model.activation"}) &&
-      (m.family == Family::kLlama) != (m.activation == Activation::kSwiglu)) {
-    c.Error("model.activation",
-            m.family == Family::kLlama ? "llama takes swiglu only" : "gpt2 takes gelu_tanh or gelu_erf");
+  if (c.Sound({"model.family", "model.activation"})) {
+    const std::vector<Activation>& taken = m.family->activations;
+    if (std::find(taken.begin(), taken.end(), m.activation) == taken.end()) {
+      c.Error("model.activation", absl::StrCat(m.family->name, " takes ", ActivationNames(taken), " only"));
+    }
   }
   if (c.Sound({"model.vocab", "data.tokenizer"}) && c.spec.data.tokenizer.kind == TokenizerKind::kBytes &&
       m.vocab < 256) {
     c.Error("model.vocab", absl::StrCat(m.vocab, " is less than the 256 tokens of the bytes tokenizer"));
   }
   if (c.Sound({"model.layers", "parallelism.pipeline"})) {
-    WantMultiple(c, "model.layers", m.layers, "parallelism.pipeline", p.pipeline);
+    c.WantMultiple("model.layers", m.layers, "parallelism.pipeline", p.pipeline);
   }
-  for (const auto& [path, value] :
-       {std::pair<const char*, int64_t>{"model.kv_heads", m.kv_heads}, {"model.ffn", m.ffn}}) {
-    if (c.Sound({path, "model.heads", "model.family", "parallelism.tensor"})) {
-      WantMultiple(c, path, value, "parallelism.tensor", p.tensor);
-    }
+  if (c.Sound({"model.ffn", "parallelism.tensor"})) {
+    c.WantMultiple("model.ffn", m.ffn, "parallelism.tensor", p.tensor);
   }
 }
 
@@ -83,11 +67,10 @@ void CheckBatch(Checker& c) {
   if (!c.Sound({"batch.micro", "batch.global", "parallelism.data"})) return;
   const int64_t share = b.micro * c.spec.parallelism.data;
   const std::string what = "batch.micro x parallelism.data";
-  WantMultiple(c, "batch.global", b.global, what, share);
+  c.WantMultiple("batch.global", b.global, what, share);
   if (!arrives) return;
-  WantMultiple(c, "batch.rampup.start", b.rampup->start, what, share);
-  if (b.rampup->start != b.global)
-    WantMultiple(c, "batch.rampup.increment", b.rampup->increment, what, share);
+  c.WantMultiple("batch.rampup.start", b.rampup->start, what, share);
+  if (b.rampup->start != b.global) c.WantMultiple("batch.rampup.increment", b.rampup->increment, what, share);
 }
 
 void CheckSchedule(Checker& c) {
@@ -162,8 +145,8 @@ void CheckRest(Checker& c) {
     if (s.evaluation.samples == 0) {
       c.Error("evaluation.samples", "must be above 0 where evaluation.every is");
     } else if (c.Sound({"batch.micro", "parallelism.data"})) {
-      WantMultiple(c, "evaluation.samples", s.evaluation.samples, "batch.micro x parallelism.data",
-                   s.batch.micro * s.parallelism.data);
+      c.WantMultiple("evaluation.samples", s.evaluation.samples, "batch.micro x parallelism.data",
+                     s.batch.micro * s.parallelism.data);
     }
     if (c.Sound({"data.split", "data.valid"}) && ValidationSets(s.data) == 0) {
       c.Error("data.split",
@@ -210,10 +193,6 @@ void WarnOfOddities(Checker& c) {
 
 void WarnOfNotBuilt(Checker& c) {
   const RecipeSpec& s = c.spec;
-  if (c.Sound({"model.dropout", "model.family"}) && s.model.family == Family::kGpt2) {
-    if (s.model.dropout_hidden > 0) c.NotBuilt("model.dropout.hidden", "dropout above 0");
-    if (s.model.dropout_attention > 0) c.NotBuilt("model.dropout.attention", "dropout above 0");
-  }
   if (c.Sound({"precision"})) {
     if (s.precision.compute == Compute::kFP16) c.NotBuilt("precision.compute", "fp16");
     if (s.precision.compute == Compute::kFP8) c.NotBuilt("precision.compute", "fp8");

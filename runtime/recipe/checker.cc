@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace galley::recipe {
 namespace {
@@ -69,6 +70,13 @@ void Checker::NotBuilt(const std::string& path, const std::string& message) {
   fault.severity = Fault::Severity::kWarning;
   fault.not_built = true;
   faults_.push_back(std::move(fault));
+}
+
+void Checker::WantMultiple(const std::string& path, int64_t value, const std::string& other,
+                           int64_t divisor) {
+  if (value % divisor != 0) {
+    Error(path, absl::StrCat(value, " is not divisible by ", other, " = ", divisor));
+  }
 }
 
 }  // namespace galley::recipe

@@ -28,10 +28,12 @@ class Checker {
   bool Sound(std::initializer_list<absl::string_view> paths) const;
 
   // What a check across fields finds: at the field's value; a field that only its default gives stands where
-  // its section does. The field stays sound: it is its company that is wrong.
+  // its section does. The field stays sound: it is wrong only beside others.
   void Error(const std::string& path, const std::string& message);
   void Warn(const std::string& path, const std::string& message);
   void NotBuilt(const std::string& path, const std::string& message);
+  // "path: 10 is not divisible by other = 3", when it is not.
+  void WantMultiple(const std::string& path, int64_t value, const std::string& other, int64_t divisor);
 
   // What is wrong with one field by itself, which makes it unsound.
   void ErrorAt(const Place& place, const std::string& path, const std::string& message);

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/hash.h"
 #include "runtime/recipe/emit.h"
-#include "runtime/recipe/table.h"
+#include "runtime/recipe/recipe_table.h"
 
 namespace galley::recipe {
 namespace {
@@ -35,7 +35,8 @@ void Flatten(const Table& table, const Node& map, const std::string& path, std::
 
 std::vector<Value> Values(const RecipeSpec& spec) {
   std::vector<Value> values;
-  Flatten(RecipeTable(), *WriteSection(RecipeTable(), &spec, ""), "", values);
+  const RecipeTable table(spec);
+  Flatten(*table, *WriteSection(*table, &spec, ""), "", values);
   return values;
 }
 

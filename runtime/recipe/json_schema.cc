@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
+#include "runtime/recipe/recipe_table.h"
 #include "runtime/recipe/schema.h"
-#include "runtime/recipe/table.h"
 
 namespace galley::recipe {
 namespace {
@@ -63,15 +63,16 @@ Json TableSchema(const Table& table, bool strict) {
 
 }  // namespace
 
-std::string JsonSchema() {
-  Json over = TableSchema(RecipeTable(), false);
-  over["properties"]["base"] = {{"type", "string"}, {"description", Explain("base")->doc}};
+std::string JsonSchema(const Families& families) {
+  const RecipeTable table(families);
+  Json over = TableSchema(*table, false);
+  over["properties"]["base"] = {{"type", "string"}, {"description", Explain("base", families)->doc}};
   const Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                        {"title", "Galley recipe"},
                        {"if", {{"required", {"base"}}}},
                        {"then", {{"$ref", "#/$defs/over"}}},
                        {"else", {{"$ref", "#/$defs/whole"}}},
-                       {"$defs", {{"whole", TableSchema(RecipeTable(), true)}, {"over", over}}}};
+                       {"$defs", {{"whole", TableSchema(*table, true)}, {"over", over}}}};
   return schema.dump(2) + "\n";
 }
 

@@ -37,6 +37,10 @@ class Words : public Field {
     default_text = text;
     return Self();
   }
+  D& After(const std::string& field) {
+    after = field;
+    return Self();
+  }
   D& Fixed() {
     resume = Resume::kFixed;
     return Self();

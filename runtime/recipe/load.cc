@@ -13,7 +13,7 @@
 #include "runtime/recipe/origins.h"
 #include "runtime/recipe/overlay.h"
 #include "runtime/recipe/parse.h"
-#include "runtime/recipe/table.h"
+#include "runtime/recipe/recipe_table.h"
 
 namespace galley::recipe {
 namespace {
@@ -78,24 +78,20 @@ class Loader {
   }
 
   // Reads the tree and runs all checks. root null: only the fault that ended reading.
-  LoadResult Finish(const NodePtr& root, const std::string& root_dir, const std::vector<Check>& checks) {
+  LoadResult Finish(const NodePtr& root, const std::string& root_dir, const Rules& rules) {
     LoadResult result;
+    const RecipeTable table(rules.families);
     Checker checker(files_);
     checker.incomplete = base_failed_;
     for (const RawFault& fault : raw_) checker.ErrorAt(fault.place, fault.path, fault.message);
     if (!fatal_) {
-      ReadSection(RecipeTable(), root, "", checker, &checker.spec);
-      CheckAcross(checker);
-      if (checker.Sound({"parallelism", "launcher.nodes", "launcher.ranks_per_node"}))
-        FillAcross(checker.spec);
-      WarnOfOddities(checker);
-      WarnOfNotBuilt(checker);
-      for (Check check : checks) check(checker);
+      ReadSection(*table, root, "", checker, &checker.spec);
+      RunChecks(rules.checks, checker);
     }
     result.faults = checker.faults();
     SortFaults(result.faults);
     if (HasErrors(result.faults)) return result;
-    const NodePtr canonical = WriteSection(RecipeTable(), &checker.spec, root_dir);
+    const NodePtr canonical = WriteSection(*table, &checker.spec, root_dir);
     result.text = {EmitYaml(*canonical, nullptr), root_dir, OriginsJson(*canonical, checker)};
     result.spec = std::move(checker.spec);
     return result;
@@ -104,6 +100,16 @@ class Loader {
   Files& files() { return files_; }
 
  private:
+  static void RunChecks(const std::vector<Check>& above, Checker& checker) {
+    CheckAcross(checker);
+    const Family* family = checker.spec.model.family;
+    if (checker.Sound({"model.family"}) && family->check != nullptr) family->check(checker);
+    if (checker.Sound({"parallelism", "launcher.nodes", "launcher.ranks_per_node"})) FillAcross(checker.spec);
+    WarnOfOddities(checker);
+    WarnOfNotBuilt(checker);
+    for (Check check : above) check(checker);
+  }
+
   NodePtr Accept(Parsed parsed) {
     if (parsed.fatal) {
       Fatal(parsed.faults[0]);
@@ -150,13 +156,13 @@ class Loader {
 
 LoadResult LoadDocument(const std::string& text, const FileInfo& info, const std::string& real_path,
                         const std::vector<std::string>& sets, const std::string& working_dir,
-                        const Loader::ReadText& read, const std::vector<Check>& checks) {
+                        const Loader::ReadText& read, const Rules& rules) {
   Loader loader;
   NodePtr root = loader.Document(text, info, real_path, read);
   for (const std::string& set : sets) {
     if (!loader.failed()) root = loader.Set(root, set, working_dir);
   }
-  return loader.Finish(root, info.dir, checks);
+  return loader.Finish(root, info.dir, rules);
 }
 
 LoadResult Unreadable(const std::string& path, const absl::Status& status) {
@@ -170,8 +176,7 @@ LoadResult Unreadable(const std::string& path, const absl::Status& status) {
 
 }  // namespace
 
-LoadResult LoadFile(const std::string& path, const std::vector<std::string>& sets,
-                    const std::vector<Check>& checks) {
+LoadResult LoadFile(const std::string& path, const Rules& rules, const std::vector<std::string>& sets) {
   const auto read = [](const std::string& file) { return ReadFile(file, int64_t{kMaxBytes} + 1); };
   const auto real_path = AbsolutePath(path);
   if (!real_path.ok()) return Unreadable(path, real_path.status());
@@ -179,19 +184,19 @@ LoadResult LoadFile(const std::string& path, const std::vector<std::string>& set
   if (!working_dir.ok()) return Unreadable(path, working_dir.status());
   const auto text = read(*real_path);
   if (!text.ok()) return Unreadable(path, text.status());
-  return LoadDocument(*text, {path, DirName(*real_path)}, *real_path, sets, *working_dir, read, checks);
+  return LoadDocument(*text, {path, DirName(*real_path)}, *real_path, sets, *working_dir, read, rules);
 }
 
 LoadResult LoadString(const std::string& yaml, const std::string& name, const std::string& root,
-                      const std::vector<std::string>& sets, const std::vector<Check>& checks) {
-  return LoadDocument(yaml, {name, root}, name, sets, root, nullptr, checks);
+                      const Rules& rules, const std::vector<std::string>& sets) {
+  return LoadDocument(yaml, {name, root}, name, sets, root, nullptr, rules);
 }
 
-LoadResult LoadText(const RecipeText& text, const std::vector<Check>& checks) {
+LoadResult LoadText(const RecipeText& text, const Rules& rules) {
   Loader loader;
   NodePtr root = loader.Document(text.canonical, {"recipe.yaml", text.root}, "", nullptr);
   if (root != nullptr) root = WithOrigins(root, text.origins_json, text.root, loader.files());
-  LoadResult result = loader.Finish(root, text.root, checks);
+  LoadResult result = loader.Finish(root, text.root, rules);
   if (result.spec) result.text = text;  // the origins that came with it, not places in the canonical text
   return result;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "runtime/recipe/checker.h"
+#include "runtime/recipe/family.h"
 #include "runtime/recipe/spec.h"
 
 namespace galley::recipe {
@@ -26,19 +26,18 @@ struct LoadResult {
   std::vector<Fault> faults;       // errors and warnings, sorted
 };
 
-// In all three, `checks` are those of higher floors (checker.h).
+// In all three, `rules` are what the modules above add: the families that a model may be of, and checks.
 //
 // Reads the file, its bases, and applies `sets` ("batch.micro=2"). Paths are relative to the file that wrote
 // them, those of --set to the working folder. In the spec all paths are absolute.
-LoadResult LoadFile(const std::string& path, const std::vector<std::string>& sets = {},
-                    const std::vector<Check>& checks = {});
+LoadResult LoadFile(const std::string& path, const Rules& rules, const std::vector<std::string>& sets = {});
 
 // The same from memory; no I/O, so `base:` is a fault. `name` stands in faults.
 LoadResult LoadString(const std::string& yaml, const std::string& name, const std::string& root,
-                      const std::vector<std::string>& sets = {}, const std::vector<Check>& checks = {});
+                      const Rules& rules, const std::vector<std::string>& sets = {});
 
 // Canonical text back to the spec; faults carry the places of `origins_json`. Pure.
-LoadResult LoadText(const RecipeText& text, const std::vector<Check>& checks = {});
+LoadResult LoadText(const RecipeText& text, const Rules& rules);
 
 // The canonical YAML with the origin of every value as a comment, and the recipe as JSON (numbers as numbers,
 // amounts and durations as texts). REQUIRES: a text that a load gave.

@@ -22,10 +22,10 @@ std::string DefaultOf(const FieldDoc& doc) {
 
 }  // namespace
 
-std::string MarkdownReference() {
+std::string MarkdownReference(const Families& families) {
   std::string out;
   std::string section;
-  for (const FieldDoc& doc : AllFields()) {
+  for (const FieldDoc& doc : AllFields(families)) {
     if (doc.path.empty()) continue;
     const bool top = !absl::StrContains(doc.path, '.');
     if (top && !doc.children.empty()) {

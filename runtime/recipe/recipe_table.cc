@@ -1,3 +1,5 @@
+#include "runtime/recipe/recipe_table.h"
+
 #include "runtime/recipe/tables.h"
 
 namespace galley::recipe {
@@ -24,14 +26,14 @@ class ConstantField : public Field {
   const std::string value_;
 };
 
-Table MakeRecipe() {
+Table MakeRecipe(const Table& model) {
   Table table;
   using R = RecipeSpec;
   table.Add(std::make_unique<ConstantField>("apiVersion", "galley/v1", "Version of these keys."));
   table.Add(std::make_unique<ConstantField>("kind", "Recipe", "What the file is."));
   Declare<R> d(table);
   d.Section("metadata", &R::metadata, MetadataTable(), "The run's name.").Required();
-  d.Section("model", &R::model, ModelTable(), "The network.").Required();
+  d.Section("model", &R::model, model, "The network.").Required();
   d.Section("precision", &R::precision, PrecisionTable(), "Number formats.");
   d.Section("data", &R::data, DataTable(), "What is learned.").Required();
   d.Section("batch", &R::batch, BatchTable(), "Samples of a step.").Required();
@@ -51,9 +53,10 @@ Table MakeRecipe() {
 
 }  // namespace
 
-const Table& RecipeTable() {
-  static const Table table = MakeRecipe();
-  return table;
-}
+RecipeTable::RecipeTable(const Families& families)
+    : model_(ModelTable(families)), recipe_(MakeRecipe(model_)) {}
+
+RecipeTable::RecipeTable(const RecipeSpec& spec)
+    : RecipeTable(spec.model.family == nullptr ? Families{} : Families{spec.model.family}) {}
 
 }  // namespace galley::recipe

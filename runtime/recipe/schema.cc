@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "runtime/recipe/overlay.h"
+#include "runtime/recipe/recipe_table.h"
 #include "runtime/recipe/suggest.h"
 #include "runtime/recipe/table.h"
 
@@ -51,11 +52,14 @@ void Collect(const Table& table, const std::string& path, std::vector<FieldDoc>&
   }
 }
 
-std::vector<FieldDoc> MakeAll() {
+}  // namespace
+
+std::vector<FieldDoc> AllFields(const Families& families) {
+  const RecipeTable table(families);
   FieldDoc recipe;
   recipe.type = recipe.json_type = "map";
   recipe.doc = "A run: model, data, schedule and where it runs.";
-  recipe.children = RecipeTable().Names();
+  recipe.children = table->Names();
   recipe.required = true;
   // Not a field of the spec: resolved before the tables see the tree.
   FieldDoc base;
@@ -66,9 +70,11 @@ std::vector<FieldDoc> MakeAll() {
   base.default_text = "none";
   recipe.children.push_back(base.path);
   std::vector<FieldDoc> all = {recipe, base};
-  Collect(RecipeTable(), "", all);
+  Collect(*table, "", all);
   return all;
 }
+
+namespace {
 
 // Without indices: "data.train[0].path" and "data.train.0.path" become "data.train.path".
 std::string Bare(const std::string& path) {
@@ -83,15 +89,10 @@ std::string Bare(const std::string& path) {
 
 }  // namespace
 
-const std::vector<FieldDoc>& AllFields() {
-  static const std::vector<FieldDoc> all = MakeAll();
-  return all;
-}
-
-absl::StatusOr<FieldDoc> Explain(const std::string& path) {
+absl::StatusOr<FieldDoc> Explain(const std::string& path, const Families& families) {
   const std::string bare = path.empty() ? "" : Bare(path);
   std::vector<std::string> paths;
-  for (const FieldDoc& doc : AllFields()) {
+  for (const FieldDoc& doc : AllFields(families)) {
     paths.push_back(absl::StrReplaceAll(doc.path, {{"[]", ""}}));
     if (paths.back() == bare) return doc;
   }

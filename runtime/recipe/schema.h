@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/recipe/identity.h"
+#include "runtime/recipe/spec.h"
 
 namespace galley::recipe {
 
@@ -28,13 +29,13 @@ struct FieldDoc {
 };
 
 // All fields and sections in the order of the schema, depth first; the recipe itself first.
-const std::vector<FieldDoc>& AllFields();
+std::vector<FieldDoc> AllFields(const Families& families);
 
 // One of them. "data.train.path", "data.train[].path" and "data.train[0].path" mean the same; kNotFound with
 // a did-you-mean.
-absl::StatusOr<FieldDoc> Explain(const std::string& path);
+absl::StatusOr<FieldDoc> Explain(const std::string& path, const Families& families);
 
-std::string JsonSchema();         // draft 2020-12, indented, for editors
-std::string MarkdownReference();  // the generated part of docs/recipe.md
+std::string JsonSchema(const Families& families);         // draft 2020-12, indented, for editors
+std::string MarkdownReference(const Families& families);  // the generated part of docs/recipe.md
 
 }  // namespace galley::recipe

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/recipe/family_keys.h"
+
 namespace galley::recipe {
 
 // An amount of training. The plan turns each unit into the others along the batch ramp.
@@ -23,25 +25,25 @@ struct Metadata {
   std::map<std::string, std::string> labels = {};
 };
 
-enum class Family { kGpt2, kLlama };
+// family.h. Whoever reads, explains or describes recipes is told which families there are.
+struct Family;
+using Families = std::vector<const Family*>;
+
 enum class Activation { kGeluTanh, kGeluErf, kSwiglu };
 
+// What every family has, and the keys of one.
 struct Model {
-  Family family = Family::kLlama;
+  const Family* family = nullptr;  // never null after loading; not owned
   int64_t layers = 0;
   int64_t hidden = 0;
   int64_t heads = 0;
-  int64_t kv_heads = 0;  // llama; 0 in the recipe's text means heads; after loading it is never 0
   int64_t ffn = 0;
   int64_t context = 0;
   int64_t vocab = 0;  // the true vocabulary; rows of the embedding are ModelCard::padded_vocab
-  Activation activation = Activation::kSwiglu;  // gpt2: gelu_tanh by default
+  Activation activation = Activation::kSwiglu;  // after loading, one of the family's
   double norm_eps = 1e-5;
-  double rope_base = 10000;      // llama
-  bool tied_embeddings = false;  // gpt2: always true
-  double dropout_hidden = 0;     // gpt2
-  double dropout_attention = 0;  // gpt2
   double init_std = 0.02;
+  FamilyKeys keys = {};
 };
 
 enum class Compute { kF32, kBF16, kFP16, kFP8 };

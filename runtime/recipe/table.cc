@@ -1,9 +1,22 @@
 #include "runtime/recipe/table.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
 #include "runtime/recipe/suggest.h"
 
 namespace galley::recipe {
+
+void Table::AddAfter(absl::string_view after, std::unique_ptr<Field> field) {
+  auto at = fields_.end();
+  if (!after.empty()) {
+    at = std::find_if(fields_.begin(), fields_.end(), [&](const auto& f) { return f->name == after; });
+    CHECK(at != fields_.end()) << field->name << " follows " << after << ", which is no field";
+    ++at;
+  }
+  fields_.insert(at, std::move(field));
+}
 
 const Field* Table::Find(absl::string_view name) const {
   for (const auto& field : fields_) {
@@ -12,28 +25,54 @@ const Field* Table::Find(absl::string_view name) const {
   return nullptr;
 }
 
+Field* Table::Find(absl::string_view name) { return const_cast<Field*>(std::as_const(*this).Find(name)); }
+
+bool Table::IsDiscriminant(absl::string_view name) const {
+  return std::any_of(fields_.begin(), fields_.end(), [&](const auto& f) { return f->discriminant == name; });
+}
+
 std::vector<std::string> Table::Names() const {
   std::vector<std::string> names;
   for (const auto& field : fields_) names.push_back(field->name);
   return names;
 }
 
-void ReadSection(const Table& table, const NodePtr& map, const std::string& path, Checker& checker,
-                 void* section) {
+namespace {
+
+// What the text named: fields, and by their nearest spelling those that unknown keys may have meant.
+struct Named {
   std::set<std::string> present, meant;
-  for (const Entry& entry : map->entries) {
-    const std::string child = ChildPath(path, entry.key);
-    const Field* field = table.Find(entry.key);
+};
+
+// Discriminants are read before what hangs on them, whatever their order in the text.
+Named ReadEntries(const Table& table, const NodePtr& map, const std::string& path, Checker& checker,
+                  void* section) {
+  std::vector<const Entry*> entries;
+  for (const Entry& entry : map->entries) entries.push_back(&entry);
+  std::stable_partition(entries.begin(), entries.end(),
+                        [&](const Entry* entry) { return table.IsDiscriminant(entry->key); });
+  Named named;
+  for (const Entry* entry : entries) {
+    const std::string child = ChildPath(path, entry->key);
+    const Field* field = table.Find(entry->key);
     if (field == nullptr) {
-      checker.ErrorAt(entry.key_place, child,
-                      absl::StrCat("unknown key", DidYouMean(entry.key, table.Names())));
-      meant.insert(Nearest(entry.key, table.Names()));
+      checker.ErrorAt(entry->key_place, child,
+                      absl::StrCat("unknown key", DidYouMean(entry->key, table.Names())));
+      named.meant.insert(Nearest(entry->key, table.Names()));
       continue;
     }
-    present.insert(field->name);
-    checker.SetPlace(child, entry.value->kind == Node::Kind::kMap ? entry.key_place : entry.value->place);
-    field->Read(entry.value, child, checker, section);
+    named.present.insert(field->name);
+    checker.SetPlace(child, entry->value->kind == Node::Kind::kMap ? entry->key_place : entry->value->place);
+    field->Read(entry->value, child, checker, section);
   }
+  return named;
+}
+
+}  // namespace
+
+void ReadSection(const Table& table, const NodePtr& map, const std::string& path, Checker& checker,
+                 void* section) {
+  const auto [present, meant] = ReadEntries(table, map, path, checker, section);
   const Place* own = checker.FindPlace(path);
   for (const auto& field : table.fields()) {
     const std::string child = ChildPath(path, field->name);

@@ -47,6 +47,8 @@ class Field {
   std::function<bool(const void*)> applies;
   std::string discriminant;
   std::string applies_text;
+  // In a family's table: the key of the model section that it follows. Empty: it stands at the end.
+  std::string after;
 };
 
 class Table {
@@ -55,8 +57,13 @@ class Table {
     fields_.push_back(std::move(field));
     return *fields_.back();
   }
+  // Behind the field `after`; at the end when `after` is empty. CHECKs that there is such a field.
+  void AddAfter(absl::string_view after, std::unique_ptr<Field> field);
   const std::vector<std::unique_ptr<Field>>& fields() const { return fields_; }
   const Field* Find(absl::string_view name) const;
+  Field* Find(absl::string_view name);
+  // Whether the field decides which others apply.
+  bool IsDiscriminant(absl::string_view name) const;
   std::vector<std::string> Names() const;
 
   // Defaults that depend on other fields, after all are read. `present`: names the text gave.
@@ -71,9 +78,6 @@ void ReadSection(const Table& table, const NodePtr& map, const std::string& path
                  void* section);
 // The canonical map of a section.
 NodePtr WriteSection(const Table& table, const void* section, const std::string& root);
-
-// The whole recipe; its struct is RecipeSpec.
-const Table& RecipeTable();
 
 NodePtr ScalarNode(std::string text);
 NodePtr StringNode(std::string text);  // quoted by the writer where YAML would read it as something else

@@ -1,13 +1,15 @@
 // The sections' tables, one function each; recipe_table.cc joins them.
 #pragma once
 
+#include "runtime/recipe/family.h"
 #include "runtime/recipe/leaf.h"
 #include "runtime/recipe/table.h"
 
 namespace galley::recipe {
 
 const Table& MetadataTable();
-const Table& ModelTable();
+Table ModelTable(const Families& families);
+std::string ActivationNames(const std::vector<Activation>& activations);  // "gelu_tanh or gelu_erf"
 const Table& PrecisionTable();
 const Table& DataTable();
 const Table& BatchTable();

@@ -1,22 +1,16 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/base/check.h"
+#include "runtime/recipe/family_field.h"
 #include "runtime/recipe/tables.h"
 
 namespace galley::recipe {
 namespace {
 
-Table MakeDropout() {
-  Table table;
-  Declare<Model> d(table);
-  d.Leaf("hidden", &Model::dropout_hidden, NumberCodec(),
-         "Share of the residual branches' and embeddings' values set to 0.")
-      .AtLeast(0)
-      .Below(1)
-      .Warn();
-  d.Leaf("attention", &Model::dropout_attention, NumberCodec(),
-         "Share of the attention's probabilities set to 0.")
-      .AtLeast(0)
-      .Below(1)
-      .Warn();
-  return table;
+Codec<Activation> ActivationCodec() {
+  return ChoiceCodec<Activation>({{"gelu_tanh", Activation::kGeluTanh},
+                                  {"gelu_erf", Activation::kGeluErf},
+                                  {"swiglu", Activation::kSwiglu}});
 }
 
 Table MakeInit() {
@@ -44,12 +38,6 @@ void Sizes(Declare<Model>& d) {
       .AtLeast(1)
       .AtMost(1 << 16)
       .Fixed();
-  d.Leaf("kv_heads", &Model::kv_heads, IntegerCodec(), "Key and value heads; heads divides by it.")
-      .AtLeast(1)
-      .AtMost(1 << 16)
-      .Default("heads")
-      .Fixed()
-      .OnlyFor(&Model::family, {Family::kLlama}, "family", "llama");
   d.Leaf("ffn", &Model::ffn, IntegerCodec(), "Width of the MLP.")
       .Required()
       .AtLeast(1)
@@ -74,51 +62,64 @@ void Sizes(Declare<Model>& d) {
 
 }  // namespace
 
-const Table& ModelTable() {
-  static const Table dropout = MakeDropout();
-  static const Table init = MakeInit();
-  static const Table table = MakeTable([](Table& t) {
-    Declare<Model> d(t);
-    d.Leaf("family", &Model::family,
-           ChoiceCodec<Family>({{"gpt2", Family::kGpt2}, {"llama", Family::kLlama}}),
-           "gpt2: LayerNorm before each part, learned positions, biases, head tied to the embedding. llama: "
-           "RMSNorm, "
-           "rotary positions, grouped queries, gated MLP, no biases.")
-        .Required()
-        .Fixed();
-    Sizes(d);
-    d.Leaf("activation", &Model::activation,
-           ChoiceCodec<Activation>({{"gelu_tanh", Activation::kGeluTanh},
-                                    {"gelu_erf", Activation::kGeluErf},
-                                    {"swiglu", Activation::kSwiglu}}),
-           "Of the MLP. gpt2 takes gelu_tanh or gelu_erf, llama swiglu.")
-        .Default("gelu_tanh for gpt2, swiglu for llama")
-        .Fixed();
-    d.Leaf("norm_eps", &Model::norm_eps, NumberCodec(), "Added to the variance in a norm.")
-        .Positive()
-        .Below(1)
-        .Fixed();
-    d.Leaf("rope_base", &Model::rope_base, NumberCodec(), "Base of the rotary frequencies.")
-        .Positive()
-        .Fixed()
-        .OnlyFor(&Model::family, {Family::kLlama}, "family", "llama");
-    d.Leaf("tied_embeddings", &Model::tied_embeddings, BoolCodec(),
-           "The head is the embedding; always so in gpt2.")
-        .Fixed()
-        .OnlyFor(&Model::family, {Family::kLlama}, "family", "llama");
-    d.Group("dropout", dropout, "Dropout while training.")
-        .OnlyFor(&Model::family, {Family::kGpt2}, "family", "gpt2");
-    d.Group("init", init, "Initial weights.");
-    t.finish = [](void* section, const std::set<std::string>& present) {
-      Model& model = *static_cast<Model*>(section);
-      const bool gpt2 = model.family == Family::kGpt2;
-      if (present.count("activation") == 0) {
-        model.activation = gpt2 ? Activation::kGeluTanh : Activation::kSwiglu;
-      }
-      if (gpt2) model.tied_embeddings = true;
-      if (model.kv_heads == 0) model.kv_heads = model.heads;
-    };
+std::string ActivationNames(const std::vector<Activation>& activations) {
+  return absl::StrJoin(activations, " or ", [](std::string* out, Activation activation) {
+    out->append(ActivationCodec().write(activation, "")->text);
   });
+}
+
+namespace {
+
+// "gpt2 takes gelu_tanh or gelu_erf, llama swiglu"
+std::string ActivationsOf(const Families& families) {
+  return absl::StrJoin(families, ", ", [&](std::string* out, const Family* family) {
+    absl::StrAppend(out, family->name, family == families.front() ? " takes " : " ",
+                    ActivationNames(family->activations));
+  });
+}
+
+std::string DefaultActivations(const Families& families) {
+  return absl::StrJoin(families, ", ", [](std::string* out, const Family* family) {
+    absl::StrAppend(out, ActivationNames({family->activations.front()}), " for ", family->name);
+  });
+}
+
+void AddKeys(const Family& family, Table& table) {
+  for (const auto& field : family.keys.fields()) {
+    Field* known = table.Find(field->name);
+    if (known == nullptr) {
+      table.AddAfter(field->after, std::make_unique<FamilyField>(family, *field));
+      continue;
+    }
+    auto* shared = dynamic_cast<FamilyField*>(known);
+    CHECK(shared != nullptr) << family.name << ": every family has " << field->name;
+    shared->Share(family, *field);
+  }
+}
+
+}  // namespace
+
+Table ModelTable(const Families& families) {
+  static const Table init = MakeInit();
+  Table table;
+  table.Add(std::make_unique<FamilyChoice>(families));
+  Declare<Model> d(table);
+  Sizes(d);
+  d.Leaf("activation", &Model::activation, ActivationCodec(),
+         absl::StrCat("Of the MLP. ", ActivationsOf(families), "."))
+      .Default(DefaultActivations(families))
+      .Fixed()
+      .discriminant = "family";
+  d.Leaf("norm_eps", &Model::norm_eps, NumberCodec(), "Added to the variance in a norm.")
+      .Positive()
+      .Below(1)
+      .Fixed();
+  d.Group("init", init, "Initial weights.");
+  for (const Family* family : families) AddKeys(*family, table);
+  table.finish = [](void* section, const std::set<std::string>&) {
+    Model& model = *static_cast<Model*>(section);
+    if (model.family != nullptr && model.family->finish != nullptr) model.family->finish(model);
+  };
   return table;
 }
 

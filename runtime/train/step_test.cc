@@ -9,6 +9,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/families.h"
+#include "runtime/models/llama/keys.h"
 
 namespace galley::train {
 namespace {
@@ -17,14 +19,14 @@ using testing::HasSubstr;
 
 recipe::RecipeSpec Spec(recipe::Compute compute) {
   recipe::RecipeSpec spec;
-  spec.model = {.family = recipe::Family::kLlama,
+  spec.model = {.family = &models::LlamaFamily(),
                 .layers = 2,
                 .hidden = 32,
                 .heads = 4,
-                .kv_heads = 2,
                 .ffn = 48,
                 .context = 12,
-                .vocab = 40};
+                .vocab = 40,
+                .keys = models::LlamaKeys{.kv_heads = 2}};
   spec.precision.compute = compute;
   spec.batch.micro = 2;
   return spec;
@@ -160,10 +162,10 @@ TEST_P(StepperTest, AnErrorOfTheDataIsPassedOn) {
 // Two documents in one sample, kept apart by starts and positions, train as the same documents in samples of
 // their own whose rest has no label: the same mean, norm and weights.
 TEST_P(StepperTest, DocumentsKeptApartTrainAsIfAlone) {
-  for (recipe::Family family : {recipe::Family::kLlama, recipe::Family::kGpt2}) {
+  for (const recipe::Family* family : models::RecipeFamilies()) {
     spec_ = Spec(GetParam());
-    spec_.model.family = family;
-    if (family == recipe::Family::kGpt2) spec_.model.activation = recipe::Activation::kGeluTanh;
+    recipe::SetFamily(*family, spec_.model);
+    if (family->finish != nullptr) family->finish(spec_.model);
     card_ = models::Describe(spec_);
     // Places 0..4 and 5..11 are documents, the last label of each is in the other and does not count.
     const Shape shape{2, 12};

@@ -9,6 +9,7 @@
 
 #include "runtime/base/check.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/families.h"
 #include "runtime/plan/batch.h"
 #include "runtime/plan/learning_rate.h"
 #include "runtime/recipe/load.h"
@@ -48,7 +49,7 @@ class Samples {
 }  // namespace
 
 recipe::RecipeSpec LoadRecipe(const std::string& name) {
-  recipe::LoadResult loaded = recipe::LoadFile(Path(name + ".yaml"));
+  recipe::LoadResult loaded = recipe::LoadFile(Path(name + ".yaml"), {models::RecipeFamilies()});
   CHECK(loaded.spec) << recipe::FormatFaults(loaded.faults);
   return *loaded.spec;
 }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/models/llama/keys.h"
 #include "tests/golden/golden_run.h"
 
 namespace galley::golden {
@@ -63,7 +64,7 @@ TEST_P(Golden, AnotherEpsilonOfTheNormsIsSeen) {
 
 TEST(GoldenLlama, AnotherBaseOfTheRotationIsSeen) {
   recipe::RecipeSpec spec = LoadRecipe("llama");
-  spec.model.rope_base = 10500;
+  spec.model.keys.As<models::LlamaKeys>().rope_base = 10500;
   EXPECT_GT(Distance(Train(spec), LoadGolden("llama")), 3 * kExact);
 }
 

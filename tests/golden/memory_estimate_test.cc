@@ -2,6 +2,8 @@
 // in neither: it grows as they first run.
 #include "gtest/gtest.h"
 #include "runtime/models/describe.h"
+#include "runtime/models/gpt2/keys.h"
+#include "runtime/models/llama/keys.h"
 #include "runtime/train/step.h"
 
 namespace galley {
@@ -23,23 +25,23 @@ double MeasuredOverPlanned(const recipe::RecipeSpec& spec) {
 }
 
 TEST(MemoryEstimate, IsWithinAHundredthOfWhatIsLaid) {
-  const recipe::Model gpt2_124m = {.family = recipe::Family::kGpt2,
+  const recipe::Model gpt2_124m = {.family = &models::Gpt2Family(),
                                    .layers = 12,
                                    .hidden = 768,
                                    .heads = 12,
-                                   .kv_heads = 12,
                                    .ffn = 3072,
                                    .context = 1024,
                                    .vocab = 50257,
-                                   .activation = recipe::Activation::kGeluTanh};
-  const recipe::Model llama_small = {.family = recipe::Family::kLlama,
+                                   .activation = recipe::Activation::kGeluTanh,
+                                   .keys = models::Gpt2Keys{}};
+  const recipe::Model llama_small = {.family = &models::LlamaFamily(),
                                      .layers = 6,
                                      .hidden = 256,
                                      .heads = 8,
-                                     .kv_heads = 4,
                                      .ffn = 704,
                                      .context = 256,
-                                     .vocab = 256};
+                                     .vocab = 256,
+                                     .keys = models::LlamaKeys{.kv_heads = 4}};
   for (recipe::Compute compute : {recipe::Compute::kF32, recipe::Compute::kBF16}) {
     EXPECT_NEAR(MeasuredOverPlanned(Spec(gpt2_124m, compute, 1)), 1, 0.01);
     EXPECT_NEAR(MeasuredOverPlanned(Spec(gpt2_124m, compute, 8)), 1, 0.01);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
+#include "runtime/models/families.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/recipe/schema.h"
 
@@ -46,7 +47,7 @@ TEST(Docs, RecipesInTheDocsAreValid) {
   const std::vector<std::string> examples = Fenced(Read("docs/recipe.md"), "yaml");
   ASSERT_GE(examples.size(), 2u);
   for (const std::string& yaml : examples) {
-    const recipe::LoadResult result = recipe::LoadString(yaml, "docs/recipe.md", "/", {}, {prepare::Check});
+    const recipe::LoadResult result = recipe::LoadString(yaml, "docs/recipe.md", "/", prepare::Rules());
     EXPECT_TRUE(result.spec) << recipe::FormatFaults(result.faults);
   }
 }
@@ -60,7 +61,7 @@ TEST(Docs, TheKeyReferenceIsThatOfTheTables) {
   ASSERT_NE(begin, std::string::npos);
   ASSERT_NE(end, std::string::npos);
   const size_t body = begin + sizeof kBegin - 1;
-  const std::string want = recipe::MarkdownReference();
+  const std::string want = recipe::MarkdownReference(models::RecipeFamilies());
   if (getenv("GALLEY_WRITE_DOCS") != nullptr) {
     ASSERT_TRUE(AtomicWrite(Source("docs/recipe.md"), text.substr(0, body) + want + text.substr(end)).ok());
     return;
@@ -69,11 +70,11 @@ TEST(Docs, TheKeyReferenceIsThatOfTheTables) {
 }
 
 TEST(Explain, EveryKeyHasATypeAndAMeaning) {
-  EXPECT_GT(recipe::AllFields().size(), 90u);
-  for (const recipe::FieldDoc& doc : recipe::AllFields()) {
+  EXPECT_GT(recipe::AllFields(models::RecipeFamilies()).size(), 90u);
+  for (const recipe::FieldDoc& doc : recipe::AllFields(models::RecipeFamilies())) {
     EXPECT_FALSE(doc.type.empty()) << doc.path;
     EXPECT_TRUE(absl::EndsWith(doc.doc, ".")) << doc.path << ": " << doc.doc;
-    const auto found = recipe::Explain(doc.path);
+    const auto found = recipe::Explain(doc.path, models::RecipeFamilies());
     ASSERT_TRUE(found.ok()) << found.status();
     EXPECT_EQ(found->path, doc.path);
     const bool leaf = doc.children.empty();
@@ -89,12 +90,12 @@ TEST(Explain, EveryKeyHasATypeAndAMeaning) {
 TEST(Explain, EveryKeyOfTheExamples) {
   const std::vector<std::string> examples = Fenced(Read("docs/recipe.md"), "yaml");
   for (const std::string& yaml : examples) {
-    const recipe::LoadResult result = recipe::LoadString(yaml, "recipe.yaml", "/", {}, {prepare::Check});
+    const recipe::LoadResult result = recipe::LoadString(yaml, "recipe.yaml", "/", prepare::Rules());
     ASSERT_TRUE(result.spec);
     int keys = 0;
     for (const recipe::Change& value : recipe::Compare(*result.spec, recipe::RecipeSpec{})) {
       if (value.before.empty() || absl::StartsWith(value.path, "metadata.labels.")) continue;
-      EXPECT_TRUE(recipe::Explain(value.path).ok()) << value.path;
+      EXPECT_TRUE(recipe::Explain(value.path, models::RecipeFamilies()).ok()) << value.path;
       ++keys;
     }
     EXPECT_GT(keys, 15);
@@ -104,9 +105,9 @@ TEST(Explain, EveryKeyOfTheExamples) {
 TEST(Explain, PathsOfElementsAndMisspelledPaths) {
   for (const char* path :
        {"data.train.path", "data.train[].path", "data.train[0].path", "data.train.3.path"}) {
-    EXPECT_EQ(recipe::Explain(path)->path, "data.train[].path") << path;
+    EXPECT_EQ(recipe::Explain(path, models::RecipeFamilies())->path, "data.train[].path") << path;
   }
-  EXPECT_EQ(recipe::Explain("model.hiden").status().message(),
+  EXPECT_EQ(recipe::Explain("model.hiden", models::RecipeFamilies()).status().message(),
             "'model.hiden': no such key; did you mean 'model.hidden'?");
 }
 

@@ -6,21 +6,23 @@
 #include "runtime/layers/mlp.h"
 #include "runtime/layers/norm.h"
 #include "runtime/models/ends.h"
+#include "runtime/models/llama/keys.h"
 #include "runtime/models/pre_norm_block.h"
 #include "runtime/ops/rope.h"
 
 namespace galley::models {
 
 Model MakeLlama(const recipe::Model& spec, const ParamTable& params) {
+  const auto& keys = spec.keys.As<LlamaKeys>();
   ParamCursor next(params);
   auto norm = [&](absl::string_view name) { return layers::Norm(next.Next(name), nullptr, spec.norm_eps); };
   Model model;
   const Shape table{spec.context, spec.hidden / spec.heads};
   Buffer& rope = model.constants.emplace_back(Device(), table.elements() * SizeOf(DType::kF32));
   const View rope_table(rope.data(), DType::kF32, table);
-  ops::FillRopeTable(spec.rope_base, rope_table);
+  ops::FillRopeTable(keys.rope_base, rope_table);
   const layers::AttentionSpec attention{.heads = spec.heads,
-                                        .kv_heads = spec.kv_heads,
+                                        .kv_heads = keys.kv_heads,
                                         .head_dim = spec.hidden / spec.heads,
                                         .rope = rope_table};
   const layers::Param* tokens = next.Next("embedding");
@@ -37,7 +39,7 @@ Model MakeLlama(const recipe::Model& spec, const ParamTable& params) {
   }
   const int first = next.index();
   layers::Norm last = norm("norm_f.gain");
-  const layers::Param* head = spec.tied_embeddings ? tokens : next.Next("head.weight");
+  const layers::Param* head = keys.tied_embeddings ? tokens : next.Next("head.weight");
   model.blocks.push_back(MakeHead(first, layers::Loss(last, head, spec.vocab)));
   next.ExpectEnd();
   return model;

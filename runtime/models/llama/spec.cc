@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/models/llama/keys.h"
 
 namespace galley::models {
 namespace {
@@ -29,7 +30,7 @@ ParamSpec Matrix(const std::string& name, int64_t cols, double std, std::vector<
 // Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
 plan::Flops FlopsPerToken(const recipe::Model& m) {
   const double layers = m.layers, hidden = m.hidden;
-  const double kv_share = static_cast<double>(m.kv_heads) / static_cast<double>(m.heads);
+  const double kv_share = static_cast<double>(m.keys.As<LlamaKeys>().kv_heads) / static_cast<double>(m.heads);
   return {.attention_projections = 12 * layers * hidden * hidden * (1 + kv_share),
           .attention_scores = 6 * layers * m.context * hidden,
           .mlp = 18 * layers * hidden * m.ffn,
@@ -43,7 +44,7 @@ plan::Flops FlopsPerToken(const recipe::Model& m) {
 int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
   const recipe::Model& m = spec.model;
   const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
-  const int64_t kv = m.hidden / m.heads * m.kv_heads;
+  const int64_t kv = m.hidden / m.heads * m.keys.As<LlamaKeys>().kv_heads;
   const int64_t layer = element * (6 * m.hidden + 2 * kv + 3 * m.ffn) + 4 * (m.heads + 2);
   return m.context * (m.layers * layer + element * (5 * m.hidden + std::max(2 * m.hidden + 2 * kv, m.ffn)));
 }
@@ -60,7 +61,7 @@ plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_voc
 
   const double std = m.init_std;
   const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
-  const int64_t kv = m.hidden / m.heads * m.kv_heads;
+  const int64_t kv = m.hidden / m.heads * m.keys.As<LlamaKeys>().kv_heads;
   std::vector<ParamSpec>& p = card.params;
   const std::vector<ParamPart> vocabulary = {{"", padded_vocab, Split::kRows}};
   p.push_back(Matrix("embedding", m.hidden, std, vocabulary, Role::kEmbedding));
@@ -76,7 +77,9 @@ plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_voc
     p.push_back(Matrix(at + "mlp.down.weight", m.ffn, out_std, {{"", m.hidden, Split::kCols}}));
   }
   p.push_back(Gain("norm_f.gain", m.hidden));
-  if (!m.tied_embeddings) p.push_back(Matrix("head.weight", m.hidden, std, vocabulary, Role::kHead));
+  if (!m.keys.As<LlamaKeys>().tied_embeddings) {
+    p.push_back(Matrix("head.weight", m.hidden, std, vocabulary, Role::kHead));
+  }
 
   card.flops_per_token = FlopsPerToken(m);
   card.activation_bytes_per_sample = ActivationBytes(spec);

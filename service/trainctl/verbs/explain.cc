@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/models/families.h"
 #include "runtime/recipe/schema.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/verbs.h"
@@ -48,7 +49,7 @@ std::string ToText(const FieldDoc& doc) {
   Line(out, "only with", doc.applies);
   Line(out, "on resume", ResumeText(doc));
   for (size_t i = 0; i < doc.children.size(); ++i) {
-    const auto child = recipe::Explain(doc.children[i]);
+    const auto child = recipe::Explain(doc.children[i], models::RecipeFamilies());
     Line(out, i == 0 ? "keys" : "", absl::StrCat(doc.children[i], ": ", child.ok() ? child->doc : ""));
   }
   return out;
@@ -56,7 +57,7 @@ std::string ToText(const FieldDoc& doc) {
 
 int Run(const std::string& path, const Globals& globals) {
   if (const int code = WantOutput(globals, {"table", "wide", "json", "jsonl"}); code != kOk) return code;
-  const auto doc = recipe::Explain(path);
+  const auto doc = recipe::Explain(path, models::RecipeFamilies());
   if (!doc.ok()) return Fail(doc.status());
   if (IsJson(globals)) {
     puts(ToJson(*doc).dump(globals.output == "json" ? 2 : -1).c_str());

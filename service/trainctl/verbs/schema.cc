@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "runtime/models/families.h"
 #include "runtime/recipe/schema.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/verbs.h"
@@ -12,7 +13,7 @@ namespace {
 std::function<int()> Declare(CLI::App&, const Globals& globals) {
   return [&globals] {
     if (const int code = WantOutput(globals, {"table", "json"}); code != kOk) return code;
-    fputs(recipe::JsonSchema().c_str(), stdout);
+    fputs(recipe::JsonSchema(models::RecipeFamilies()).c_str(), stdout);
     return static_cast<int>(kOk);
   };
 }
