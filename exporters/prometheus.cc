@@ -94,7 +94,7 @@ const std::vector<double>& StepBuckets() {
   return buckets;
 }
 
-class Sink : public PrometheusSink {
+class Sink : public metrics::Sink {
  public:
   explicit Sink(const PrometheusOptions& options)
       : registry_(std::make_shared<prometheus::Registry>()),
@@ -208,7 +208,7 @@ absl::StatusOr<HostPort> ParseListen(const std::string& listen) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PrometheusSink>> ServePrometheus(const PrometheusOptions& options) {
+absl::StatusOr<std::unique_ptr<metrics::Sink>> ServePrometheus(const PrometheusOptions& options) {
   ASSIGN_OR_RETURN(HostPort at, ParseListen(options.listen));
   auto sink = std::make_unique<Sink>(options);
   try {

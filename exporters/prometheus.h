@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "runtime/metrics/sink.h"
 
 namespace galley::exporters {
@@ -19,15 +18,9 @@ struct PrometheusOptions {
   std::string node;
 };
 
-class PrometheusSink : public metrics::Sink {
- public:
-  // Where it listens, "127.0.0.1:9464". Another port than the asked one when that was taken.
-  virtual const std::string& address() const = 0;
-  virtual void CheckpointCommitted(absl::Time at) = 0;  // from any thread
-};
-
-// Series appear with their first value: what was never measured is absent, never 0. The endpoint speaks plain
-// HTTP, so any host but a loopback one is refused with kInvalidArgument.
-absl::StatusOr<std::unique_ptr<PrometheusSink>> ServePrometheus(const PrometheusOptions& options);
+// The sink's address is where it listens, "127.0.0.1:9464": another port than the asked one when that was
+// taken. Series appear with their first value: what was never measured is absent, never 0. The endpoint
+// speaks plain HTTP, so any host but a loopback one is refused with kInvalidArgument.
+absl::StatusOr<std::unique_ptr<metrics::Sink>> ServePrometheus(const PrometheusOptions& options);
 
 }  // namespace galley::exporters

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "runtime/metrics/step_record.h"
 
 namespace galley::metrics {
@@ -17,6 +18,11 @@ class Sink {
   virtual absl::Status Flush() { return absl::OkStatus(); }
   // Nothing comes for now: let go of what others may want to write (a later Write takes it again).
   virtual void Rest() {}
+  virtual void CheckpointCommitted(absl::Time) {}                  // from any thread
+  virtual const std::string& address() const { return kNowhere; }  // where it serves; empty: nowhere
+
+ private:
+  inline static const std::string kNowhere = {};
 };
 
 }  // namespace galley::metrics

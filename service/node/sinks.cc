@@ -4,10 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "exporters/jsonl.h"
-#include "exporters/prometheus.h"
-#include "runtime/base/file.h"
 #include "runtime/metrics/bus.h"
+#include "service/node/exporter_kinds.h"
 
 namespace galley::service {
 namespace {
@@ -33,6 +31,14 @@ metrics::StepRecord ToRecord(const v1::StepReport& step) {
   return r;
 }
 
+absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenExporter(const ExporterOrder& order) {
+  const std::string name = order.options.is_object() ? order.options.value("kind", "") : "";
+  for (const ExporterKind& kind : ExporterKinds()) {
+    if (kind.name == name) return kind.open(order);
+  }
+  return absl::UnimplementedError(absl::StrCat("exporter '", name, "' is not known here"));
+}
+
 class Sinks : public RunSinks {
  public:
   Sinks(const v1::EnsureAttempt& ensure, const std::string& node, const OnProblem& problem) {
@@ -41,18 +47,14 @@ class Sinks : public RunSinks {
     const auto exporters = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!exporters.is_array()) problem("the exporters of the order cannot be read; nothing is recorded");
     for (const auto& exporter : exporters.is_array() ? exporters : nlohmann::json::array()) {
-      const std::string kind = exporter.is_object() ? exporter.value("kind", "") : "";
-      absl::Status status;
-      if (kind == "jsonl") {
-        auto sink = exporters::OpenJsonl(JoinPath(ensure.run_dir(), "metrics.jsonl"));
-        status = sink.status();
-        if (sink.ok()) sinks.push_back(*std::move(sink));
-      } else if (kind == "prometheus") {
-        status = OpenPrometheus(ensure, node, exporter.value("listen", "127.0.0.1:9464"), sinks, problem);
-      } else {
-        status = absl::UnimplementedError(absl::StrCat("exporter '", kind, "' is not known here"));
+      auto sink = OpenExporter({ensure, node, exporter, problem});
+      if (!sink.ok()) {
+        problem(std::string(sink.status().message()));
+        continue;
       }
-      if (!status.ok()) problem(std::string(status.message()));
+      if (!(*sink)->address().empty()) address_ = (*sink)->address();
+      sinks_.push_back(sink->get());
+      sinks.push_back(*std::move(sink));
     }
     bus_ = std::make_unique<metrics::Bus>(std::move(sinks), [problem](const absl::Status& status) {
       problem(status.ok() ? "an exporter works again" : std::string(status.message()));
@@ -64,35 +66,14 @@ class Sinks : public RunSinks {
   }
   void Mark(std::function<void()> reached) override { bus_->Mark(std::move(reached)); }
   void CheckpointCommitted(absl::Time at) override {
-    if (prometheus_ != nullptr) prometheus_->CheckpointCommitted(at);
+    for (metrics::Sink* sink : sinks_) sink->CheckpointCommitted(at);
   }
   void Rest() override { bus_->Rest(); }
   void Drain() override { bus_->Drain(); }
   const std::string& metrics_address() const override { return address_; }
 
  private:
-  absl::Status OpenPrometheus(const v1::EnsureAttempt& ensure, const std::string& node,
-                              const std::string& listen, std::vector<std::unique_ptr<metrics::Sink>>& sinks,
-                              const OnProblem& problem) {
-    exporters::PrometheusOptions options;
-    options.listen = listen;
-    options.run = ensure.run_name();
-    options.run_id = ensure.run_id();
-    options.node = node;
-    if (ensure.ranks_size() > 0) options.plan_hash = ensure.ranks(0).plan_hash();
-    auto sink = exporters::ServePrometheus(options);
-    if (!sink.ok()) return sink.status();
-    prometheus_ = sink->get();
-    address_ = prometheus_->address();
-    const std::string asked = listen.substr(listen.rfind(':') + 1);
-    if (asked != "0" && address_.substr(address_.rfind(':') + 1) != asked) {
-      problem(absl::StrCat("metrics: ", listen, " is taken, the endpoint is ", address_));
-    }
-    sinks.push_back(*std::move(sink));
-    return absl::OkStatus();
-  }
-
-  exporters::PrometheusSink* prometheus_ = nullptr;  // owned by the bus
+  std::vector<metrics::Sink*> sinks_;  // the bus's
   std::string address_;
   std::unique_ptr<metrics::Bus> bus_;
 };
