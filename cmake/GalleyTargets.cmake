@@ -16,6 +16,38 @@ function(galley_flags target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
+# Headers of nearly every source, compiled once for each kind of target: `tests`, `product` (libraries) and `programs`.
+# Sources include what they use all the same. GCC takes a precompiled header only with the flags that made it, so
+# programs, which are -fPIE, have their own, and what has -fopenmp or another -O has none.
+set(GALLEY_PCH <algorithm> <functional> <map> <memory> <optional> <span> <string> <vector> <absl/status/statusor.h>
+    <absl/strings/str_cat.h>)
+# ccache needs the first. GCC 12 takes what it inlines out of a precompiled std::string for ours and warns of overflows that
+# it keeps to itself without; clang-tidy still looks for them.
+set(GALLEY_PCH_FLAGS "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess;-Wno-stringop-overread;-Wno-stringop-overflow>")
+if(NOT GALLEY_FUZZ)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
+  foreach(kind product programs tests)
+    add_library(galley_pch_${kind} OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+    galley_flags(galley_pch_${kind})
+    target_link_libraries(galley_pch_${kind} PRIVATE absl::statusor absl::strings)
+    target_precompile_headers(galley_pch_${kind} PRIVATE ${GALLEY_PCH})
+    if(NOT kind STREQUAL "product")
+      set_target_properties(galley_pch_${kind} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(galley_pch_${kind} PRIVATE ${CMAKE_CXX_COMPILE_OPTIONS_PIE})
+    endif()
+  endforeach()
+  target_link_libraries(galley_pch_tests PRIVATE GTest::gmock GTest::gtest)
+  target_precompile_headers(galley_pch_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+# No header for a target that links OpenMP (the dependencies after `kind`).
+function(galley_pch target kind)
+  if(TARGET galley_pch_${kind} AND NOT "${ARGN}" MATCHES "OpenMP")
+    target_precompile_headers(${target} REUSE_FROM galley_pch_${kind})
+    target_compile_options(${target} PRIVATE "${GALLEY_PCH_FLAGS}")
+  endif()
+endfunction()
+
 # A dependency named without '::' and known as a room means that room.
 function(galley_resolve out)
   set(result)
@@ -40,7 +72,7 @@ function(galley_sources out pattern)
 endfunction()
 
 function(galley_library room)
-  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
   galley_sources(sources *.cc ${ARG_SUBROOMS})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench)\\.cc$|/main\\.cc$")
   galley_resolve(deps ${ARG_DEPS})
@@ -48,6 +80,12 @@ function(galley_library room)
   if(sources)
     add_library(galley_${room} STATIC ${sources})
     galley_flags(galley_${room})
+    if(ARG_PCH AND NOT GALLEY_FUZZ)  # headers that take seconds, and nearly every source of the room has one
+      target_precompile_headers(galley_${room} PRIVATE ${GALLEY_PCH} ${ARG_PCH})
+      target_compile_options(galley_${room} PRIVATE "${GALLEY_PCH_FLAGS}")
+    else()
+      galley_pch(galley_${room} product ${deps} ${private_deps})
+    endif()
     target_link_libraries(galley_${room} PUBLIC ${deps} PRIVATE ${private_deps})
   else()
     add_library(galley_${room} INTERFACE)
@@ -68,9 +106,8 @@ function(galley_tests room)
   galley_resolve(deps ${ARG_DEPS})
   add_executable(${room}_test ${sources})
   galley_flags(${room}_test)
-  target_link_libraries(${room}_test PRIVATE galley_${room} ${deps} GTest::gmock_main GTest::gtest)
-  target_compile_definitions(${room}_test PRIVATE GALLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                             GALLEY_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  galley_pch(${room}_test tests ${deps})
+  target_link_libraries(${room}_test PRIVATE galley_${room} ${deps} galley_test_paths GTest::gmock_main GTest::gtest)
   add_test(NAME ${room} COMMAND ${room}_test)
   set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT
                        "OMP_NUM_THREADS=2;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
@@ -81,6 +118,7 @@ function(galley_binary name)
   galley_resolve(deps ${ARG_DEPS})
   add_executable(${name} main.cc)
   galley_flags(${name})
+  galley_pch(${name} programs ${deps})
   target_link_libraries(${name} PRIVATE ${deps})
 endfunction()
 
@@ -109,6 +147,7 @@ endfunction()
 # A room of numeric kernels: OpenMP, loops that vectorise, fused multiply-add. Optimised in every build type
 # but Debug's own, so that sanitizer runs see the loops as written.
 function(galley_kernel_flags room)
+  set_target_properties(galley_${room} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
   target_compile_options(galley_${room} PRIVATE $<$<CONFIG:Release>:-O3> -ffp-contract=fast -Wno-unknown-pragmas)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     target_compile_options(galley_${room} PRIVATE -mprefer-vector-width=512)

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -160,7 +162,7 @@ Strings Breaks(const std::vector<Include>& includes) {
 }
 
 TEST(Layering, NoIncludeGoesUpOrSideways) {
-  auto includes = Includes(GALLEY_SOURCE_DIR);
+  auto includes = Includes(galley::SourceDir());
   ASSERT_GT(includes.size(), 20u);
   EXPECT_EQ(Breaks(includes), Strings{});
 }
@@ -184,7 +186,7 @@ TEST(Layering, TheTestSeesABreak) {
 // A folder of sources that no table knows would have no floor.
 TEST(Layering, EveryFolderOfSourcesIsListed) {
   std::set<std::string> unlisted;
-  for (const Include& i : Includes(GALLEY_SOURCE_DIR)) {
+  for (const Include& i : Includes(galley::SourceDir())) {
     const std::string folder = fs::path(i.file).parent_path().string();
     if (Floors().contains(folder) || TestFolders().contains(folder) || SubFloors().contains(folder + "/"))
       continue;
@@ -206,7 +208,7 @@ TEST(Layering, EachLibraryIsIncludedByItsOwnRoomOnly) {
       {"grpcpp/", {"service/controller", "service/node", "service/trainctl"}},
   };
   Strings breaks;
-  for (const Include& i : Includes(GALLEY_SOURCE_DIR)) {
+  for (const Include& i : Includes(galley::SourceDir())) {
     for (const auto& [prefix, rooms] : owners) {
       if (i.header.rfind(prefix, 0) == 0 && std::ranges::find(rooms, RoomOf(i.file)) == rooms.end()) {
         breaks.push_back(i.file + ":" + std::to_string(i.line) + ": " + i.header);
@@ -238,7 +240,7 @@ std::set<std::string> DeclaredRooms(const std::string& room, const std::string& 
 }
 
 TEST(Layering, CMakeNamesWhatTheSourcesInclude) {
-  const fs::path root = GALLEY_SOURCE_DIR;
+  const fs::path root = galley::SourceDir();
   std::map<std::string, std::set<std::string>> included;
   for (const Include& i : Includes(root)) {
     const std::string from = RoomOf(i.file), to = RoomOf(i.header);

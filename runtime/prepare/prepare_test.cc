@@ -6,13 +6,14 @@
 #include <cmath>
 
 #include "runtime/models/describe.h"
+#include "tests/support/paths.h"
 
 namespace galley::prepare {
 namespace {
 
 using testing::HasSubstr;
 
-std::string Recipes(const std::string& name) { return std::string(GALLEY_SOURCE_DIR) + "/recipes/" + name; }
+std::string Recipes(const std::string& name) { return SourceDir() + "/recipes/" + name; }
 
 plan::Plan PlanOf(const std::string& name, const std::vector<std::string>& sets = {}) {
   PrepareResult result = PrepareFile(Recipes(name), sets);

@@ -8,6 +8,7 @@
 #include "runtime/tokenizer/framing.h"
 #include "runtime/tokenizer/testing.h"
 #include "runtime/tokenizer/tokenizer.h"
+#include "tests/support/paths.h"
 
 namespace galley::tokenizer {
 namespace {
@@ -211,7 +212,7 @@ TEST(FramingTest, SeparatorsThatWouldStandTwiceAreRefused) {
 }
 
 TEST(KindTest, AFileIsKnownByItsContents) {
-  const std::string data = GALLEY_SOURCE_DIR "/tests/tokenizers/data/";
+  const std::string data = SourceDir() + "/tests/tokenizers/data/";
   EXPECT_EQ(ParseTokenizer(data + "llama3_style.json")->kind, "huggingface");
   EXPECT_EQ(ParseTokenizer(data + "spm_bpe.model")->kind, "sentencepiece");
   EXPECT_EQ(ParseTokenizer(data + "ranks.tiktoken")->kind, "tiktoken");

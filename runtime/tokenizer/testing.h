@@ -10,6 +10,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "tests/support/paths.h"
 
 namespace galley::tokenizer {
 
@@ -17,7 +18,7 @@ namespace galley::tokenizer {
 inline std::string SharedFile(const std::string& path) {
   const char* root = std::getenv("GALLEY_SHARED");
   const std::string full =
-      (root != nullptr ? std::string(root) : GALLEY_SOURCE_DIR "/../shared") + "/" + path;
+      (root != nullptr ? std::string(root) : SourceDir() + "/../shared") + "/" + path;
   return FileExists(full) ? full : "";
 }
 

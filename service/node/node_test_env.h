@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
 #include "service/node/fake_controller.h"
+#include "tests/support/paths.h"
 
 namespace galley::service {
 
@@ -26,7 +27,7 @@ class NodeEnv : public ::testing::Test {
     controller_ = std::make_unique<FakeController>(address(), acknowledge);
   }
   std::string address() const { return absl::StrCat("unix:", dir_.path(), "/c.sock"); }
-  static std::string FakeRank() { return JoinPath(GALLEY_BIN_DIR, "fake-rank"); }
+  static std::string FakeRank() { return JoinPath(BinDir(), "fake-rank"); }
 
   void Script(const std::string& json) {
     ASSERT_TRUE(AtomicWrite(JoinPath(run_dir_, "fake_rank.json"), json).ok());

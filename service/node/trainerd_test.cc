@@ -25,7 +25,7 @@ class TrainerdTest : public NodeEnv {
   }
 
   std::vector<std::string> Command(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> argv = {JoinPath(GALLEY_BIN_DIR, "trainerd"),
+    std::vector<std::string> argv = {JoinPath(BinDir(), "trainerd"),
                                      "--controller",
                                      address(),
                                      "--state-dir",
@@ -234,7 +234,7 @@ TEST_F(TrainerdTest, FaultsOfTheCommandLineAreTold) {
   Start({"--controller", "192.0.2.1:7000"});
   ASSERT_TRUE(Ended(trainerd_));
   EXPECT_NE(trainerd_.Reap().code, 0);
-  Process second = Launch({JoinPath(GALLEY_BIN_DIR, "trainerd"), "--controller", "192.0.2.1:7000",
+  Process second = Launch({JoinPath(BinDir(), "trainerd"), "--controller", "192.0.2.1:7000",
                            "--state-dir", JoinPath(dir_.path(), "other")});
   ASSERT_TRUE(Ended(second));
   EXPECT_EQ(second.Reap().code, 1);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/file.h"
 #include "service/trainctl/verb.h"
+#include "tests/support/paths.h"
 
 namespace galley::trainctl {
 namespace {
@@ -25,7 +26,7 @@ class DataVerbs : public testing::Test {
   Ran Trainctl(const std::string& arguments) const {
     const std::string out = Path("stdout"), err = Path("stderr");
     const std::string command =
-        "cd " + dir_.path() + " && " GALLEY_BIN_DIR "/trainctl " + arguments + " >" + out + " 2>" + err;
+        "cd " + dir_.path() + " && " + BinDir() + "/trainctl " + arguments + " >" + out + " 2>" + err;
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(out).value(), ReadFile(err).value()};
   }

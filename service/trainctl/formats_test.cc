@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "service/trainctl/testing.h"
 #include "service/trainctl/verbs.h"
+#include "tests/support/paths.h"
 
 namespace galley::trainctl {
 namespace {
@@ -90,7 +91,7 @@ constexpr Case kReal[] = {
 // verb -> its keys; from the rows "| list, watch | id name ... |".
 std::map<std::string, Words> DocumentedKeys() {
   std::map<std::string, Words> keys;
-  const std::string page = ReadFile(JoinPath(GALLEY_SOURCE_DIR, "docs/service.md")).value();
+  const std::string page = ReadFile(JoinPath(SourceDir(), "docs/service.md")).value();
   const size_t begin = page.find("|---|---|\n", page.find("| verb | keys |"));
   const std::string table = page.substr(begin, page.find("\n\n", begin) - begin);
   Words of_run;
@@ -248,7 +249,7 @@ TEST_F(FormatsTest, OfASharedController) {
 }
 
 TEST_F(FormatsTest, OfTheRealRank) {
-  environment_["GALLEY_RANK_BINARY"] = JoinPath(GALLEY_BIN_DIR, "galley-rank");
+  environment_["GALLEY_RANK_BINARY"] = JoinPath(BinDir(), "galley-rank");
   words_["$REAL"] = RunDir("real");
   const Ran trained = Trainctl({"train", "tiny.yaml", "--run-dir", words_["$REAL"]});
   ASSERT_EQ(trained.code, kOk) << trained.err;

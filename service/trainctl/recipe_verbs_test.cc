@@ -9,6 +9,7 @@
 #include "runtime/models/families.h"
 #include "runtime/recipe/schema.h"
 #include "service/trainctl/verb.h"
+#include "tests/support/paths.h"
 
 namespace galley::trainctl {
 namespace {
@@ -25,7 +26,7 @@ struct Ran {
 Ran Trainctl(const std::string& arguments) {
   const TempDir dir;
   const std::string out = dir.path() + "/out", err = dir.path() + "/err";
-  const std::string command = std::string("cd ") + GALLEY_SOURCE_DIR + " && " + GALLEY_BIN_DIR +
+  const std::string command = "cd " + SourceDir() + " && " + BinDir() +
                               "/trainctl " + arguments + " >" + out + " 2>" + err;
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(out).value(), ReadFile(err).value()};

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "service/trainctl/testing.h"
+#include "tests/support/paths.h"
 
 namespace galley::trainctl {
 namespace {
@@ -204,7 +205,7 @@ TEST_F(ServiceTest, AControllerThatIsToldToEndAnswersAndEnds) {
 TEST_F(ServiceTest, ASecondControllerIsRefused) {
   StartController();
   const std::string log = JoinPath(home_.path(), "second");
-  const std::string program = JoinPath(GALLEY_BIN_DIR, "galley-controller");
+  const std::string program = JoinPath(BinDir(), "galley-controller");
   Child same_state({program, "--listen", "unix:" + JoinPath(home_.path(), "other.sock")}, environment_, log,
                    log, work());
   EXPECT_EQ(same_state.Wait(), kConflict);

@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "runtime/data/store/indexed_dataset_writer.h"
+#include "tests/support/paths.h"
 
 extern char** environ;
 
@@ -39,7 +40,7 @@ launcher: {kind: local, threads_per_rank: 1}
 exporters: [{kind: jsonl}]
 )";
 
-std::string Program(const std::string& name) { return JoinPath(GALLEY_BIN_DIR, name); }
+std::string Program(const std::string& name) { return JoinPath(BinDir(), name); }
 
 }  // namespace
 

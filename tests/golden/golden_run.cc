@@ -13,11 +13,12 @@
 #include "runtime/plan/batch.h"
 #include "runtime/plan/learning_rate.h"
 #include "runtime/recipe/load.h"
+#include "tests/support/paths.h"
 
 namespace galley::golden {
 namespace {
 
-std::string Path(const std::string& file) { return std::string(GALLEY_SOURCE_DIR "/tests/golden/") + file; }
+std::string Path(const std::string& file) { return SourceDir() + "/tests/golden/" + file; }
 
 // One rank's micro-batches of the documented data.
 class Samples {

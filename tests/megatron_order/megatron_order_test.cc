@@ -25,6 +25,7 @@
 #include "runtime/data/order/loader.h"
 #include "runtime/data/order/megatron_order.h"
 #include "runtime/data/store/indexed_dataset_writer.h"
+#include "tests/support/paths.h"
 
 namespace galley::data {
 namespace {
@@ -195,7 +196,7 @@ std::string Answer(const Case& c) {
 }
 
 TEST(MegatronOrder, EqualsTheCommittedCases) {
-  std::ifstream file(CASES);
+  std::ifstream file(SourceDir() + "/tests/megatron_order/golden.txt");
   int cases = 0;
   for (std::string line; std::getline(file, line); ++cases) {
     const Case c(line);
@@ -214,7 +215,7 @@ TEST(MegatronOrder, EqualsThousandsOfRandomCasesOfThePythonReference) {
     GTEST_SKIP() << python << " with numpy is not on this machine (Debian: python3-numpy)";
   }
   const std::string cases = setting("GALLEY_MEGATRON_CASES", "3000");
-  const std::string command = absl::StrCat(python, " " REFERENCE " --cases ", cases, " --seed ",
+  const std::string command = absl::StrCat(python, " ", SourceDir(), "/tests/megatron_order/reference.py --cases ", cases, " --seed ",
                                            setting("GALLEY_MEGATRON_SEED", "7"));
   FILE* const pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);

@@ -9,11 +9,12 @@
 #include "runtime/models/families.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/recipe/schema.h"
+#include "tests/support/paths.h"
 
 namespace galley {
 namespace {
 
-std::string Source(const std::string& path) { return std::string(GALLEY_SOURCE_DIR) + "/" + path; }
+std::string Source(const std::string& path) { return SourceDir() + "/" + path; }
 std::string Read(const std::string& path) { return ReadFile(Source(path)).value(); }
 
 // Bodies of the fenced blocks of a markdown text, of one language.

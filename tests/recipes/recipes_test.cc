@@ -9,11 +9,12 @@
 #include "runtime/base/file.h"
 #include "runtime/prepare/prepare.h"
 #include "tests/recipes/case.h"
+#include "tests/support/paths.h"
 
 namespace galley {
 namespace {
 
-std::string CasesDir() { return GALLEY_SOURCE_DIR "/tests/recipes/cases"; }
+std::string CasesDir() { return SourceDir() + "/tests/recipes/cases"; }
 
 class RecipeCases : public testing::TestWithParam<std::string> {};
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "runtime/base/check.h"
+#include "tests/support/paths.h"
 
 extern char** environ;
 
@@ -91,7 +92,7 @@ Outcome Run(std::vector<std::string> argv, const std::string& dir, double second
   return Program(std::move(argv), dir, std::move(env)).Wait(seconds);
 }
 
-std::string Bin(const std::string& name) { return std::string(GALLEY_BIN_DIR) + "/" + name; }
+std::string Bin(const std::string& name) { return BinDir() + "/" + name; }
 
 std::vector<RankProcess> RanksOf(const std::string& run_dir) {
   std::vector<RankProcess> out;

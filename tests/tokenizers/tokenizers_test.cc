@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "runtime/tokenizer/testing.h"
 #include "runtime/tokenizer/tokenizer.h"
+#include "tests/support/paths.h"
 #include "tests/tokenizers/sample_text.h"
 
 namespace galley::tokenizer {
@@ -24,7 +25,7 @@ namespace {
 using Json = nlohmann::json;
 
 std::string Data(const std::string& name) {
-  return std::string(GALLEY_SOURCE_DIR "/tests/tokenizers/data/") + name;
+  return SourceDir() + "/tests/tokenizers/data/" + name;
 }
 
 std::string Crc(const void* bytes, size_t size) {

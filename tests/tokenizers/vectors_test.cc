@@ -8,6 +8,7 @@
 
 #include "runtime/tokenizer/testing.h"
 #include "runtime/tokenizer/tokenizer.h"
+#include "tests/support/paths.h"
 
 namespace galley::tokenizer {
 namespace {
@@ -77,7 +78,7 @@ void Check(const TokenizerSpec& spec, Ids Vector::*ids) {
   }
 }
 
-std::string Excerpt(const std::string& file) { return GALLEY_SOURCE_DIR "/tests/tokenizers/data/" + file; }
+std::string Excerpt(const std::string& file) { return SourceDir() + "/tests/tokenizers/data/" + file; }
 
 // A published file, empty when this machine has none.
 std::string Published(const std::string& name) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "service/trainctl/testing.h"
+#include "tests/support/paths.h"
 
 namespace galley::trainctl {
 namespace {
@@ -21,7 +22,7 @@ constexpr int64_t kTokens = 17;  // of a sample, label included
 class InspectStepTest : public ServiceTest {
  protected:
   InspectStepTest() {
-    environment_["GALLEY_RANK_BINARY"] = JoinPath(GALLEY_BIN_DIR, "galley-rank");
+    environment_["GALLEY_RANK_BINARY"] = JoinPath(BinDir(), "galley-rank");
     for (const std::string name : {"sea", "land"}) {
       std::string text;
       for (int i = 0; i < 60; ++i) absl::StrAppend(&text, name, " ", i * i, " ends.\n\n");
