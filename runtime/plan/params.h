@@ -27,7 +27,7 @@ struct ParamSpec {
   Init init = Init::kNormal;
   double std = 0;                // kNormal
   bool decay = true;             // weight decay applies (by role: matrices and embeddings)
-  std::vector<ParamPart> parts;  // one below the other; their rows are shape[0] in all
+  std::vector<ParamPart> parts = {};  // one below the other; their rows are shape[0] in all
   Role role = Role::kMatrix;
   int64_t elements() const {
     int64_t n = 1;
