@@ -16,9 +16,9 @@ function(galley_flags target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
-# Headers of nearly every source, compiled once for each kind of target: `tests`, `product` (libraries) and `programs`.
-# Sources include what they use all the same. GCC takes a precompiled header only with the flags that made it, so
-# programs, which are -fPIE, have their own, and what has -fopenmp or another -O has none.
+# Headers of nearly every source, compiled once for `product` (libraries) and once for `tests`. Sources include what they use
+# all the same. GCC takes a precompiled header only with the flags that made it: what has -fopenmp or another -O has none,
+# and what uses gRPC, whose targets add -pthread, has its own (PCH).
 set(GALLEY_PCH <algorithm> <functional> <map> <memory> <optional> <span> <string> <vector> <absl/status/statusor.h>
     <absl/strings/str_cat.h>)
 # ccache needs the first. GCC 12 takes what it inlines out of a precompiled std::string for ours and warns of overflows that
@@ -26,7 +26,7 @@ set(GALLEY_PCH <algorithm> <functional> <map> <memory> <optional> <span> <string
 set(GALLEY_PCH_FLAGS "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess;-Wno-stringop-overread;-Wno-stringop-overflow>")
 if(NOT GALLEY_FUZZ)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
-  foreach(kind product programs tests)
+  foreach(kind product tests)
     add_library(galley_pch_${kind} OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
     galley_flags(galley_pch_${kind})
     target_link_libraries(galley_pch_${kind} PRIVATE absl::statusor absl::strings)
@@ -40,12 +40,19 @@ if(NOT GALLEY_FUZZ)
   target_precompile_headers(galley_pch_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
 endif()
 
-# No header for a target that links OpenMP (the dependencies after `kind`).
-function(galley_pch target kind)
-  if(TARGET galley_pch_${kind} AND NOT "${ARGN}" MATCHES "OpenMP")
-    target_precompile_headers(${target} REUSE_FROM galley_pch_${kind})
-    target_compile_options(${target} PRIVATE "${GALLEY_PCH_FLAGS}")
+# The header of `kind`, or one of the target's own with `more` in it: headers that take seconds and that nearly every source
+# of the target includes. None for a target that links OpenMP (the dependencies after `more`).
+function(galley_pch target kind more)
+  if(NOT TARGET galley_pch_${kind} OR "${ARGN}" MATCHES "OpenMP")
+    return()
   endif()
+  if(more)
+    get_target_property(headers galley_pch_${kind} PRECOMPILE_HEADERS)
+    target_precompile_headers(${target} PRIVATE ${headers} ${more})
+  else()
+    target_precompile_headers(${target} REUSE_FROM galley_pch_${kind})
+  endif()
+  target_compile_options(${target} PRIVATE "${GALLEY_PCH_FLAGS}")
 endfunction()
 
 # A dependency named without '::' and known as a room means that room.
@@ -80,12 +87,7 @@ function(galley_library room)
   if(sources)
     add_library(galley_${room} STATIC ${sources})
     galley_flags(galley_${room})
-    if(ARG_PCH AND NOT GALLEY_FUZZ)  # headers that take seconds, and nearly every source of the room has one
-      target_precompile_headers(galley_${room} PRIVATE ${GALLEY_PCH} ${ARG_PCH})
-      target_compile_options(galley_${room} PRIVATE "${GALLEY_PCH_FLAGS}")
-    else()
-      galley_pch(galley_${room} product ${deps} ${private_deps})
-    endif()
+    galley_pch(galley_${room} product "${ARG_PCH}" ${deps} ${private_deps})
     target_link_libraries(galley_${room} PUBLIC ${deps} PRIVATE ${private_deps})
   else()
     add_library(galley_${room} INTERFACE)
@@ -95,7 +97,7 @@ function(galley_library room)
 endfunction()
 
 function(galley_tests room)
-  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PCH" ${ARGN})
   if(GALLEY_FUZZ)
     return()
   endif()
@@ -106,7 +108,7 @@ function(galley_tests room)
   galley_resolve(deps ${ARG_DEPS})
   add_executable(${room}_test ${sources})
   galley_flags(${room}_test)
-  galley_pch(${room}_test tests ${deps})
+  galley_pch(${room}_test tests "${ARG_PCH}" ${deps})
   target_link_libraries(${room}_test PRIVATE galley_${room} ${deps} galley_test_paths GTest::gmock_main GTest::gtest)
   add_test(NAME ${room} COMMAND ${room}_test)
   set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT
@@ -118,7 +120,6 @@ function(galley_binary name)
   galley_resolve(deps ${ARG_DEPS})
   add_executable(${name} main.cc)
   galley_flags(${name})
-  galley_pch(${name} programs ${deps})
   target_link_libraries(${name} PRIVATE ${deps})
 endfunction()
 
