@@ -1,0 +1,9 @@
+#pragma once
+
+#include "runtime/models/model.h"
+
+namespace galley::models {
+
+Model MakeToy(const recipe::Model& spec, const ParamTable& params);
+
+}  // namespace galley::models
