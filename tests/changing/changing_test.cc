@@ -30,6 +30,7 @@ const std::vector<Example>& Examples() {
        {"service/trainctl/"}},
       {"a launcher", "local", "\\bkLocal\\b|LAUNCHER_LOCAL|MakeLocal|\"local\"", {"launcher/local"}, {}},
       {"an RPC", "Nodes", "rpc Nodes|NodesRe(quest|ply)", {}, {"service/trainctl/"}},
+      {"a metric", "checkpoint_stall_seconds", "checkpoint_stall", {}, {"runtime/train/"}},
       {"a tokenizer kind",
        "tekken",
        "kTekken|\"tekken\"|MakeTekken|TOKENIZER_TEKKEN",
