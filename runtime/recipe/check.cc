@@ -191,6 +191,23 @@ void WarnOfOddities(Checker& c) {
   }
 }
 
+namespace {
+
+void WarnOfLauncher(Checker& c) {
+  switch (c.spec.launcher.kind) {
+    case LauncherKind::kSlurm:
+      c.NotBuilt("launcher.kind", "the slurm launcher");
+      break;
+    case LauncherKind::kLocal:
+      if (c.Sound({"launcher.nodes"}) && c.spec.launcher.nodes > 1) {
+        c.NotBuilt("launcher.nodes", "a run over more than one node");
+      }
+      break;
+  }
+}
+
+}  // namespace
+
 void WarnOfNotBuilt(Checker& c) {
   const RecipeSpec& s = c.spec;
   if (c.Sound({"precision"})) {
@@ -209,11 +226,7 @@ void WarnOfNotBuilt(Checker& c) {
   if (c.Sound({"recompute"}) && s.recompute.mode != RecomputeMode::kNone) {
     c.NotBuilt("recompute.mode", "recompute other than none");
   }
-  if (c.Sound({"launcher.kind"}) && s.launcher.kind == LauncherKind::kSlurm) {
-    c.NotBuilt("launcher.kind", "the slurm launcher");
-  } else if (c.Sound({"launcher.kind", "launcher.nodes"}) && s.launcher.nodes > 1) {
-    c.NotBuilt("launcher.nodes", "a run over more than one node");
-  }
+  if (c.Sound({"launcher.kind"})) WarnOfLauncher(c);
 }
 
 void FillAcross(RecipeSpec& spec) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/file.h"
+#include "runtime/recipe/kinds.h"
 #include "runtime/recipe/leaf.h"
 #include "runtime/recipe/load.h"
 #include "runtime/recipe/overlay.h"
@@ -212,6 +213,11 @@ TEST(Load, OriginsThatCannotBeReadChangeNothing) {
     text.origins_json = origins;
     EXPECT_TRUE(LoadText(text, kRules).spec) << origins;
   }
+}
+
+TEST(Kinds, AreNamedAsRecipesSpellThem) {
+  EXPECT_EQ(NameOf(LauncherKind::kSlurm), "slurm");
+  EXPECT_EQ(NameOf(ExporterKind::kPrometheus), "prometheus");
 }
 
 TEST(Overlay, PathsOfSet) {

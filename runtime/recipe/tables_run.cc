@@ -1,4 +1,5 @@
 #include "absl/strings/numbers.h"
+#include "runtime/recipe/kinds.h"
 #include "runtime/recipe/tables.h"
 
 namespace galley::recipe {
@@ -109,6 +110,10 @@ const Table& LimitsTable() {
 
 namespace {
 
+Codec<LauncherKind> LauncherKinds() {
+  return ChoiceCodec<LauncherKind>({{"local", LauncherKind::kLocal}, {"slurm", LauncherKind::kSlurm}});
+}
+
 Table MakeSlurm() {
   Table table;
   Declare<Slurm> d(table);
@@ -126,13 +131,14 @@ Table MakeSlurm() {
 
 }  // namespace
 
+std::string NameOf(LauncherKind kind) { return LauncherKinds().write(kind, "")->text; }
+
 const Table& LauncherTable() {
   static const Table slurm = MakeSlurm();
   static const Table table = MakeTable([](Table& t) {
     using L = Launcher;
     Declare<L> d(t);
-    d.Leaf("kind", &L::kind,
-           ChoiceCodec<LauncherKind>({{"local", LauncherKind::kLocal}, {"slurm", LauncherKind::kSlurm}}),
+    d.Leaf("kind", &L::kind, LauncherKinds(),
            "local: nodes whose daemons are registered. slurm: a job of its own.");
     d.Leaf("nodes", &L::nodes, IntegerCodec(), "Machines.").AtLeast(1).AtMost(1 << 20);
     d.Leaf("ranks_per_node", &L::ranks_per_node, IntegerCodec(), "Processes on each machine.")
@@ -151,6 +157,11 @@ const Table& LauncherTable() {
 
 namespace {
 
+Codec<ExporterKind> ExporterKinds() {
+  return ChoiceCodec<ExporterKind>(
+      {{"prometheus", ExporterKind::kPrometheus}, {"jsonl", ExporterKind::kJsonl}});
+}
+
 // HOST:PORT, as in 127.0.0.1:9464, [::1]:9464 or node7:0.
 bool IsHostPort(const std::string& text) {
   const size_t colon = text.rfind(':');
@@ -161,12 +172,12 @@ bool IsHostPort(const std::string& text) {
 
 }  // namespace
 
+std::string NameOf(ExporterKind kind) { return ExporterKinds().write(kind, "")->text; }
+
 const Table& ExporterTable() {
   static const Table table = MakeTable([](Table& t) {
     Declare<Exporter> d(t);
-    d.Leaf("kind", &Exporter::kind,
-           ChoiceCodec<ExporterKind>(
-               {{"prometheus", ExporterKind::kPrometheus}, {"jsonl", ExporterKind::kJsonl}}),
+    d.Leaf("kind", &Exporter::kind, ExporterKinds(),
            "prometheus: an HTTP endpoint for scrapes. jsonl: metrics.jsonl in the run directory.")
         .Required();
     d.Leaf("listen", &Exporter::listen, StringCodec(), "Address of the endpoint; port 0: any free one.")
