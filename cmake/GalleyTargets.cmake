@@ -1,6 +1,6 @@
-# One target a room. A room's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc, and those of
-# the sub-rooms named with SUBROOMS. tests/layering_test.cc compares the rooms among DEPS and PRIVATE_DEPS with what the
-# sources include.
+# One target a room. A room's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc, its .cu files
+# where CMake has a CUDA compiler, and those of the sub-rooms named with SUBROOMS. tests/layering_test.cc compares the rooms
+# among DEPS and PRIVATE_DEPS with what the sources include.
 #
 #   galley_library(base DEPS absl::strings PRIVATE_DEPS spdlog::spdlog)
 #   galley_tests(base)                 # base_test from every *_test.cc of the folder and of SUBROOMS
@@ -12,7 +12,8 @@ set(GALLEY_WARNINGS -Wall -Wextra -Werror -Wno-error=deprecated-declarations)
 set(GALLEY_FLAGS -ffp-contract=off -fno-math-errno)
 
 function(galley_flags target)
-  target_compile_options(${target} PRIVATE ${GALLEY_WARNINGS} ${GALLEY_FLAGS})
+  # nvcc takes none of these by itself.
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C,CXX>:${GALLEY_WARNINGS};${GALLEY_FLAGS}>")
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
@@ -82,6 +83,10 @@ function(galley_library room)
   cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
   galley_sources(sources *.cc ${ARG_SUBROOMS})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench)\\.cc$|/main\\.cc$")
+  if(CMAKE_CUDA_COMPILER)
+    galley_sources(kernels *.cu ${ARG_SUBROOMS})
+    list(APPEND sources ${kernels})
+  endif()
   galley_resolve(deps ${ARG_DEPS})
   galley_resolve(private_deps ${ARG_PRIVATE_DEPS})
   if(sources)

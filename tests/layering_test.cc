@@ -218,6 +218,23 @@ TEST(Layering, EachLibraryIsIncludedByItsOwnRoomOnly) {
   EXPECT_EQ(breaks, Strings{});
 }
 
+// runtime/tensor/stream.h's first line: ops reach their overload through Launch, and nobody else asks which
+// backend a stream or a device is of.
+TEST(Layering, OneConditionalOnABackend) {
+  static const std::regex question(
+      "(get|get_if|holds_alternative)<(Cpu|Cuda)Stream>|DeviceKind::|#\\s*if.*CUDA|__CUDACC__");
+  const fs::path root = galley::SourceDir();
+  std::set<std::string> files, asking;
+  for (const Include& i : Includes(root)) files.insert(i.file);
+  for (const std::string& file : files) {
+    std::ifstream in(root / file);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!IsTest(file) && std::regex_search(text, question)) asking.insert(file);
+  }
+  const std::set<std::string> stream = {"runtime/tensor/device.h", "runtime/tensor/stream.h"};
+  EXPECT_EQ(asking, stream);  // device.h: a Device is of the CPU unless said otherwise
+}
+
 // The rooms that a CMakeLists.txt gives its library and binary targets, target names taken as rooms.
 std::set<std::string> DeclaredRooms(const std::string& room, const std::string& cmake) {
   std::set<std::string> out;

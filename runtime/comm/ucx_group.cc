@@ -21,8 +21,19 @@ std::byte* Bytes(const View& view) {
   return static_cast<std::byte*>(view.data);
 }
 
-// Work on the host's memory: what the stream was given before is done first.
-void Complete(Stream&) {}
+// For the host's hands on a stream's memory: what the stream was given before is done, and the memory is
+// open.
+class HostAccess {
+ public:
+  HostAccess(Stream& stream, const View& data) : access_(DeviceOf(stream), {data.data}) {
+    Event before;
+    before.Record(stream);
+    before.Wait();
+  }
+
+ private:
+  Access access_;
+};
 
 class UcxGroup : public Group {
  public:
@@ -32,17 +43,17 @@ class UcxGroup : public Group {
   int size() const override { return channel_.size(); }
 
   absl::Status AllReduceSum(Stream& stream, View data) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     return collectives_.AllReduce(Bytes(data), data.bytes(), {SumOf(data.dtype), SizeOf(data.dtype)});
   }
 
   absl::Status AllReduceMax(Stream& stream, View data) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     return collectives_.AllReduce(Bytes(data), data.bytes(), {MaxOf(data.dtype), SizeOf(data.dtype)});
   }
 
   absl::Status ReduceScatterSum(Stream& stream, View data, View shard) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     CheckShard(data, shard);
     RETURN_IF_ERROR(
         collectives_.ReduceScatter(Bytes(data), shard.bytes(), {SumOf(data.dtype), SizeOf(data.dtype)}));
@@ -51,14 +62,14 @@ class UcxGroup : public Group {
   }
 
   absl::Status AllGather(Stream& stream, View shard, View data) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     CheckShard(data, shard);
     Copy(Slice(data, shard), Bytes(shard), shard.bytes());
     return collectives_.AllGather(Bytes(data), shard.bytes());
   }
 
   absl::Status Broadcast(Stream& stream, View data, int root) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     CHECK(root >= 0 && root < size()) << root;
     return collectives_.Broadcast(Bytes(data), data.bytes(), root);
   }
@@ -66,13 +77,13 @@ class UcxGroup : public Group {
   absl::Status Barrier() override { return collectives_.Barrier(); }
 
   absl::Status Send(Stream& stream, View data, int to) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     CheckPeer(to);
     return collectives_.Send(Bytes(data), data.bytes(), to);
   }
 
   absl::Status Recv(Stream& stream, View data, int from) override {
-    Complete(stream);
+    const HostAccess access(stream, data);
     CheckPeer(from);
     return collectives_.Recv(Bytes(data), data.bytes(), from);
   }

@@ -12,8 +12,8 @@ namespace {
 constexpr int64_t kLineElements = 64 / sizeof(float);
 }  // namespace
 
-GradientReducer::GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes)
-    : group_(group), flat_(flat), stream_(CpuStream(1)) {
+GradientReducer::GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes, const Device& device)
+    : group_(group), flat_(flat), stream_(MakeStream(device, 1)) {
   CHECK(flat.dtype == DType::kF32 && flat.contiguous()) << "gradients are one contiguous f32 buffer";
   CHECK_GT(bucket_bytes, 0);
   const int64_t elements = (bucket_bytes + int64_t{sizeof(float)} - 1) / int64_t{sizeof(float)};

@@ -31,9 +31,9 @@ namespace galley::parallel {
 
 class GradientReducer {
  public:
-  // flat: (elements), f32, contiguous; it and the group outlive the reducer. bucket_bytes is rounded up to a
-  // whole number of cache lines.
-  GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes);
+  // flat: (elements), f32, contiguous, of `device`; it and the group outlive the reducer. bucket_bytes is
+  // rounded up to a whole number of cache lines.
+  GradientReducer(comm::Group* group, View flat, int64_t bucket_bytes, const Device& device = {});
   // In the middle of a step (after Begin, before Finish) it aborts the group.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;

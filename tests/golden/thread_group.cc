@@ -46,10 +46,12 @@ class ThreadGroup::Member : public comm::Group {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(all_->slots.size()); }
 
-  absl::Status AllReduceSum(Stream&, View data) override {
+  absl::Status AllReduceSum(Stream& stream, View data) override {
+    const Access access(DeviceOf(stream), {data.data});
     return Reduce(data, [](double a, double b) { return a + b; });
   }
-  absl::Status AllReduceMax(Stream&, View data) override {
+  absl::Status AllReduceMax(Stream& stream, View data) override {
+    const Access access(DeviceOf(stream), {data.data});
     return Reduce(data, [](double a, double b) { return std::max(a, b); });
   }
   absl::Status ReduceScatterSum(Stream& stream, View data, View shard) override {
