@@ -1,4 +1,4 @@
-// The recipe's data section, and what the plan adds to it, in the data room's plain numbers.
+// The recipe's data section, and what the plan adds to it, in plain numbers for runtime/data.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Checks across fields that need no other room, and defaults across sections.
+// Checks across fields that need no other module, and defaults across sections.
 #pragma once
 
 #include "runtime/recipe/checker.h"

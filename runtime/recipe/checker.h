@@ -1,5 +1,5 @@
 // Where faults gather, and what cross-field checks see: the spec as far as it could be read, which of its
-// fields are sound, and where each stands. Checks of higher floors are handed to Load and run in the same
+// fields are sound, and where each stands. Checks of the modules above are handed to Load and run in the same
 // pass, so that one reading gives all faults.
 #pragma once
 
@@ -53,7 +53,7 @@ class Checker {
   std::vector<std::string> unsound_;
 };
 
-// A check of a higher floor (plan, models). It must test Sound() for all it reads.
+// A check of a family or of a module above (plan, prepare). It must test Sound() for all it reads.
 using Check = void (*)(Checker&);
 
 }  // namespace galley::recipe

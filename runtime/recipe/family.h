@@ -1,4 +1,4 @@
-// A model family as the recipe sees it. The families stand in runtime/models, two floors up, and are handed
+// A model family as the recipe sees it. The families stand in runtime/models, above the recipe, and are handed
 // to Load and to the schema as values.
 #pragma once
 
