@@ -6,9 +6,10 @@
 // of any of them, ranks that disagree about a size) breaks all, here and on every rank; every further call
 // fails at once. Errors name ranks by their number in the first group, the world.
 //
-// Stream: work given to `stream` before a call is done before the call touches `data`, and work given to it
-// afterwards comes after. A group on host memory (UCX, self) gets that by completing the stream's work first
-// and its own before it returns; one of a device (NCCL) may put its work on the stream and return.
+// Stream: data lies in the memory of the stream's device. Work given to `stream` before a call is done before
+// the call touches `data`, and work given to it afterwards comes after. UCX and self groups work on the
+// host's time: they complete the stream's work first, and their own before they return. A group of a device
+// (NCCL) may put its work on the stream and return.
 //
 // Threads: one at a time inside a group; different groups may be used by different threads at once. Groups of
 // one connection are split by one thread at a time. Abort() may be called from any thread.
