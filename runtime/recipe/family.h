@@ -1,5 +1,5 @@
-// A model family as the recipe sees it. The families stand in runtime/models, above the recipe, and are handed
-// to Load and to the schema as values.
+// A model family as the recipe sees it. The families stand in runtime/models, above the recipe, and are
+// handed to Load and to the schema as values.
 #pragma once
 
 #include <string>
