@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
@@ -11,6 +12,7 @@
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/prepare/prepare.h"
+#include "runtime/recipe/kinds.h"
 #include "service/controller/checks.h"
 
 namespace galley::service {
@@ -19,11 +21,15 @@ namespace {
 std::string ExportersJson(const recipe::RecipeSpec& spec) {
   nlohmann::json list = nlohmann::json::array();
   for (const recipe::Exporter& exporter : spec.exporters) {
-    if (exporter.kind == recipe::ExporterKind::kPrometheus) {
-      list.push_back({{"kind", "prometheus"}, {"listen", exporter.listen}});
-    } else {
-      list.push_back({{"kind", "jsonl"}});
+    nlohmann::json entry = {{"kind", recipe::NameOf(exporter.kind)}};
+    switch (exporter.kind) {
+      case recipe::ExporterKind::kPrometheus:
+        entry["listen"] = exporter.listen;
+        break;
+      case recipe::ExporterKind::kJsonl:
+        break;
     }
+    list.push_back(std::move(entry));
   }
   return list.dump();
 }
