@@ -27,9 +27,8 @@ std::vector<checkpoint::Item> Lay(Arena& arena) {
   for (const char* kind : {"model.", "optim.m.", "optim.v."}) {
     for (int layer = 0; layer < 3; ++layer) {
       const auto add = [&](const char* name, std::initializer_list<int64_t> shape) {
-        items.push_back({.name = absl::StrCat(kind, "layers.", layer, ".", name),
-                         .shape = shape,
-                         .view = arena.Take(DType::kF32, Shape(shape))});
+        items.push_back(checkpoint::Item::Whole(absl::StrCat(kind, "layers.", layer, ".", name),
+                                                arena.Take(DType::kF32, Shape(shape))));
       };
       for (const char* norm : {"norm1.gain", "norm1.bias", "norm2.gain", "norm2.bias"}) add(norm, {768});
       add("attn.qkv.weight", {2304, 768});

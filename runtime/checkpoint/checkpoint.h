@@ -6,7 +6,7 @@
 // (through trainerd), which calls Commit: manifest, rename of the folder, then `latest`.
 //
 // Errors: kResourceExhausted for a full disk, kDataLoss for bytes that are not what was written, kNotFound
-// for what is missing, kFailedPrecondition for what is sound but does not fit. Each names file, place and
+// for what is missing, kFailedPrecondition for what is sound but does not fit. Each names file, position and
 // remedy.
 #pragma once
 
@@ -20,22 +20,25 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/plan/slice.h"
 #include "runtime/tensor/view.h"
 
 namespace galley::checkpoint {
 
-// A tensor, or a slice of rows of one. `view` is contiguous, of shape (rows, shape[1:]...); a scalar (no
-// dims) is one row.
+// A slice of a tensor, and where it is in memory. A rank may have several of one tensor (its rows of q, of k
+// and of v).
 struct Item {
   std::string name;            // "model.layers.0.attn.qkv.weight", "optim.m.layers.0..."
   std::vector<int64_t> shape;  // of the whole tensor
-  int64_t row_begin = 0;       // slice along dim 0 held in `view`
-  View view;
+  plan::Slice slice;
+  View view;  // contiguous; its shape is the slice's size
+
+  static Item Whole(std::string name, View view);
 };
 
-// What rank `rank` of `world` writes of `items` (whole tensors, the same list on every rank): consecutive
-// ranges of about equal bytes. A tensor of 1 MiB or more may be cut between rows. A pure function; over all
-// ranks every row comes exactly once.
+// What rank `rank` of `world` writes of `items`, of which all these ranks hold the same list: consecutive
+// ranges of about equal bytes. An item of 1 MiB or more may be cut between rows. A pure function; over all
+// ranks every element comes exactly once.
 std::vector<Item> Share(const std::vector<Item>& items, int rank, int world);
 int64_t TotalBytes(const std::vector<Item>& items);
 
@@ -58,16 +61,16 @@ struct ManifestInfo {
 
 struct TensorPart {
   int shard = 0;  // index into Manifest::shards
-  int64_t row_begin = 0;
-  int64_t rows = 0;
+  plan::Slice slice;
+  bool operator==(const TensorPart&) const = default;
 };
 struct TensorEntry {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  std::vector<TensorPart> parts;  // by row, without gaps
+  std::vector<TensorPart> parts;  // by where they begin; every element is in exactly one
+  bool operator==(const TensorEntry&) const = default;
 };
 struct Manifest {
-  int version = 1;
   ManifestInfo info;
   std::vector<ShardReport> shards;
   std::map<std::string, TensorEntry> tensors;
@@ -122,10 +125,10 @@ struct Fault {
 };
 std::vector<Fault> Verify(const std::string& checkpoint_path);
 
-// Fills every item (whole tensors or row slices, from whatever shards hold them) and checks the checksums of
-// all shards on the way. Missing, unexpected and wrong-shape tensors come in one error that lists all of
-// them, before any view is written; tensors whose name starts with one of `ignore` need not be asked for.
-// After another error the views hold no meaningful values.
+// Fills every item from whatever shards hold slices of its tensor, so the mesh that saved need not be the one
+// that loads, and checks the checksums of all shards on the way. Missing, unexpected and wrong-shape tensors
+// come in one error that lists all of them, before any view is written; tensors whose name starts with one of
+// `ignore` need not be asked for. After another error the views hold no meaningful values.
 absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& items,
                   const std::vector<std::string>& ignore = {});
 

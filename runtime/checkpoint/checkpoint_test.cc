@@ -122,10 +122,9 @@ TEST(Checkpoint, WhatDoesNotFitIsListedWhole) {
   ASSERT_TRUE(SaveAll(dir.path(), state, 2, 100).ok());
   std::vector<Item> items = state.items();
   items.erase(items.begin());  // model.embed: unexpected
-  items[0].shape = {38};       // model.bias
-  items[0].view = View(items[0].view.data, DType::kF32, {38});
+  items[0] = Item::Whole("model.bias", View(items[0].view.data, DType::kF32, {38}));
   items[1].view.dtype = DType::kU16;  // model.half
-  items.push_back({.name = "model.new", .shape = {1}, .view = items[0].view.Rows(0, 1)});
+  items.push_back(Item::Whole("model.new", items[0].view.Rows(0, 1)));
   const std::string before = state.Bytes();
   const absl::Status status = Load(StepPath(dir.path(), 100), items);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);

@@ -31,28 +31,28 @@ absl::Status CheckReports(const std::vector<ShardReport>& shards) {
 absl::StatusOr<Manifest> MakeManifest(const std::string& folder, const ManifestInfo& info,
                                       const std::vector<ShardReport>& shards) {
   RETURN_IF_ERROR(CheckReports(shards));
-  Manifest manifest{.version = kManifestVersion, .info = info, .shards = {}, .tensors = {}};
+  Manifest manifest{.info = info, .shards = {}, .tensors = {}};
   manifest.shards.resize(shards.size());
   std::vector<ShardIndex> indexes(shards.size());
   for (const ShardReport& shard : shards) {
-    size_t place = 0;
-    while (place < shards.size() &&
-           shard.file != ShardFileName(static_cast<int>(place), static_cast<int>(shards.size()))) {
-      ++place;
+    size_t rank = 0;
+    while (rank < shards.size() &&
+           shard.file != ShardFileName(static_cast<int>(rank), static_cast<int>(shards.size()))) {
+      ++rank;
     }
-    if (place == shards.size() || !manifest.shards[place].file.empty()) {
+    if (rank == shards.size() || !manifest.shards[rank].file.empty()) {
       return absl::FailedPreconditionError(absl::StrCat(folder, ": a report of ", shard.file,
                                                         " among those of ", shards.size(),
                                                         " ranks; each rank reports once"));
     }
     const std::string path = JoinPath(folder, shard.file);
-    ASSIGN_OR_RETURN(indexes[place], ReadShardIndex(path));
-    if (indexes[place].file_bytes != shard.bytes) {
-      return absl::DataLossError(absl::StrCat(path, ": has ", indexes[place].file_bytes,
+    ASSIGN_OR_RETURN(indexes[rank], ReadShardIndex(path));
+    if (indexes[rank].file_bytes != shard.bytes) {
+      return absl::DataLossError(absl::StrCat(path, ": has ", indexes[rank].file_bytes,
                                               " bytes, its rank wrote ", shard.bytes,
                                               "; is the folder shared by all nodes?"));
     }
-    manifest.shards[place] = shard;
+    manifest.shards[rank] = shard;
     manifest.bytes += shard.bytes;
   }
   auto tensors = AssembleTensors(indexes);
@@ -61,10 +61,13 @@ absl::StatusOr<Manifest> MakeManifest(const std::string& folder, const ManifestI
   return manifest;
 }
 
-// `to` is there already when a step is taken again, or saved twice. The new folder takes its place in one
-// move where the file system can exchange names. Where it can not, the old one is moved aside first; in the
-// instant between, step N is absent and the checkpoint before it is the newest.
-absl::Status MoveIntoPlace(const std::string& from, const std::string& to) {
+// The folder under its final name. The parent is synced last: only then does the rename outlive a power cut,
+// and the files in the folder were synced before, so no crash shows the name without them.
+//
+// `to` exists already when a step is taken again, or saved twice. The two folders exchange names in one call
+// where the file system can. Where it can not, the old one is moved aside first; in the instant between, step
+// N is absent and the checkpoint before it is the newest.
+absl::Status Publish(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
     return FsyncDir(DirName(to));
   }
@@ -88,12 +91,14 @@ absl::Status MoveIntoPlace(const std::string& from, const std::string& to) {
   return absl::OkStatus();
 }
 
-absl::Status Seal(const std::string& directory, const std::string& folder, const ManifestInfo& info,
-                  const std::vector<ShardReport>& shards) {
+// The fence is checked twice: before, so that an attempt that has lost the run does not touch the folder, and
+// as late as can be, right before the rename, since writing may have taken long.
+absl::Status WriteManifest(const std::string& directory, const std::string& folder, const ManifestInfo& info,
+                           const std::vector<ShardReport>& shards) {
   RETURN_IF_ERROR(CheckFence(directory, info.attempt));
   ASSIGN_OR_RETURN(Manifest manifest, MakeManifest(folder, info, shards));
   ASSIGN_OR_RETURN(std::string text, ManifestText(manifest));
-  RETURN_IF_ERROR(AtomicWrite(JoinPath(folder, kManifestFile), text));
+  RETURN_IF_ERROR(AtomicWrite(JoinPath(folder, kManifestFile), text));  // syncs the file and the folder
   return CheckFence(directory, info.attempt);
 }
 
@@ -103,8 +108,8 @@ absl::Status Commit(const std::string& directory, const ManifestInfo& info,
                     const std::vector<ShardReport>& shards) {
   const std::string folder = JoinPath(directory, PartialFolder(info.step, info.attempt));
   const std::string name = StepFolder(info.step);
-  absl::Status status = Seal(directory, folder, info, shards);
-  if (status.ok()) status = MoveIntoPlace(folder, JoinPath(directory, name));
+  absl::Status status = WriteManifest(directory, folder, info, shards);
+  if (status.ok()) status = Publish(folder, JoinPath(directory, name));
   if (!status.ok()) {
     (void)RemoveTree(folder);
     return Annotate(status, absl::StrCat("step ", info.step, " is not saved"));

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/checkpoint/checkpoint.h"
@@ -79,14 +80,19 @@ TEST(Commit, RowsThatNoRankWroteAreNoticed) {
   TempDir dir;
   TestState state(7);
   std::vector<ShardReport> reports;
+  std::string missing;
   for (int rank = 0; rank < 2; ++rank) {
     std::vector<Item> mine = Share(state.items(), rank, 2);
-    if (rank == 1) mine.erase(mine.begin());
+    if (rank == 1) {
+      missing =
+          absl::StrCat("tensor ", mine[0].name, ": element [", mine[0].slice.begin[0], ",0] is in no shard");
+      mine.erase(mine.begin());
+    }
     auto writer = Writer::Create(dir.path(), rank, 2, TotalBytes(mine));
     ASSERT_TRUE((*writer)->Snapshot(1, 1, mine, [&](const ShardReport& r) { reports.push_back(r); }).ok());
     (*writer)->Wait();
   }
-  EXPECT_THAT(Commit(dir.path(), InfoOf(1), reports).message(), HasSubstr("are in no shard"));
+  EXPECT_THAT(Commit(dir.path(), InfoOf(1), reports).message(), HasSubstr(missing));
 }
 
 TEST(Claim, AnOlderAttemptMayNotCommit) {

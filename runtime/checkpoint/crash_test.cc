@@ -46,8 +46,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   ASSERT_TRUE(DeleteCheckpoint(StepPath(dir.path(), 100)).ok());
   ASSERT_TRUE(SaveAll(dir.path(), state, 1, 100).ok());
   std::vector<float> small(10, 1.0F);
-  const std::vector<Item> items = {
-      {.name = "s", .shape = {10}, .view = View(small.data(), DType::kF32, {10})}};
+  const std::vector<Item> items = {Item::Whole("s", View(small.data(), DType::kF32, {10}))};
   std::vector<ShardReport> tiny;
   {
     auto writer = Writer::Create(dir.path(), 0, 1, 40);
@@ -75,10 +74,9 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
     state.Fill(static_cast<uint64_t>(step));
     std::vector<ShardReport> reports(world);
     for (int rank = 0; rank < world; ++rank) {
-      const auto place = static_cast<size_t>(rank);
-      absl::Status status =
-          writers[place]->Snapshot(step, attempt, Share(state.items(), rank, world),
-                                   [&reports, place](const ShardReport& r) { reports[place] = r; });
+      const auto i = static_cast<size_t>(rank);
+      absl::Status status = writers[i]->Snapshot(step, attempt, Share(state.items(), rank, world),
+                                                 [&reports, i](const ShardReport& r) { reports[i] = r; });
       if (!status.ok()) ::_exit(4);
     }
     for (auto& writer : writers) writer->Wait();

@@ -1,4 +1,4 @@
-// Bytes that are not what was written: each fault is noticed, names its file and its place, and leaves the
+// Bytes that are not what was written: each fault is noticed, names its file and its position, and leaves the
 // checkpoint before it to load.
 #include <filesystem>
 
@@ -175,13 +175,13 @@ TEST_F(Damage, AManifestOfAnotherVersionSaysSo) {
   const std::string path = JoinPath(StepPath(dir_.path(), 20), "manifest.json");
   std::string text = Slurp(path);
   const size_t body = text.rfind("  \"xxh3\"");
-  text.replace(text.find("\"version\": 1"), 12, "\"version\": 2");
+  text.replace(text.find("\"version\": 2"), 12, "\"version\": 3");
   text = text.substr(0, body) + "  \"xxh3\": \"" + Hex(Hash64(text.substr(0, body))) + "\"\n}\n";
   Spill(path, text);
   const absl::Status status = Open(StepPath(dir_.path(), 20), false).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(),
-              HasSubstr("version 2; this Galley reads version 1: use the one that wrote it"));
+              HasSubstr("version 3; this Galley reads versions 1 to 2: use the one that wrote it"));
 }
 
 TEST_F(Damage, VerifyListsEveryFault) {

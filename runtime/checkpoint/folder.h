@@ -1,6 +1,6 @@
 // Names in a checkpoints folder:
 //   step-N/              a complete checkpoint      .step-N.a<attempt>/  one in progress, or a leftover of it
-//   latest               "step-N"                   epoch.<attempt>      the mark of an attempt, see fence.cc
+//   latest               "step-N"                   epoch.<attempt>      the mark of an attempt, see claim.cc
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/checkpoint/open.h"
+#include "runtime/checkpoint/overlap.h"
 #include "runtime/checkpoint/safetensors.h"
 
 namespace galley::checkpoint {
@@ -30,7 +31,7 @@ absl::Status Diff(const std::string& path, const Manifest& manifest, const std::
   std::vector<std::string> missing, different, unexpected;
   std::set<absl::string_view> asked;
   for (const Item& item : items) {
-    asked.insert(item.name);
+    if (!asked.insert(item.name).second) continue;  // another slice of it
     auto it = manifest.tensors.find(item.name);
     if (it == manifest.tensors.end()) {
       missing.push_back(absl::StrCat("  missing: ", item.name, " ", Describe(item.view.dtype, item.shape)));
@@ -64,26 +65,24 @@ absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& i
   RETURN_IF_ERROR(Diff(checkpoint_path, opened.manifest, items, ignore));
   std::multimap<absl::string_view, const Item*> by_name;
   for (const Item& item : items) {
-    CHECK(item.view.contiguous()) << item.name;
+    CHECK(item.view.contiguous() && item.slice.Within(item.shape)) << item.name;
     by_name.emplace(item.name, &item);
   }
   for (size_t s = 0; s < opened.shards.size(); ++s) {
     std::vector<Wanted> wanted;
     for (const ShardPart& part : opened.shards[s].parts) {
-      const int64_t row_bytes = RowBytes(part.shape, part.dtype);
       const auto [first, last] = by_name.equal_range(part.name);
       for (auto it = first; it != last; ++it) {
         const Item& item = *it->second;
-        const int64_t rows = item.shape.empty() ? 1 : item.view.shape[0];
-        const int64_t from = std::max(part.row_begin, item.row_begin);
-        const int64_t to = std::min(part.row_begin + part.rows, item.row_begin + rows);
-        if (from >= to) continue;
-        wanted.push_back({part.begin + (from - part.row_begin) * row_bytes, (to - from) * row_bytes,
-                          static_cast<std::byte*>(item.view.data) + (from - item.row_begin) * row_bytes});
+        const auto common = plan::Intersect(part.slice, item.slice);
+        if (!common.has_value()) continue;
+        wanted.push_back({part.begin, Overlap(part.slice, item.slice, *common, SizeOf(part.dtype)),
+                          static_cast<std::byte*>(item.view.data)});
       }
     }
     const ShardReport& shard = opened.manifest.shards[s];
-    RETURN_IF_ERROR(ReadShard(JoinPath(checkpoint_path, shard.file), opened.shards[s], shard.xxh3, wanted));
+    RETURN_IF_ERROR(
+        ReadShard(JoinPath(checkpoint_path, shard.file), opened.shards[s], shard.xxh3, std::move(wanted)));
   }
   return absl::OkStatus();
 }

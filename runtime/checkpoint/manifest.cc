@@ -1,7 +1,8 @@
 #include "runtime/checkpoint/manifest.h"
 
 #include <algorithm>
-#include <set>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -36,10 +37,49 @@ absl::StatusOr<std::string> FactsText(const Facts& facts, absl::string_view sect
 std::string TensorText(const TensorEntry& entry) {
   std::vector<std::string> parts;
   for (const TensorPart& part : entry.parts) {
-    parts.push_back(absl::StrCat("[", part.shard, ",", part.row_begin, ",", part.rows, "]"));
+    parts.push_back(absl::StrCat("[", part.shard, ",[", absl::StrJoin(part.slice.begin, ","), "],[",
+                                 absl::StrJoin(part.slice.size, ","), "]]"));
   }
   return absl::StrCat("{\"dtype\": \"", SafetensorsName(entry.dtype), "\", \"shape\": [",
                       absl::StrJoin(entry.shape, ","), "], \"parts\": [", absl::StrJoin(parts, ","), "]}");
+}
+
+// Orders the parts by where they begin, and finds what can not be of a tensor that is whole.
+absl::Status CheckCover(TensorEntry& entry) {
+  if (entry.shape.size() > plan::Slice::kMaxDims) {
+    return absl::DataLossError(
+        absl::StrCat(entry.shape.size(), " dimensions; at most ", plan::Slice::kMaxDims, " are allowed"));
+  }
+  // Later sums and products are of such numbers, zeros left out, so none of them can overflow.
+  int64_t bytes = SizeOf(entry.dtype);
+  for (int64_t size : entry.shape) {
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes)) {
+      return absl::DataLossError(absl::StrCat("shape [", absl::StrJoin(entry.shape, ","), "] overflows"));
+    }
+  }
+  std::vector<plan::Slice> slices;
+  const bool empty = plan::Slice::Whole(entry.shape).elements() == 0;
+  for (const TensorPart& part : entry.parts) {
+    if (!part.slice.Within(entry.shape) || (!empty && part.slice.elements() == 0)) {
+      return absl::DataLossError(absl::StrCat(
+          "shard ", part.shard, " holds size [", absl::StrJoin(part.slice.size, ","), "] at [",
+          absl::StrJoin(part.slice.begin, ","), "], no slice of [", absl::StrJoin(entry.shape, ","), "]"));
+    }
+    slices.push_back(part.slice);
+  }
+  if (empty && (slices.size() != 1 || slices[0].size != entry.shape)) {
+    return absl::DataLossError(
+        absl::StrCat("has no elements and is in ", slices.size(), " shards, not whole in 1"));
+  }
+  if (const auto fault = plan::FirstMiscounted(entry.shape, slices); fault.has_value()) {
+    return absl::DataLossError(
+        absl::StrCat("element [", absl::StrJoin(fault->element, ","), "] is in ",
+                     fault->times == 0 ? "no shard" : absl::StrCat(fault->times, " slices, not in 1")));
+  }
+  std::sort(entry.parts.begin(), entry.parts.end(), [](const TensorPart& a, const TensorPart& b) {
+    return std::tie(a.slice.begin, a.shard) < std::tie(b.slice.begin, b.shard);
+  });
+  return absl::OkStatus();
 }
 
 absl::Status Bad(absl::string_view what) {
@@ -74,7 +114,6 @@ absl::Status ReadFacts(const Json& json, Facts& out) {
 }
 
 absl::Status ReadShards(const Json& json, Manifest& manifest) {
-  std::set<std::string> seen;
   for (const Json& item : json.items) {
     ShardReport shard;
     ASSIGN_OR_RETURN(const Json* file, Member(item, "file", Json::Kind::kString));
@@ -93,27 +132,53 @@ absl::Status ReadShards(const Json& json, Manifest& manifest) {
   return absl::OkStatus();
 }
 
-absl::Status ReadTensors(const Json& json, Manifest& manifest) {
-  for (const auto& [name, value] : json.members) {
-    TensorEntry entry;
-    ASSIGN_OR_RETURN(const Json* dtype, Member(value, "dtype", Json::Kind::kString));
-    ASSIGN_OR_RETURN(const Json* shape, Member(value, "shape", Json::Kind::kArray));
-    ASSIGN_OR_RETURN(const Json* parts, Member(value, "parts", Json::Kind::kArray));
-    const std::optional<DType> known = DTypeOfSafetensors(dtype->text);
-    if (!known.has_value()) return Bad(absl::StrCat("tensor ", name, ": dtype ", dtype->text));
-    entry.dtype = *known;
-    RETURN_IF_ERROR(ReadCounts(*shape, entry.shape));
-    for (const Json& item : parts->items) {
-      std::vector<int64_t> numbers;
-      RETURN_IF_ERROR(ReadCounts(item, numbers));
-      if (numbers.size() != 3 || numbers[0] >= static_cast<int64_t>(manifest.shards.size())) {
-        return Bad(absl::StrCat("tensor ", name, ": part ", item.Dump()));
-      }
-      entry.parts.push_back({static_cast<int>(numbers[0]), numbers[1], numbers[2]});
-      manifest.shards[static_cast<size_t>(numbers[0])].tensors.push_back(name);
-    }
-    manifest.tensors[name] = std::move(entry);
+// Of version 2: [shard, [begin, ...], [size, ...]].
+absl::Status ReadPart(const Json& json, TensorPart& out) {
+  if (json.items.size() != 3 || json.items[0].kind != Json::Kind::kInt ||
+      json.items[1].kind != Json::Kind::kArray || json.items[2].kind != Json::Kind::kArray) {
+    return Bad(absl::StrCat("part ", json.Dump(), " is not [shard, [begin], [size]]"));
   }
+  RETURN_IF_ERROR(ReadCounts(json.items[1], out.slice.begin));
+  return ReadCounts(json.items[2], out.slice.size);
+}
+
+// Of version 1: [shard, first row, rows]. A scalar has one row.
+absl::Status ReadRows(const Json& json, const std::vector<int64_t>& shape, TensorPart& out) {
+  std::vector<int64_t> numbers;
+  RETURN_IF_ERROR(ReadCounts(json, numbers));
+  if (numbers.size() != 3 || (shape.empty() && (numbers[1] != 0 || numbers[2] != 1))) {
+    return Bad(absl::StrCat("part ", json.Dump(), " is not [shard, first row, rows]"));
+  }
+  out.slice = plan::Slice::Whole(shape);
+  if (shape.empty()) return absl::OkStatus();
+  out.slice.begin[0] = numbers[1];
+  out.slice.size[0] = numbers[2];
+  return absl::OkStatus();
+}
+
+absl::Status ReadTensor(const Json& json, int64_t version, const std::string& name, Manifest& manifest) {
+  TensorEntry entry;
+  ASSIGN_OR_RETURN(const Json* dtype, Member(json, "dtype", Json::Kind::kString));
+  ASSIGN_OR_RETURN(const Json* shape, Member(json, "shape", Json::Kind::kArray));
+  ASSIGN_OR_RETURN(const Json* parts, Member(json, "parts", Json::Kind::kArray));
+  const std::optional<DType> known = DTypeOfSafetensors(dtype->text);
+  if (!known.has_value()) return Bad(absl::StrCat("dtype ", dtype->text));
+  entry.dtype = *known;
+  RETURN_IF_ERROR(ReadCounts(*shape, entry.shape));
+  for (const Json& item : parts->items) {
+    TensorPart part;
+    RETURN_IF_ERROR(version == 1 ? ReadRows(item, entry.shape, part) : ReadPart(item, part));
+    // Compared before it is narrowed: a huge number must not wrap around to a shard that exists.
+    const int64_t shard = item.items[0].integer;
+    if (shard < 0 || shard >= static_cast<int64_t>(manifest.shards.size())) {
+      return Bad(absl::StrCat("part ", item.Dump(), " of ", manifest.shards.size(), " shards"));
+    }
+    part.shard = static_cast<int>(shard);
+    manifest.shards[static_cast<size_t>(part.shard)].tensors.push_back(name);
+    entry.parts.push_back(std::move(part));
+  }
+  RETURN_IF_ERROR(CheckCover(entry));
+  manifest.tensors[name] = std::move(entry);
   return absl::OkStatus();
 }
 
@@ -136,7 +201,7 @@ absl::StatusOr<std::string> ManifestText(const Manifest& manifest) {
     tensors.push_back(absl::StrCat("    ", JsonString(name), ": ", TensorText(entry)));
   }
   std::string text =
-      absl::StrCat("{\n  \"format\": \"", kFormat, "\",\n  \"version\": ", manifest.version,
+      absl::StrCat("{\n  \"format\": \"", kFormat, "\",\n  \"version\": ", kManifestVersion,
                    ",\n  \"step\": ", manifest.info.step, ",\n  \"state\": ", state,
                    ",\n  \"origin\": ", origin, ",\n  \"shards\": [\n", absl::StrJoin(shards, ",\n"),
                    "\n  ],\n  \"tensors\": {\n", absl::StrJoin(tensors, ",\n"), "\n  },\n");
@@ -161,9 +226,10 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view text) {
   if (format->text != kFormat) return Bad(absl::StrCat("format ", format->text));
   Manifest manifest;
   ASSIGN_OR_RETURN(int64_t version, Count(*parsed, "version"));
-  if (version != kManifestVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("version ", version, "; this Galley reads version ",
-                                                      kManifestVersion, ": use the one that wrote it"));
+  if (version < 1 || version > kManifestVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("version ", version,
+                                                      "; this Galley reads versions 1 to ", kManifestVersion,
+                                                      ": use the one that wrote it"));
   }
   ASSIGN_OR_RETURN(manifest.info.step, Count(*parsed, "step"));
   ASSIGN_OR_RETURN(const Json* state, Member(*parsed, "state", Json::Kind::kObject));
@@ -175,7 +241,9 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view text) {
   ASSIGN_OR_RETURN(manifest.info.attempt, Count(*origin, "attempt"));
   manifest.info.origin.erase("attempt");
   RETURN_IF_ERROR(ReadShards(*shards, manifest));
-  RETURN_IF_ERROR(ReadTensors(*tensors, manifest));
+  for (const auto& [name, value] : tensors->members) {
+    RETURN_IF_ERROR(Annotate(ReadTensor(value, version, name, manifest), absl::StrCat("tensor ", name)));
+  }
   return manifest;
 }
 
@@ -188,25 +256,11 @@ absl::StatusOr<std::map<std::string, TensorEntry>> AssembleTensors(const std::ve
         return absl::DataLossError(absl::StrCat("tensor ", part.name, ": shard ", s,
                                                 " disagrees with another about its type or shape"));
       }
-      it->second.parts.push_back({static_cast<int>(s), part.row_begin, part.rows});
+      it->second.parts.push_back({static_cast<int>(s), part.slice});
     }
   }
   for (auto& [name, entry] : tensors) {
-    std::sort(entry.parts.begin(), entry.parts.end(),
-              [](const TensorPart& a, const TensorPart& b) { return a.row_begin < b.row_begin; });
-    int64_t at = 0;
-    for (const TensorPart& part : entry.parts) {
-      if (part.row_begin != at || (part.rows == 0 && entry.parts.size() > 1)) {
-        return absl::DataLossError(absl::StrCat("tensor ", name, ": shard ", part.shard, " holds rows ",
-                                                part.row_begin, "-", part.row_begin + part.rows,
-                                                " where row ", at, " comes next"));
-      }
-      at += part.rows;
-    }
-    if (at != RowsOf(entry.shape)) {
-      return absl::DataLossError(
-          absl::StrCat("tensor ", name, ": rows from ", at, " of ", RowsOf(entry.shape), " are in no shard"));
-    }
+    RETURN_IF_ERROR(Annotate(CheckCover(entry), absl::StrCat("tensor ", name)));
   }
   return tensors;
 }

@@ -55,20 +55,12 @@ absl::StatusOr<ShardIndex> CheckShard(const std::string& file, const ShardReport
   return index;
 }
 
-bool SamePlace(const TensorEntry& entry, const TensorEntry& other) {
-  return entry.dtype == other.dtype && entry.shape == other.shape &&
-         std::equal(entry.parts.begin(), entry.parts.end(), other.parts.begin(), other.parts.end(),
-                    [](const TensorPart& a, const TensorPart& b) {
-                      return a.shard == b.shard && a.row_begin == b.row_begin && a.rows == b.rows;
-                    });
-}
-
 absl::Status CheckTensors(const std::string& path, const Opened& opened) {
   auto held = AssembleTensors(opened.shards);
   if (!held.ok()) return absl::DataLossError(absl::StrCat(path, ": ", held.status().message(), kRemedy));
   for (const auto& [name, entry] : opened.manifest.tensors) {
     auto it = held->find(name);
-    if (it == held->end() || !SamePlace(entry, it->second)) {
+    if (it == held->end() || entry != it->second) {
       return absl::DataLossError(
           absl::StrCat(path, ": tensor ", name,
                        " is not in the shards as the manifest says; a file is from another "

@@ -125,7 +125,7 @@ std::optional<DType> DTypeOfSafetensors(absl::string_view name) {
   return type == nullptr ? std::nullopt : type->dtype;
 }
 
-void Place(std::vector<StoredTensor>& tensors) {
+void AssignOffsets(std::vector<StoredTensor>& tensors) {
   auto order = [](const StoredTensor& t) {
     const ElementType* type = FindType(t.dtype);
     CHECK(type != nullptr) << t.name << ": " << t.dtype;

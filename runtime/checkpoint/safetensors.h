@@ -27,9 +27,8 @@ struct StoredTensor {
 
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
-  std::vector<StoredTensor>
-      tensors;             // by place: the first begins at 0, each begins where the one before ends
-  int64_t data_begin = 0;  // in the file
+  std::vector<StoredTensor> tensors;  // by position: the first at 0, each where the one before ends
+  int64_t data_begin = 0;             // in the file
   int64_t data_bytes() const { return tensors.empty() ? 0 : tensors.back().end; }
   int64_t file_bytes() const { return data_begin + data_bytes(); }
 };
@@ -38,10 +37,10 @@ struct SafetensorsHeader {
 absl::string_view SafetensorsName(DType dtype);
 std::optional<DType> DTypeOfSafetensors(absl::string_view name);
 
-// Gives every tensor its place: largest element type first, then by name, so that each is aligned to its own
+// Sets begin and end: largest element type first, then by name, so that each is aligned to its own
 // size. Names must differ and be UTF-8.
-void Place(std::vector<StoredTensor>& tensors);
-// Length and header of placed tensors, padded so that the data begin at a multiple of 64 bytes.
+void AssignOffsets(std::vector<StoredTensor>& tensors);
+// Length and header of tensors that have offsets, padded so that the data begin at a multiple of 64 bytes.
 std::string HeaderText(const std::vector<StoredTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -1,9 +1,11 @@
 // Whatever bytes stand in a safetensors file: the header is refused, or it accounts for every byte of the
-// file.
+// file; and what it says of slices is refused, or they cover each tensor once.
 #include <cstdint>
 
 #include "runtime/base/check.h"
+#include "runtime/checkpoint/manifest.h"
 #include "runtime/checkpoint/safetensors.h"
+#include "runtime/checkpoint/shard.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galley::checkpoint;
@@ -23,5 +25,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(second.ok()) << second.status().message();
   CHECK_EQ(second->tensors.size(), header->tensors.size());
   CHECK(second->metadata == header->metadata);
+
+  auto index = IndexOf(*header);
+  if (!index.ok()) return 0;
+  auto tensors = AssembleTensors({*index});
+  if (!tensors.ok()) return 0;
+  for (const auto& [name, entry] : *tensors) {
+    int64_t elements = 0;
+    for (const TensorPart& part : entry.parts) elements += part.slice.elements();
+    CHECK_EQ(elements, galley::plan::Slice::Whole(entry.shape).elements());
+  }
   return 0;
 }

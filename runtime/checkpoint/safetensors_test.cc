@@ -35,7 +35,7 @@ TEST(Safetensors, GoldenFile) {
   EXPECT_EQ(header->data_begin, 64);
 
   std::vector<StoredTensor> tensors = {{.name = "a", .dtype = "F32", .shape = {2}}};
-  Place(tensors);
+  AssignOffsets(tensors);
   EXPECT_EQ(HeaderText(tensors, {}), golden.substr(0, 64));
 }
 
@@ -45,7 +45,7 @@ TEST(Safetensors, LargestElementsComeFirstAndDataBeginAt64) {
                                        {.name = "a", .dtype = "F32", .shape = {2, 0}},
                                        {.name = "scalar", .dtype = "I64"},
                                        {.name = "half", .dtype = "BF16", .shape = {1, 1}}};
-  Place(tensors);
+  AssignOffsets(tensors);
   std::vector<std::string> names;
   for (const auto& t : tensors) names.push_back(t.name);
   EXPECT_THAT(names, testing::ElementsAre("scalar", "a", "z", "half", "bytes"));
@@ -140,7 +140,7 @@ TEST(Safetensors, LengthsThatLieAreRefusedBeforeAnythingIsRead) {
 
 TEST(Safetensors, EveryTruncationIsRefused) {
   std::vector<StoredTensor> tensors = {{.name = "a", .dtype = "F32", .shape = {5}}};
-  Place(tensors);
+  AssignOffsets(tensors);
   const std::string whole = HeaderText(tensors, {{"format", "pt"}}) + std::string(20, 'x');
   ASSERT_TRUE(Parse(whole).ok());
   for (size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(Parse(whole.substr(0, n)).ok()) << n;

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
@@ -20,36 +22,100 @@
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
-#include "runtime/checkpoint/safetensors.h"
 
 namespace galley::checkpoint {
 namespace {
 
-constexpr char kFactPrefix[] = "galley:";  // + tensor name: "xxh3=HEX" or "xxh3=HEX rows=BEGIN of=ALL"
+// + key: "xxh3=HEX", with " rows=BEGIN of=ROWS" for some rows of a tensor, or for any other slice with
+// " begin=B,B.. of=S,S.." and, where the key is not the tensor's name, " tensor=NAME" to the end.
+constexpr char kFactPrefix[] = "galley:";
 constexpr int64_t kBlock = int64_t{1} << 20;
 
 StoredTensor Stored(const ShardPart& part) {
-  StoredTensor out{.name = part.name, .dtype = std::string(SafetensorsName(part.dtype)), .shape = part.shape};
-  if (!out.shape.empty()) out.shape[0] = part.rows;
-  return out;
+  return {.name = part.key, .dtype = std::string(SafetensorsName(part.dtype)), .shape = part.slice.size};
 }
 
-absl::Status ReadFact(absl::string_view fact, ShardPart& part) {
-  const std::vector<absl::string_view> words = absl::StrSplit(fact, ' ');
-  absl::string_view xxh3 = words[0];
-  if (!absl::ConsumePrefix(&xxh3, "xxh3=") || xxh3.size() != 16) return absl::DataLossError("no checksum");
-  part.xxh3 = std::string(xxh3);
-  if (words.size() == 1) return absl::OkStatus();
-  absl::string_view rows = words[1];
-  absl::string_view all = words.size() == 3 ? words[2] : "";
-  int64_t total = 0;
-  if (part.shape.empty() || !absl::ConsumePrefix(&rows, "rows=") || !absl::ConsumePrefix(&all, "of=") ||
-      !absl::SimpleAtoi(rows, &part.row_begin) || !absl::SimpleAtoi(all, &total) || part.row_begin < 0 ||
-      total < part.rows || part.row_begin > total - part.rows) {
-    return absl::DataLossError(absl::StrCat("a place that can not be: ", fact));
+// Cut between rows and nowhere else.
+bool IsRows(const ShardPart& part) {
+  for (size_t d = 1; d < part.shape.size(); ++d) {
+    if (part.slice.size[d] != part.shape[d]) return false;
   }
-  part.shape[0] = total;
+  return !part.shape.empty();
+}
+
+std::string FactOf(const ShardPart& part) {
+  std::string fact = absl::StrCat("xxh3=", part.xxh3);
+  if (part.slice.size == part.shape) return fact;
+  if (IsRows(part) && part.key == part.name) {
+    absl::StrAppend(&fact, " rows=", part.slice.begin[0], " of=", part.shape[0]);
+    return fact;
+  }
+  absl::StrAppend(&fact, " begin=", absl::StrJoin(part.slice.begin, ","),
+                  " of=", absl::StrJoin(part.shape, ","));
+  if (part.key != part.name) absl::StrAppend(&fact, " tensor=", part.name);
+  return fact;
+}
+
+// "<label>1,2,3" up to the next space.
+bool ConsumeNumbers(absl::string_view& text, absl::string_view label, std::vector<int64_t>& out) {
+  if (!absl::ConsumePrefix(&text, label)) return false;
+  const absl::string_view numbers = text.substr(0, text.find(' '));
+  text.remove_prefix(numbers.size());
+  out.clear();
+  for (absl::string_view word : absl::StrSplit(numbers, ',')) {
+    if (out.size() == plan::Slice::kMaxDims || !absl::SimpleAtoi(word, &out.emplace_back())) return false;
+  }
+  return true;
+}
+
+// REQUIRES: the part is as if it were a whole tensor, of the shape that the header gives.
+absl::Status ReadFact(absl::string_view fact, ShardPart& part) {
+  absl::string_view rest = fact;
+  if (!absl::ConsumePrefix(&rest, "xxh3=") || rest.substr(0, rest.find(' ')).size() != 16) {
+    return absl::DataLossError("no checksum");
+  }
+  part.xxh3 = std::string(rest.substr(0, 16));
+  rest.remove_prefix(16);
+  if (rest.empty()) return absl::OkStatus();
+  std::vector<int64_t> begin, of;
+  bool sound = false;
+  if (ConsumeNumbers(rest, " rows=", begin)) {
+    sound = ConsumeNumbers(rest, " of=", of) && begin.size() == 1 && of.size() == 1 && !part.shape.empty();
+    if (sound) {
+      begin.resize(part.shape.size(), 0);
+      of.insert(of.end(), part.shape.begin() + 1, part.shape.end());
+    }
+  } else if (ConsumeNumbers(rest, " begin=", begin)) {
+    sound = ConsumeNumbers(rest, " of=", of);
+    if (absl::ConsumePrefix(&rest, " tensor=")) part.name = std::string(std::exchange(rest, ""));
+  }
+  part.slice.begin = std::move(begin);
+  part.shape = std::move(of);
+  if (!sound || !rest.empty() || !part.slice.Within(part.shape)) {
+    return absl::DataLossError(
+        absl::StrCat("of size [", absl::StrJoin(part.slice.size, ","), "] is no slice of a tensor: ", fact));
+  }
   return absl::OkStatus();
+}
+
+// The key of each item: its name, with the slice where names come twice.
+std::vector<std::string> KeysOf(const std::vector<Item>& items) {
+  std::map<absl::string_view, int> times;
+  for (const Item& item : items) ++times[item.name];
+  std::vector<std::string> keys;
+  for (const Item& item : items) {
+    std::string key = item.name;
+    if (times[item.name] > 1) {
+      std::vector<std::string> ranges;
+      for (size_t d = 0; d < item.shape.size(); ++d) {
+        const int64_t begin = item.slice.begin[d];
+        ranges.push_back(absl::StrCat(begin, ":", begin + item.slice.size[d]));
+      }
+      absl::StrAppend(&key, "[", absl::StrJoin(ranges, ","), "]");
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 // Calls `take` with every byte of the file in order.
@@ -74,6 +140,23 @@ absl::Status ReadThrough(const std::string& path, int64_t bytes,
   return absl::OkStatus();
 }
 
+// Copies what is wanted of the bytes that begin at `from` of the data. False: all of it lay before them.
+bool CopyRuns(const Wanted& w, int64_t from, std::span<const std::byte> bytes) {
+  const int64_t to = from + static_cast<int64_t>(bytes.size());
+  int64_t i = w.overlap.FirstEndingAfter(from - w.begin);
+  if (i == w.overlap.runs()) return false;
+  for (; i < w.overlap.runs(); ++i) {
+    const Overlap::Run run = w.overlap.At(i);
+    const int64_t run_begin = w.begin + run.from;
+    const int64_t begin = std::max(from, run_begin);
+    const int64_t end = std::min(to, run_begin + w.overlap.run_bytes());
+    if (begin >= end) break;
+    std::memcpy(w.to + run.to + (begin - run_begin), bytes.data() + (begin - from),
+                static_cast<size_t>(end - begin));
+  }
+  return true;
+}
+
 // Which tensors' bytes are not what was written. Only reached when the whole file's checksum differs.
 absl::Status NameDamage(const std::string& path, const ShardIndex& index) {
   std::vector<std::string> damaged;
@@ -94,7 +177,7 @@ absl::Status NameDamage(const std::string& path, const ShardIndex& index) {
       }
       if (end > block_end) return;
       if (Hex(hasher->Digest()) != p.xxh3) {
-        damaged.push_back(absl::StrCat(p.name, " (bytes ", begin, "-", end, ")"));
+        damaged.push_back(absl::StrCat(p.key, " (bytes ", begin, "-", end, ")"));
       }
       hasher.reset();
       ++part;
@@ -121,43 +204,34 @@ std::string ShardFileName(int rank, int world) {
   return absl::StrFormat("shard-%05d-of-%05d.safetensors", rank, world);
 }
 
-int64_t RowsOf(const std::vector<int64_t>& shape) { return shape.empty() ? 1 : shape[0]; }
-
-int64_t RowBytes(const std::vector<int64_t>& shape, DType dtype) {
-  int64_t bytes = SizeOf(dtype);
-  for (size_t i = 1; i < shape.size(); ++i) bytes *= shape[i];
-  return bytes;
-}
-
-std::vector<ShardPart> PlaceItems(const std::vector<Item>& items, std::vector<size_t>& order) {
+std::vector<ShardPart> PartsOf(const std::vector<Item>& items, std::vector<size_t>& order) {
+  const std::vector<std::string> keys = KeysOf(items);
   std::vector<StoredTensor> tensors;
-  std::map<absl::string_view, size_t> by_name;
+  std::map<absl::string_view, size_t> by_key;
+  std::vector<ShardPart> unordered;
   for (size_t i = 0; i < items.size(); ++i) {
     const Item& item = items[i];
-    const int64_t rows = item.shape.empty() ? 1 : item.view.shape[0];
-    CHECK(by_name.emplace(item.name, i).second) << item.name << " comes twice";
-    CHECK(item.view.contiguous() && item.view.shape.dims() == static_cast<int>(item.shape.size()) &&
-          item.row_begin >= 0 && item.row_begin + rows <= RowsOf(item.shape))
-        << item.name << " " << item.view.shape.ToString() << " at row " << item.row_begin;
-    tensors.push_back(
-        Stored({.name = item.name, .dtype = item.view.dtype, .shape = item.shape, .rows = rows}));
+    CHECK(by_key.emplace(keys[i], i).second) << keys[i] << " comes twice";
+    CHECK(item.view.contiguous() && item.slice.Within(item.shape) &&
+          item.view.shape == Shape(std::span<const int64_t>(item.slice.size)))
+        << keys[i] << " " << item.view.shape.ToString();
+    unordered.push_back({.key = keys[i],
+                         .name = item.name,
+                         .dtype = item.view.dtype,
+                         .shape = item.shape,
+                         .slice = item.slice,
+                         .xxh3 = Hex(0)});
+    tensors.push_back(Stored(unordered.back()));
   }
-  Place(tensors);
+  AssignOffsets(tensors);
   std::vector<ShardPart> parts;
   order.clear();
   for (const StoredTensor& t : tensors) {
-    const size_t i = by_name.at(t.name);
-    const Item& item = items[i];
-    order.push_back(i);
-    parts.push_back({.name = item.name,
-                     .dtype = item.view.dtype,
-                     .shape = item.shape,
-                     .row_begin = item.row_begin,
-                     .rows = item.shape.empty() ? 1 : item.view.shape[0],
-                     .begin = t.begin,
-                     .bytes = t.end - t.begin,
-                     .xxh3 = Hex(0)});
-    CHECK_EQ(item.view.bytes(), parts.back().bytes) << item.name;
+    order.push_back(by_key.at(t.name));
+    parts.push_back(std::move(unordered[order.back()]));
+    parts.back().begin = t.begin;
+    parts.back().bytes = t.end - t.begin;
+    CHECK_EQ(items[order.back()].view.bytes(), parts.back().bytes) << t.name;
   }
   return parts;
 }
@@ -169,33 +243,38 @@ std::string ShardHeader(const std::vector<ShardPart>& parts) {
     tensors.push_back(Stored(part));
     tensors.back().begin = part.begin;
     tensors.back().end = part.begin + part.bytes;
-    std::string fact = absl::StrCat("xxh3=", part.xxh3);
-    if (part.rows != RowsOf(part.shape)) {
-      absl::StrAppend(&fact, " rows=", part.row_begin, " of=", RowsOf(part.shape));
-    }
-    metadata[absl::StrCat(kFactPrefix, part.name)] = fact;
+    metadata[absl::StrCat(kFactPrefix, part.key)] = FactOf(part);
   }
   return HeaderText(tensors, metadata);
 }
 
-absl::StatusOr<ShardIndex> ReadShardIndex(const std::string& path) {
-  ASSIGN_OR_RETURN(SafetensorsHeader header, ReadSafetensorsHeader(path));
+absl::StatusOr<ShardIndex> IndexOf(const SafetensorsHeader& header) {
   ShardIndex index{.parts = {}, .data_begin = header.data_begin, .file_bytes = header.file_bytes()};
-  for (StoredTensor& t : header.tensors) {
+  for (const StoredTensor& t : header.tensors) {
     const std::optional<DType> dtype = DTypeOfSafetensors(t.dtype);
     auto fact = header.metadata.find(absl::StrCat(kFactPrefix, t.name));
     if (!dtype.has_value() || fact == header.metadata.end()) {
       return absl::DataLossError(absl::StrCat(
-          path, ": tensor ", t.name, " (", t.dtype, "): ",
+          "tensor ", t.name, " (", t.dtype, "): ",
           dtype.has_value() ? "no checksum in the header's metadata" : "a dtype that Galley does not write"));
     }
-    ShardPart part{.name = t.name, .dtype = *dtype, .shape = t.shape};
-    part.rows = RowsOf(t.shape);
+    ShardPart part{.key = t.name,
+                   .name = t.name,
+                   .dtype = *dtype,
+                   .shape = t.shape,
+                   .slice = plan::Slice::Whole(t.shape)};
     part.begin = t.begin;
     part.bytes = t.end - t.begin;
-    RETURN_IF_ERROR(Annotate(ReadFact(fact->second, part), absl::StrCat(path, ": tensor ", t.name)));
+    RETURN_IF_ERROR(Annotate(ReadFact(fact->second, part), absl::StrCat("tensor ", t.name)));
     index.parts.push_back(std::move(part));
   }
+  return index;
+}
+
+absl::StatusOr<ShardIndex> ReadShardIndex(const std::string& path) {
+  ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader(path));
+  auto index = IndexOf(header);
+  if (!index.ok()) return Annotate(index.status(), path);
   return index;
 }
 
@@ -203,21 +282,14 @@ absl::Status ReadShard(const std::string& path, const ShardIndex& index, const s
                        std::vector<Wanted> wanted) {
   std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) { return a.begin < b.begin; });
   Hasher hasher;
-  size_t first = 0;  // wanted before it are done
+  size_t first = 0;  // all before it are copied
   RETURN_IF_ERROR(ReadThrough(path, index.file_bytes, [&](int64_t at, std::span<const std::byte> bytes) {
     hasher.Add(bytes);
     const int64_t from = at - index.data_begin;
     const int64_t to = from + static_cast<int64_t>(bytes.size());
     for (size_t i = first; i < wanted.size() && wanted[i].begin < to; ++i) {
-      const Wanted& w = wanted[i];
-      const int64_t begin = std::max(from, w.begin);
-      const int64_t end = std::min(to, w.begin + w.bytes);
-      if (begin < end) {
-        std::memcpy(w.to + (begin - w.begin), bytes.data() + (begin - from),
-                    static_cast<size_t>(end - begin));
-      } else if (i == first && w.begin + w.bytes <= from) {
-        ++first;
-      }
+      const bool copied = !CopyRuns(wanted[i], from, bytes);
+      if (copied && i == first) ++first;
     }
   }));
   if (Hex(hasher.Digest()) == xxh3) return absl::OkStatus();

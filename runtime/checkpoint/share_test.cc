@@ -1,12 +1,14 @@
+#include <algorithm>
 #include <map>
 
 #include "gtest/gtest.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/checkpoint/shard.h"
 #include "runtime/checkpoint/test_state.h"
 
 namespace galley::checkpoint {
 namespace {
+
+int64_t RowsOf(const Item& item) { return item.shape.empty() ? 1 : item.slice.size[0]; }
 
 TEST(Share, EveryRowComesOnceInOrder) {
   TestState state(1);
@@ -20,15 +22,16 @@ TEST(Share, EveryRowComesOnceInOrder) {
         }
         ASSERT_NE(whole, nullptr);
         EXPECT_EQ(item.shape, whole->shape);
-        EXPECT_EQ(item.row_begin, next[item.name]) << item.name << " " << world;
-        const int64_t rows = item.shape.empty() ? 1 : item.view.shape[0];
+        const int64_t row = item.shape.empty() ? 0 : item.slice.begin[0];
+        const int64_t rows = RowsOf(item);
+        EXPECT_EQ(row, next[item.name]) << item.name << " " << world;
         EXPECT_EQ(static_cast<std::byte*>(item.view.data),
                   static_cast<std::byte*>(whole->view.data) +
-                      item.row_begin * RowBytes(item.shape, item.view.dtype));
+                      row * (whole->view.bytes() / std::max<int64_t>(RowsOf(*whole), 1)));
         next[item.name] += rows;
       }
     }
-    for (const Item& item : state.items()) EXPECT_EQ(next.at(item.name), RowsOf(item.shape)) << item.name;
+    for (const Item& item : state.items()) EXPECT_EQ(next.at(item.name), RowsOf(item)) << item.name;
   }
 }
 
@@ -46,7 +49,7 @@ TEST(Share, IsBalancedToATensorThatStaysWhole) {
 
 TEST(Share, MoreRanksThanTensorsLeavesSomeWithNothing) {
   std::vector<float> data(6, 1.0F);
-  const std::vector<Item> items = {{.name = "a", .shape = {6}, .view = View(data.data(), DType::kF32, {6})}};
+  const std::vector<Item> items = {Item::Whole("a", View(data.data(), DType::kF32, {6}))};
   int holders = 0;
   for (int rank = 0; rank < 4; ++rank) holders += static_cast<int>(Share(items, rank, 4).size());
   EXPECT_EQ(holders, 1);

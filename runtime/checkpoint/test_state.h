@@ -1,4 +1,4 @@
-// A small training state for this room's tests: tensors of every kind that a checkpoint meets.
+// A small training state for this module's tests: tensors of every kind that a checkpoint meets.
 #pragma once
 
 #include <cstring>
@@ -19,7 +19,7 @@ namespace galley::checkpoint {
 class TestState {
  public:
   explicit TestState(uint64_t seed) : buffer_(Device(), kBytes) {
-    Lay();
+    AddTensors();
     CHECK_LE(at_ - buffer_.data(), kBytes);
     Fill(seed);
   }
@@ -44,7 +44,7 @@ class TestState {
 
  private:
   static constexpr int64_t kBytes = int64_t{6} << 20;
-  void Lay() {
+  void AddTensors() {
     at_ = buffer_.data();
     Add("model.embed", DType::kF32, {1000, 400});  // over 1 MiB: may be cut
     Add("model.bias", DType::kF32, {37});
@@ -56,10 +56,10 @@ class TestState {
     Add("optim.m.embed", DType::kF32, {1000, 400});
     Add("optim.scale", DType::kF64, {2, 1, 3});
   }
-  void Add(std::string name, DType dtype, std::vector<int64_t> shape) {
+  void Add(std::string name, DType dtype, const std::vector<int64_t>& shape) {
     const View view(at_, dtype, Shape(std::span<const int64_t>(shape)));
     at_ += (view.bytes() + 63) / 64 * 64;
-    items_.push_back({.name = std::move(name), .shape = std::move(shape), .view = view});
+    items_.push_back(Item::Whole(std::move(name), view));
   }
 
   Buffer buffer_;

@@ -25,7 +25,7 @@
 namespace galley::checkpoint {
 namespace {
 
-constexpr int64_t kPiece = int64_t{4} << 20;
+constexpr int64_t kPiece = int64_t{4} << 20;  // hashed, then written, while the cache still has it
 
 struct Save {
   int64_t step = 0;
@@ -61,7 +61,7 @@ class WriterImpl : public Writer {
     }
     // The writing thread is idle, so the buffer and save_ are this thread's until busy_ is set.
     std::vector<size_t> order;
-    std::vector<ShardPart> parts = PlaceItems(items, order);
+    std::vector<ShardPart> parts = PartsOf(items, order);
     CHECK_LE(TotalBytes(items), buffer_.size()) << "snapshot buffer";
     std::vector<Copy> copies;
     copies.reserve(parts.size());
@@ -146,13 +146,15 @@ class WriterImpl : public Writer {
       RETURN_IF_ERROR(writer.Write(piece));
     }
     report.xxh3 = Hex(hasher.Digest());
+    // File, then folder, and only then the report: rank 0 renames the folder on the strength of the reports,
+    // so by then every byte and every name in it must outlive a power cut.
     RETURN_IF_ERROR(writer.Sync());
     RETURN_IF_ERROR(writer.Close());
     return FsyncDir(DirName(path));
   }
 
   // Takes the blocks before the first byte is written, so that a full disk is noticed at once and not after
-  // minutes; where the file system can not do that, by the room it says it has. The length stays 0.
+  // minutes; where the file system can not do that, by what it says is free. The length stays 0.
   static absl::Status Reserve(const std::string& path, int64_t bytes) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) return ErrnoStatus(errno, path);
@@ -162,16 +164,16 @@ class WriterImpl : public Writer {
     } while (rc == EINTR);
     ::close(fd);
     if (rc != EOPNOTSUPP && rc != ENOSYS) return rc == 0 ? absl::OkStatus() : ErrnoStatus(rc, path);
-    auto room = FreeBytes(DirName(path));
-    if (room.ok() && *room < bytes) return ErrnoStatus(ENOSPC, path);
+    auto available = FreeBytes(DirName(path));
+    if (available.ok() && *available < bytes) return ErrnoStatus(ENOSPC, path);
     return absl::OkStatus();
   }
 
   absl::Status Full(const std::string& path, int64_t bytes, const absl::Status& status) {
-    auto room = FreeBytes(directory_);
+    auto available = FreeBytes(directory_);
     return absl::ResourceExhaustedError(absl::StrCat(
         path, ": the checkpoint of step ", save_.step, " needs ", bytes, " bytes here, ", directory_, " has ",
-        room.ok() ? absl::StrCat(*room) : "an unknown number", " free (", status.message(),
+        available.ok() ? absl::StrCat(*available) : "an unknown number", " free (", status.message(),
         "); free some, or set checkpoint.keep lower; the earlier checkpoints stand"));
   }
 

@@ -37,9 +37,8 @@ class Engine : public Generator {
   std::vector<checkpoint::Item> WeightItems() const override {
     std::vector<checkpoint::Item> items;
     for (int i = 0; i < table_.size(); ++i) {
-      const plan::ParamSpec& p = table_.spec(i);
       items.push_back(
-          {.name = absl::StrCat("model.", p.name), .shape = p.shape, .view = table_.Slice(master_, i)});
+          checkpoint::Item::Whole(absl::StrCat("model.", table_.spec(i).name), table_.Slice(master_, i)));
     }
     return items;
   }

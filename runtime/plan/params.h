@@ -25,9 +25,9 @@ struct ParamSpec {
   std::string name;            // checkpoint name, "layers.3.attn.qkv.weight"
   std::vector<int64_t> shape;  // C order; matrices are (out, in)
   Init init = Init::kNormal;
-  double std = 0;                // kNormal
-  bool decay = true;             // weight decay applies (by role: matrices and embeddings)
-  std::vector<ParamPart> parts = {};  // one below the other; their rows are shape[0] in all
+  double std = 0;                     // kNormal
+  bool decay = true;                  // weight decay applies (by role: matrices and embeddings)
+  std::vector<ParamPart> parts = {};  // one below the other; none: one, not cut
   Role role = Role::kMatrix;
   int64_t elements() const {
     int64_t n = 1;

@@ -36,7 +36,8 @@ std::vector<Slice> SlicesOf(const ParamSpec& param, int64_t rank, int64_t ranks,
   CHECK(rank >= 0 && rank < ranks) << rank << " of " << ranks;
   std::vector<Slice> slices;
   int64_t row = 0;
-  for (const ParamPart& part : param.parts) {
+  const std::vector<ParamPart> one = {{"", param.shape[0], Split::kNone}};
+  for (const ParamPart& part : param.parts.empty() ? one : param.parts) {
     Slice slice = Slice::Whole(param.shape);
     slice.begin[0] = std::exchange(row, row + part.rows);
     slice.size[0] = part.rows;

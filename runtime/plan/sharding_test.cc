@@ -43,6 +43,7 @@ TEST(HeldSlices, ColumnsAreCutAndWhatIsNotCutIsHeldByAllAndSavedOnce) {
   for (int64_t rank : {0, 1, 2}) EXPECT_THAT(HeldSlices(gain, rank, 3), ElementsAre(Slice::Whole({5})));
   EXPECT_THAT(SavedSlices(gain, 0, 3), ElementsAre(Slice::Whole({5})));
   EXPECT_TRUE(SavedSlices(gain, 1, 3).empty());
+  EXPECT_THAT(HeldSlices(Param({5}, {}), 2, 3), ElementsAre(Slice::Whole({5})));
 }
 
 TEST(SavedSlices, EverySplitCoversTheTensorOnce) {

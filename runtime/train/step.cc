@@ -123,8 +123,7 @@ class Engine : public Stepper {
   std::vector<checkpoint::Item> StateItems() const override {
     std::vector<checkpoint::Item> items;
     auto add = [&](const std::string& name, const std::vector<int64_t>& shape, View view) {
-      items.push_back(
-          {.name = name, .shape = shape, .view = view.Reshape(Shape(std::span<const int64_t>(shape)))});
+      items.push_back(checkpoint::Item::Whole(name, view.Reshape(Shape(std::span<const int64_t>(shape)))));
     };
     for (int i = 0; i < table_.size(); ++i) {
       add(absl::StrCat("model.", table_.spec(i).name), table_.spec(i).shape, table_.Slice(master_, i));
