@@ -149,7 +149,7 @@ class FakeRank {
     RETURN_IF_ERROR(MakeDirs(directory));
     ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(directory, 0, 1, sizeof(float)));
     float value = static_cast<float>(step_);
-    const checkpoint::Item item{"fake", {1}, 0, View(&value, DType::kF32, {1})};
+    const checkpoint::Item item = checkpoint::Item::Whole("fake", View(&value, DType::kF32, {1}));
     std::vector<checkpoint::ShardReport> shards;
     RETURN_IF_ERROR(writer->Snapshot(step_, start_.attempt(), {item},
                                      [&](checkpoint::ShardReport shard) { shards.push_back(shard); }));
