@@ -13,7 +13,6 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/generate/generator.h"
 #include "runtime/generate/sample.h"
-#include "runtime/prepare/data_config.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/tokenizer/tokenizer.h"
 
@@ -38,7 +37,7 @@ absl::Status Run(const v1::Start& start) {
                                                     .origins_json = start.recipe().origins_json()});
   if (!result.prepared.has_value()) return absl::InvalidArgumentError(recipe::FormatFaults(result.faults));
   const recipe::RecipeSpec& spec = result.prepared->spec;
-  ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(prepare::TokenizerSpecOf(spec.data.tokenizer)));
+  ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(spec.data.tokenizer));
   auto generator = Generator::Create(spec, result.prepared->plan.card, start.threads());
   RETURN_IF_ERROR(checkpoint::Load(start.restore_path(), generator->WeightItems(), {"optim."}));
   generator->Loaded();

@@ -70,42 +70,6 @@ data::DataConfig DataConfigOf(const Prepared& prepared) {
   return config;
 }
 
-tokenizer::TokenizerSpec TokenizerSpecOf(const recipe::Tokenizer& spec) {
-  using Kind = recipe::TokenizerKind;
-  tokenizer::TokenizerSpec out;
-  switch (spec.kind) {
-    case Kind::kBytes:
-      out.kind = "bytes";
-      break;
-    case Kind::kGpt2:
-      out.kind = "gpt2";
-      break;
-    case Kind::kHuggingFace:
-      out.kind = "huggingface";
-      break;
-    case Kind::kTiktoken:
-      out.kind = "tiktoken";
-      break;
-    case Kind::kTekken:
-      out.kind = "tekken";
-      break;
-    case Kind::kSentencePiece:
-      out.kind = "sentencepiece";
-      break;
-    case Kind::kWordPiece:
-      out.kind = "wordpiece";
-      break;
-  }
-  out.file = spec.file;
-  out.vocab = spec.vocab;
-  out.merges = spec.merges;
-  out.pattern = spec.pattern;
-  out.eod = spec.eod;
-  out.special_tokens_in_text = spec.special_tokens_in_text;
-  out.lowercase = spec.lowercase;
-  return out;
-}
-
 bool SeparatorsDivideDocuments(const recipe::RecipeSpec& spec) {
   return spec.data.mask.borders != recipe::Borders::kIndex;
 }

@@ -11,7 +11,6 @@
 #include "runtime/data/order/sample_reader.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/recipe/spec.h"
-#include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::prepare {
 
@@ -24,8 +23,6 @@ struct NamedSet {
 };
 // In the recipe's order; none when nothing is evaluated.
 std::vector<NamedSet> NamedSetsOf(const recipe::RecipeSpec& spec);
-
-tokenizer::TokenizerSpec TokenizerSpecOf(const recipe::Tokenizer& tokenizer);
 
 // Whether documents end at the tokenizer's end-of-document token, which MaskOptionsOf must then be told.
 bool SeparatorsDivideDocuments(const recipe::RecipeSpec& spec);

@@ -27,8 +27,8 @@ void CheckModel(Checker& c) {
       c.Error("model.activation", absl::StrCat(m.family->name, " takes ", ActivationNames(taken), " only"));
     }
   }
-  if (c.Sound({"model.vocab", "data.tokenizer"}) && c.spec.data.tokenizer.kind == TokenizerKind::kBytes &&
-      m.vocab < 256) {
+  if (c.Sound({"model.vocab", "data.tokenizer"}) &&
+      c.spec.data.tokenizer.kind == tokenizer::TokenizerKind::kBytes && m.vocab < 256) {
     c.Error("model.vocab", absl::StrCat(m.vocab, " is less than the 256 tokens of the bytes tokenizer"));
   }
   if (c.Sound({"model.layers", "parallelism.pipeline"})) {
@@ -105,7 +105,7 @@ void CheckLauncher(Checker& c) {
 void CheckData(Checker& c) {
   const Data& data = c.spec.data;
   if (c.Sound({"data.mask", "data.tokenizer"}) && data.mask.borders == Borders::kEod &&
-      data.tokenizer.kind == TokenizerKind::kBytes) {
+      data.tokenizer.kind == tokenizer::TokenizerKind::kBytes) {
     c.Error("data.mask.borders", "the tokenizer bytes has no end-of-document token; use index");
   }
   if (c.Sound({"data.mask", "data.kind"}) && data.kind == DataKind::kDummy &&

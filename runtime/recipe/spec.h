@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/recipe/family_keys.h"
+#include "runtime/tokenizer/kinds.h"
 
 namespace galley::recipe {
 
@@ -58,18 +59,7 @@ struct Precision {
   std::optional<LossScale> loss_scale = {};  // fp16 only
 };
 
-enum class TokenizerKind { kBytes, kGpt2, kHuggingFace, kTiktoken, kTekken, kSentencePiece, kWordPiece };
-struct Tokenizer {
-  TokenizerKind kind = TokenizerKind::kBytes;
-  std::string vocab = {};    // gpt2: absolute path of vocab.json
-  std::string merges = {};   // gpt2: absolute path of merges.txt
-  std::string file = {};     // the other kinds but bytes: absolute path
-  std::string pattern = {};  // tiktoken: a name or a regular expression; empty: known by the file
-  bool lowercase = true;     // wordpiece
-  std::string eod = {};      // text of the end-of-document token; empty: the tokenizer's own
-  bool add_special_tokens = false;
-  bool special_tokens_in_text = false;
-};
+using Tokenizer = tokenizer::TokenizerSpec;
 struct Source {
   std::string path = {};  // prefix of .bin and .idx; absolute
   double weight = 1.0;

@@ -1,36 +1,47 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-
+#include "absl/strings/str_cat.h"
 #include "runtime/recipe/tables.h"
+#include "runtime/tokenizer/kinds.h"
 
 namespace galley::recipe {
 namespace {
 
+using TokenizerKinds = std::vector<tokenizer::TokenizerKind>;
+
+TokenizerKinds KindsWith(tokenizer::KindFiles files) {
+  TokenizerKinds kinds;
+  for (const tokenizer::KindInfo& info : tokenizer::Kinds()) {
+    if (info.files == files) kinds.push_back(info.kind);
+  }
+  return kinds;
+}
+
+Codec<tokenizer::TokenizerKind> TokenizerKindCodec() {
+  std::vector<std::pair<std::string, tokenizer::TokenizerKind>> choices;
+  for (const tokenizer::KindInfo& info : tokenizer::Kinds()) choices.emplace_back(info.name, info.kind);
+  return ChoiceCodec<tokenizer::TokenizerKind>(std::move(choices));
+}
+
+std::string TokenizerKindDoc() {
+  std::string doc;
+  for (const tokenizer::KindInfo& info : tokenizer::Kinds()) {
+    absl::StrAppend(&doc, doc.empty() ? "" : " ", info.name, ": ", info.meaning, ".");
+  }
+  return doc;
+}
+
 Table MakeTokenizer() {
   Table table;
   Declare<Tokenizer> d(table);
-  using Kind = TokenizerKind;
-  const std::vector<Kind> of_a_file = {Kind::kHuggingFace, Kind::kTiktoken, Kind::kTekken,
-                                       Kind::kSentencePiece, Kind::kWordPiece};
-  std::vector<Kind> with_tokens = of_a_file;
+  using Kind = tokenizer::TokenizerKind;
+  const TokenizerKinds of_a_file = KindsWith(tokenizer::KindFiles::kFile);
+  TokenizerKinds with_tokens = of_a_file;
   with_tokens.push_back(Kind::kGpt2);
-  const std::string file_kinds = "huggingface, tiktoken, tekken, sentencepiece or wordpiece";
-  const std::string token_kinds = "gpt2, " + file_kinds;
-  d.Leaf(
-       "kind", &Tokenizer::kind,
-       ChoiceCodec<Kind>({{"bytes", Kind::kBytes},
-                          {"gpt2", Kind::kGpt2},
-                          {"huggingface", Kind::kHuggingFace},
-                          {"tiktoken", Kind::kTiktoken},
-                          {"tekken", Kind::kTekken},
-                          {"sentencepiece", Kind::kSentencePiece},
-                          {"wordpiece", Kind::kWordPiece}}),
-       "bytes: a token is a byte. gpt2: byte-level BPE of vocab.json and merges.txt. huggingface: a "
-       "tokenizer.json. tiktoken: a file of base64 tokens and ranks. tekken: a tekken.json. sentencepiece: a "
-       ".model. wordpiece: a vocab.txt.")
-      .Required()
-      .Fixed();
+  const std::string file_kinds = tokenizer::NamesOfKinds(tokenizer::KindFiles::kFile);
+  const std::string token_kinds = absl::StrCat("gpt2, ", file_kinds);
+  d.Leaf("kind", &Tokenizer::kind, TokenizerKindCodec(), TokenizerKindDoc()).Required().Fixed();
   d.Leaf("vocab", &Tokenizer::vocab, PathCodec(), "vocab.json of the BPE.")
       .Required()
       .OnlyFor(&Tokenizer::kind, {Kind::kGpt2}, "kind", "gpt2");

@@ -12,14 +12,14 @@ absl::StatusOr<Framing> Framing::Make(const Tokenizer& tokenizer, const FramingO
     framing.after_ = tokenizer.frame().after;
     if (framing.before_.empty() && framing.after_.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "tokenizer ", tokenizer.kind(), " has no template that puts special tokens around a document; ",
-          "leave --add-special-tokens out"));
+          "tokenizer ", Name(tokenizer.kind()),
+          " has no template that puts special tokens around a document; ", "leave --add-special-tokens out"));
     }
   }
   if (!options.append_eod) return framing;
   if (!tokenizer.eod().has_value()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the vocabulary of tokenizer ", tokenizer.kind(), " (", tokenizer.vocab(),
+        "the vocabulary of tokenizer ", Name(tokenizer.kind()), " (", tokenizer.vocab(),
         " ids) has no end-of-document id; leave --append-eod out, or name a token of it with --eod"));
   }
   const int32_t eod = *tokenizer.eod();

@@ -213,10 +213,10 @@ TEST(FramingTest, SeparatorsThatWouldStandTwiceAreRefused) {
 
 TEST(KindTest, AFileIsKnownByItsContents) {
   const std::string data = SourceDir() + "/tests/tokenizers/data/";
-  EXPECT_EQ(ParseTokenizer(data + "llama3_style.json")->kind, "huggingface");
-  EXPECT_EQ(ParseTokenizer(data + "spm_bpe.model")->kind, "sentencepiece");
-  EXPECT_EQ(ParseTokenizer(data + "ranks.tiktoken")->kind, "tiktoken");
-  EXPECT_EQ(ParseTokenizer(data + "bert_vocab.txt")->kind, "wordpiece");
+  EXPECT_EQ(ParseTokenizer(data + "llama3_style.json")->kind, TokenizerKind::kHuggingFace);
+  EXPECT_EQ(ParseTokenizer(data + "spm_bpe.model")->kind, TokenizerKind::kSentencePiece);
+  EXPECT_EQ(ParseTokenizer(data + "ranks.tiktoken")->kind, TokenizerKind::kTiktoken);
+  EXPECT_EQ(ParseTokenizer(data + "bert_vocab.txt")->kind, TokenizerKind::kWordPiece);
   EXPECT_EQ(ParseTokenizer("tiktoken:cl100k:/x/y")->pattern, "cl100k");
   EXPECT_EQ(ParseTokenizer("tiktoken:/x/y")->file, "/x/y");
   EXPECT_ERROR(ParseTokenizer("/no/such.json").status(), "/no/such.json: no such file");

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/tokenizer/kinds.h"
 
 namespace galley::tokenizer {
 
@@ -34,8 +35,8 @@ struct Frame {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual absl::string_view kind() const = 0;  // as in TokenizerSpec
-  virtual int64_t vocab() const = 0;           // ids are in [0, vocab); a few of them may stand for nothing
+  virtual TokenizerKind kind() const = 0;
+  virtual int64_t vocab() const = 0;  // ids are in [0, vocab); a few of them may stand for nothing
   // The end-of-document id; none where the vocabulary has no such token.
   virtual std::optional<int32_t> eod() const = 0;
   virtual const Frame& frame() const = 0;
@@ -45,30 +46,6 @@ class Tokenizer {
   // tokenizer takes off the beginning of a text stays.
   virtual absl::Status Decode(std::span<const int32_t> ids, std::string& text,
                               bool continued = false) const = 0;
-};
-
-// What a tokenizer is made of: the recipe's data.tokenizer, field by field.
-struct TokenizerSpec {
-  // bytes         one id a byte
-  // gpt2          vocab, merges
-  // huggingface   file: tokenizer.json
-  // tiktoken      file: a rank file, "base64 rank" a line; pattern
-  // tekken        file: tekken.json
-  // sentencepiece file: a .model of type BPE or unigram
-  // wordpiece     file: vocab.txt; lowercase
-  std::string kind = {};
-  std::string file = {};
-  std::string vocab = {};   // gpt2: vocab.json
-  std::string merges = {};  // gpt2: merges.txt
-  // tiktoken: gpt2, cl100k, llama3, o200k, tekken, or a regular expression of one's own. Empty: known by the
-  // file's checksum, an error for other files.
-  std::string pattern = {};
-  // Text of the end-of-document token. Empty: the first of <|endoftext|>, <|end_of_text|>, </s>, <eos>, [SEP]
-  // that the vocabulary holds.
-  std::string eod = {};
-  // Special tokens written in a text become their ids; otherwise they are text like any other.
-  bool special_tokens_in_text = false;
-  bool lowercase = true;  // wordpiece: the vocabulary is of lower-case words without accents
 };
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const TokenizerSpec& spec);

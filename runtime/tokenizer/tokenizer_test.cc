@@ -355,19 +355,54 @@ TEST(Gpt2TokenizerTest, HostileFilesAreNamedWithTheirPlace) {
 }
 
 TEST(TokenizerTest, IsMadeFromFilesOrTheCommandLine) {
-  EXPECT_EQ((*MakeTokenizer(*ParseTokenizer("bytes")))->kind(), "bytes");
+  EXPECT_EQ((*MakeTokenizer(*ParseTokenizer("bytes")))->kind(), TokenizerKind::kBytes);
   EXPECT_EQ(ParseTokenizer("gpt2:/x/y")->vocab, "/x/y/vocab.json");
   EXPECT_ERROR(ParseTokenizer("gpt2:").status(), "is not known");
   EXPECT_ERROR(ParseTokenizer("sentencepiece").status(), "write bytes, gpt2:DIR");
   EXPECT_ERROR(MakeTokenizer(*ParseTokenizer("gpt2:/nowhere")).status(), "/nowhere/vocab.json: no such file");
 }
 
+// What the table says of kinds is all that the command line knows.
+TEST(TokenizerTest, EveryKindOfOneFileIsNamedOnTheCommandLine) {
+  for (const KindInfo& info : Kinds()) {
+    EXPECT_EQ(&Info(info.kind), &info) << info.name;
+    EXPECT_EQ(Name(info.kind), info.name);
+    if (info.files != KindFiles::kFile) continue;
+    const auto spec = ParseTokenizer(absl::StrCat(info.name, ":/x/y"));
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_EQ(spec->kind, info.kind);
+    EXPECT_THAT(FilesOf(*spec), ElementsAreArray({"/x/y"}));
+    EXPECT_ERROR(MakeTokenizer({.kind = info.kind}).status(),
+                 absl::StrCat("tokenizer ", info.name, ": name its file"));
+  }
+  EXPECT_EQ(NamesOfKinds(KindFiles::kFile), "huggingface, tiktoken, tekken, sentencepiece or wordpiece");
+}
+
+TEST(TokenizerTest, AFileIsOfOneKindAtMost) {
+  const std::pair<const char*, std::optional<TokenizerKind>> files[] = {
+      {" {\"model\": {}}", TokenizerKind::kHuggingFace},
+      {"{\"default_vocab_size\": 7}", TokenizerKind::kTekken},
+      {"\n\x0f\n\x05piece", TokenizerKind::kSentencePiece},
+      {"[PAD]\n[UNK]\n", TokenizerKind::kWordPiece},
+      {"IQ== 0\nIg== 1\n", TokenizerKind::kTiktoken},
+      {"a text\n", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const auto& [text, kind] : files) {
+    EXPECT_EQ(Recognise(text), kind) << text;
+    int64_t takers = 0;
+    for (const KindInfo& info : Kinds()) takers += info.recognises != nullptr && info.recognises(text);
+    EXPECT_EQ(takers, kind.has_value() ? 1 : 0) << text;
+  }
+}
+
 // Ids of the published GPT-2 tokenizer.
 TEST(Gpt2TokenizerTest, GoldenIdsOfTheRealVocabulary) {
   const std::string vocab = SharedFile("data/tokenizers/gpt2/vocab.json");
   if (vocab.empty()) GTEST_SKIP() << "no GPT-2 vocabulary on this machine";
-  const auto tokenizer = MakeTokenizer(
-      {.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
+  const auto tokenizer = MakeTokenizer({.kind = TokenizerKind::kGpt2,
+                                        .vocab = vocab,
+                                        .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_EQ((*tokenizer)->vocab(), 50257);
   EXPECT_EQ((*tokenizer)->eod(), 50256);

@@ -43,7 +43,7 @@ absl::StatusOr<DataSet> DataSet::Open(const prepare::Prepared& prepared) {
   }
   std::optional<int32_t> separator;
   if (prepare::SeparatorsDivideDocuments(spec)) {
-    ASSIGN_OR_RETURN(separator, tokenizer::ReadEod(prepare::TokenizerSpecOf(spec.data.tokenizer)));
+    ASSIGN_OR_RETURN(separator, tokenizer::ReadEod(spec.data.tokenizer));
   }
   ASSIGN_OR_RETURN(set.mask_, prepare::MaskOptionsOf(spec, separator));
   set.shape_ = {.micro = spec.batch.micro,

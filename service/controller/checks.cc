@@ -100,8 +100,7 @@ void CheckTokenizer(const recipe::RecipeSpec& spec, Faults& faults) {
   }
   if (!there) return;
   if (!prepare::SeparatorsDivideDocuments(spec)) return;
-  const absl::StatusOr<std::optional<int32_t>> separator =
-      tokenizer::ReadEod(prepare::TokenizerSpecOf(tokenizer));
+  const absl::StatusOr<std::optional<int32_t>> separator = tokenizer::ReadEod(tokenizer);
   const absl::Status status =
       separator.ok() ? prepare::MaskOptionsOf(spec, *separator).status() : separator.status();
   if (!status.ok()) faults.Add("data.tokenizer", status.message());

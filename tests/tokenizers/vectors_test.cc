@@ -88,39 +88,41 @@ std::string Published(const std::string& name) {
 }
 
 TEST(VectorsTest, Llama3) {
-  Check({.kind = "tiktoken", .file = Excerpt("llama3_excerpt.tiktoken"), .pattern = "llama3"},
+  Check({.kind = TokenizerKind::kTiktoken, .file = Excerpt("llama3_excerpt.tiktoken"), .pattern = "llama3"},
         &Vector::llama3);
 }
 
 TEST(VectorsTest, Nemo) {
-  Check({.kind = "tiktoken", .file = Excerpt("nemo_excerpt.tiktoken"), .pattern = "tekken"}, &Vector::nemo);
+  Check({.kind = TokenizerKind::kTiktoken, .file = Excerpt("nemo_excerpt.tiktoken"), .pattern = "tekken"},
+        &Vector::nemo);
 }
 
 TEST(VectorsTest, Llama2) {
-  Check({.kind = "huggingface", .file = Excerpt("llama2_excerpt.json")}, &Vector::llama2);
+  Check({.kind = TokenizerKind::kHuggingFace, .file = Excerpt("llama2_excerpt.json")}, &Vector::llama2);
 }
 
 TEST(VectorsTest, PublishedFiles) {
   int found = 0;
   if (const std::string path = Published("llama3.model"); !path.empty()) {
-    Check({.kind = "tiktoken", .file = path}, &Vector::llama3);
+    Check({.kind = TokenizerKind::kTiktoken, .file = path}, &Vector::llama3);
     ++found;
   }
   if (const std::string path = Published("llama3_tokenizer.json"); !path.empty()) {
-    Check({.kind = "huggingface", .file = path}, &Vector::llama3);
+    Check({.kind = TokenizerKind::kHuggingFace, .file = path}, &Vector::llama3);
     ++found;
   }
   if (const std::string path = Published("tekken_240718.json"); !path.empty()) {
-    Check({.kind = "tekken", .file = path}, &Vector::nemo);
-    EXPECT_THAT((*MakeTokenizer({.kind = "tekken", .file = path}))->frame().before, ElementsAreArray({1}));
+    Check({.kind = TokenizerKind::kTekken, .file = path}, &Vector::nemo);
+    EXPECT_THAT((*MakeTokenizer({.kind = TokenizerKind::kTekken, .file = path}))->frame().before,
+                ElementsAreArray({1}));
     ++found;
   }
   if (const std::string path = Published("llama2.model"); !path.empty()) {
-    Check({.kind = "sentencepiece", .file = path}, &Vector::llama2);
+    Check({.kind = TokenizerKind::kSentencePiece, .file = path}, &Vector::llama2);
     ++found;
   }
   if (const std::string path = Published("llama2_tokenizer.json"); !path.empty()) {
-    Check({.kind = "huggingface", .file = path}, &Vector::llama2);
+    Check({.kind = TokenizerKind::kHuggingFace, .file = path}, &Vector::llama2);
     ++found;
   }
   if (found == 0) GTEST_SKIP() << "GALLEY_VOCABULARIES names no folder with published vocabularies";

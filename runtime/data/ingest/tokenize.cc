@@ -60,7 +60,7 @@ class Tokenization {
   absl::Status Begin() {
     ASSIGN_OR_RETURN(std::optional<TokenizeIdentity> identity, IdentityOf(tokenizer_, options_));
     const TokenType type = TokenTypeFor(tokenizer_.vocab());
-    const DatasetOrigin origin{.tokenizer = std::string(tokenizer_.kind()),
+    const DatasetOrigin origin{.tokenizer = std::string(tokenizer::Name(tokenizer_.kind())),
                                .fingerprint = options_.tokenizer_fingerprint,
                                .vocab = tokenizer_.vocab(),
                                .eod = tokenizer_.eod(),

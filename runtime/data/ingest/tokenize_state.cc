@@ -80,7 +80,7 @@ absl::StatusOr<std::optional<TokenizeIdentity>> IdentityOf(const tokenizer::Toke
                            : options.document == DocumentUnit::kParagraph ? "paragraph"
                                                                           : "file";
   identity.options = {
-      {"tokenizer", std::string(tokenizer.kind())},
+      {"tokenizer", std::string(tokenizer::Name(tokenizer.kind()))},
       {"tokenizer fingerprint", options.tokenizer_fingerprint},
       {"vocabulary", absl::StrCat(tokenizer.vocab())},
       {"end-of-document id", tokenizer.eod().has_value() ? absl::StrCat(*tokenizer.eod()) : "none"},

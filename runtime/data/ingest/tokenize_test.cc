@@ -185,8 +185,9 @@ TEST_F(TokenizeTest, EodNeedsRoomInTheVocabulary) {
 TEST_F(TokenizeTest, EodEndsEveryDocumentThatHoldsText) {
   const std::string vocab = SharedFile("data/tokenizers/gpt2/vocab.json");
   if (vocab.empty()) GTEST_SKIP() << "no GPT-2 vocabulary on this machine";
-  tokenizer_ = *tokenizer::MakeTokenizer(
-      {.kind = "gpt2", .vocab = vocab, .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
+  tokenizer_ = *tokenizer::MakeTokenizer({.kind = tokenizer::TokenizerKind::kGpt2,
+                                          .vocab = vocab,
+                                          .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   TokenizeOptions options =
       Options({Write("a.jsonl", "{\"text\":\"Hello world\"}\n{\"text\":\"\"}\n{\"text\":\" x\"}")});
   options.append_eod = true;
@@ -221,7 +222,7 @@ TEST_F(TokenizeTest, ShakespeareComesBack) {
   ASSERT_TRUE(Run(options).ok());
   EXPECT_EQ(absl::StrJoin(Documents(), ""), text);
   EXPECT_EQ(Documents().size(), 7222u);  // paragraphs
-  tokenizer_ = *tokenizer::MakeTokenizer({.kind = "gpt2",
+  tokenizer_ = *tokenizer::MakeTokenizer({.kind = tokenizer::TokenizerKind::kGpt2,
                                           .vocab = SharedFile("data/tokenizers/gpt2/vocab.json"),
                                           .merges = SharedFile("data/tokenizers/gpt2/merges.txt")});
   options.document = DocumentUnit::kFile;

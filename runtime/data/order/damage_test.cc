@@ -56,7 +56,8 @@ class DamageTest : public ::testing::Test {
   }
   std::string Path(const std::string& name) const { return JoinPath(dir_.path(), name); }
   tokenizer::TokenizerSpec Files() const {
-    return {.kind = "gpt2", .vocab = Path("vocab.json"), .merges = Path("merges.txt")};
+    return {
+        .kind = tokenizer::TokenizerKind::kGpt2, .vocab = Path("vocab.json"), .merges = Path("merges.txt")};
   }
   absl::Status TokenizeTo(const std::string& prefix) const {
     const auto tokenizer = tokenizer::MakeTokenizer(Files());

@@ -160,7 +160,7 @@ absl::StatusOr<std::string> TokenizerFingerprint(const tokenizer::TokenizerSpec&
     hash.Add(std::as_bytes(std::span(&size, 1)));
     hash.Add(std::as_bytes(std::span(bytes.data(), bytes.size())));
   };
-  add(spec.kind);
+  add(tokenizer::Name(spec.kind));
   for (const std::string& path : tokenizer::FilesOf(spec)) {
     ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
     add(bytes);
@@ -168,7 +168,7 @@ absl::StatusOr<std::string> TokenizerFingerprint(const tokenizer::TokenizerSpec&
   // Only what differs from the default counts, so that fingerprints of before stay what they were.
   if (!spec.pattern.empty()) add(absl::StrCat("pattern ", spec.pattern));
   if (spec.special_tokens_in_text) add("special_tokens_in_text");
-  if (spec.kind == "wordpiece" && !spec.lowercase) add("cased");
+  if (spec.kind == tokenizer::TokenizerKind::kWordPiece && !spec.lowercase) add("cased");
   return Hex(hash.Digest());
 }
 

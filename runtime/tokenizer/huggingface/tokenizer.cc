@@ -182,7 +182,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeHuggingFaceTokenizer(absl::string
   const hf::Json json = hf::Json::parse(text.begin(), text.end(), nullptr, false);
   absl::StatusOr<Parts> parts = hf::Read(hf::Node(&json, ""), spec);
   if (!parts.ok()) return Annotate(parts.status(), name);
-  parts->kind = "huggingface";
+  parts->kind = TokenizerKind::kHuggingFace;
   parts->name = std::string(name);
   return MakePipeline(*std::move(parts));
 }

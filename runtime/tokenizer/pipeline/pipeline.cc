@@ -101,7 +101,7 @@ class PipelineEncoder : public Encoder {
 class Pipeline : public Tokenizer {
  public:
   explicit Pipeline(Parts parts) : parts_(std::move(parts)) {}
-  absl::string_view kind() const override { return parts_.kind; }
+  TokenizerKind kind() const override { return parts_.kind; }
   int64_t vocab() const override { return static_cast<int64_t>(parts_.tokens.size()); }
   std::optional<int32_t> eod() const override { return parts_.eod; }
   const Frame& frame() const override { return parts_.frame; }
@@ -111,7 +111,7 @@ class Pipeline : public Tokenizer {
     for (const int32_t id : ids) {
       if (id >= 0 && id < vocab() && parts_.known[static_cast<size_t>(id)]) continue;
       return absl::OutOfRangeError(
-          absl::StrCat("tokenizer ", parts_.kind, ": id ", id,
+          absl::StrCat("tokenizer ", Name(parts_.kind), ": id ", id,
                        id >= 0 && id < vocab() ? " stands for no token of its" : " is outside its",
                        " vocabulary of ", vocab(), "; decode with the tokenizer that made the ids"));
     }

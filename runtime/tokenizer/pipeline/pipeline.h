@@ -51,7 +51,7 @@ class Model {
 using DecodeStep = std::function<void(std::vector<std::string>& tokens, bool continued)>;
 
 struct Parts {
-  std::string kind;
+  TokenizerKind kind = TokenizerKind::kBytes;
   std::string name;  // of its file, for messages
   // The text has bytes that are no UTF-8 replaced first, for stages that know characters only.
   bool characters = false;

@@ -108,7 +108,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::stri
     return absl::UnimplementedError(absl::StrCat(name, ": denormalizer_spec: its rules are not supported"));
   }
   Parts parts;
-  parts.kind = "sentencepiece";
+  parts.kind = TokenizerKind::kSentencePiece;
   parts.name = std::string(name);
   if (model.type == SentencePieceModel::Type::kBpe) {
     ASSIGN_OR_RETURN(parts.model, BpeOf(model, name));

@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGpt2Tokenizer(absl::string_view v
   ASSIGN_OR_RETURN(Gpt2Vocabulary vocabulary,
                    ParseGpt2Vocabulary(vocab_json, merges_txt, vocab_name, merges_name));
   Parts parts;
-  parts.kind = "gpt2";
+  parts.kind = TokenizerKind::kGpt2;
   parts.scanner = Gpt2Piece;
   const auto id_of = [&](absl::string_view text) {
     const auto found = vocabulary.ids.find(std::string(text));

@@ -13,7 +13,7 @@
 namespace galley::tokenizer {
 
 struct RankVocabulary {
-  std::string kind;
+  TokenizerKind kind = TokenizerKind::kTiktoken;
   std::string name;                                       // of the file, for messages
   std::vector<std::pair<std::string, int32_t>> ranked;    // bytes and id; lower ids merge first
   std::vector<std::pair<std::string, int32_t>> specials;  // text and id

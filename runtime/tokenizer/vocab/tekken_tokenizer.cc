@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view
                                   specials, " do not fit ", vocab->size(), " tokens"));
   }
   RankVocabulary vocabulary;
-  vocabulary.kind = "tekken";
+  vocabulary.kind = TokenizerKind::kTekken;
   vocabulary.name = std::string(name);
   vocabulary.bos = "<s>";
   const std::string* pattern = Text(*config, "pattern");

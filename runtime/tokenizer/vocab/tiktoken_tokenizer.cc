@@ -42,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTiktokenTokenizer(absl::string_vi
                                                                  absl::string_view name,
                                                                  const TokenizerSpec& spec) {
   RankVocabulary vocabulary;
-  vocabulary.kind = "tiktoken";
+  vocabulary.kind = TokenizerKind::kTiktoken;
   vocabulary.name = std::string(name);
   ASSIGN_OR_RETURN(vocabulary.pattern, PatternFor(ranks, name, spec));
   int64_t line_number = 0;

@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeWordPieceTokenizer(absl::string_v
         absl::StrCat(name, ": ", what, "; take the vocab.txt of a BERT style tokenizer"));
   };
   Parts parts;
-  parts.kind = "wordpiece";
+  parts.kind = TokenizerKind::kWordPiece;
   parts.name = std::string(name);
   parts.characters = true;
   WordPieceVocabulary vocabulary;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
-#include "runtime/prepare/data_config.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "service/trainctl/data/seen_step.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/private/run_client.h"
@@ -109,8 +109,7 @@ absl::Status PrintStep(const InspectStep& what, const Globals& globals) {
   ASSIGN_OR_RETURN(const std::vector<int64_t> places, Chosen(*seen, what));
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   if (!what.ids) {
-    ASSIGN_OR_RETURN(tokenizer,
-                     tokenizer::MakeTokenizer(prepare::TokenizerSpecOf(seen->spec().data.tokenizer)));
+    ASSIGN_OR_RETURN(tokenizer, tokenizer::MakeTokenizer(seen->spec().data.tokenizer));
   }
   Json json = {{"run_dir", run_dir},
                {"step", seen->step()},
