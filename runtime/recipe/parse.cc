@@ -12,27 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "runtime/base/utf8.h"
 
 namespace galley::recipe {
 namespace {
-
-// Length of the UTF-8 sequence at text[i], 0 when it is not valid (overlong, surrogate, above U+10FFFF, cut).
-size_t SequenceLength(absl::string_view text, size_t i) {
-  auto byte = [&](size_t k) { return static_cast<unsigned char>(i + k < text.size() ? text[i + k] : 0); };
-  auto tail = [&](size_t k) { return (byte(k) & 0xC0) == 0x80; };
-  const unsigned char a = byte(0), b = byte(1);
-  if (a < 0x80) return 1;
-  if (a >= 0xC2 && a <= 0xDF) return tail(1) ? 2 : 0;
-  if (a >= 0xE0 && a <= 0xEF) {
-    if (!tail(1) || !tail(2) || (a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F)) return 0;
-    return 3;
-  }
-  if (a >= 0xF0 && a <= 0xF4) {
-    if (!tail(1) || !tail(2) || !tail(3) || (a == 0xF0 && b < 0x90) || (a == 0xF4 && b > 0x8F)) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 // Where lines begin, so that yaml-cpp's byte columns become columns in characters.
 class Lines {
@@ -49,7 +32,7 @@ class Lines {
     const size_t begin = begins_[at];
     const size_t end = std::min(begin + static_cast<size_t>(std::max(byte_column, 0)), text_.size());
     int column = 1;
-    for (size_t i = begin; i < end; ++i) column += (static_cast<unsigned char>(text_[i]) & 0xC0) != 0x80;
+    for (size_t i = begin; i < end; ++i) column += !ContinuesUtf8(text_[i]);
     return {file, static_cast<int>(at) + 1, column};
   }
 
@@ -263,7 +246,7 @@ std::optional<RawFault> CheckBytes(absl::string_view text, const Lines& lines, i
   int line = 0;
   size_t begin = 0;
   for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(text, i);
+    const int length = DecodeUtf8(text.data() + i, text.data() + text.size()).length;
     if (length == 0 || text[i] == '\0') {
       const Place place = lines.At(file, line, static_cast<int>(i - begin));
       return RawFault{place, "", length == 0 ? "not valid UTF-8" : "a NUL byte"};
@@ -272,7 +255,7 @@ std::optional<RawFault> CheckBytes(absl::string_view text, const Lines& lines, i
       ++line;
       begin = i + 1;
     }
-    i += length;
+    i += static_cast<size_t>(length);
   }
   return std::nullopt;
 }

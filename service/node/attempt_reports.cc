@@ -6,6 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
+#include "runtime/base/utf8.h"
 #include "service/node/attempt.h"
 
 namespace galley::service {
@@ -208,25 +209,10 @@ std::string LogTail(const std::string& path, size_t bytes) {
   // A proto string must be UTF-8; a log may hold anything.
   std::string out;
   for (size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const size_t length = c < 0x80                ? 1
-                          : c >= 0xc2 && c < 0xe0 ? 2
-                          : c >= 0xe0 && c < 0xf0 ? 3
-                          : c >= 0xf0 && c < 0xf5 ? 4
-                                                  : 0;
-    bool valid = length > 0 && i + length <= text.size() && c != 0;
-    for (size_t k = 1; valid && k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      valid = (next & 0xc0) == 0x80;
-      // No overlong form, no surrogate, nothing past U+10FFFF.
-      if (k == 1) {
-        valid = valid && !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next >= 0xa0) &&
-                !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next >= 0x90);
-      }
-    }
-    if (valid) {
-      out.append(text.substr(i, length).data(), length);
-      i += length;
+    const int length = text[i] == 0 ? 0 : DecodeUtf8(text.data() + i, text.data() + text.size()).length;
+    if (length > 0) {
+      out.append(text.data() + i, static_cast<size_t>(length));
+      i += static_cast<size_t>(length);
     } else {
       out.push_back('?');
       ++i;

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
-#include "runtime/tokenizer/text/unicode.h"
+#include "runtime/base/utf8.h"
 
 namespace galley::data {
 namespace {
@@ -171,7 +171,7 @@ class Scanner {
         continue;
       }
       if (static_cast<unsigned char>(*p_) < 0x20) return Bad("a control character in a string");
-      const int length = tokenizer::DecodeUtf8(p_, end_).length;
+      const int length = DecodeUtf8(p_, end_).length;
       if (length == 0) return Bad("the text is not UTF-8");
       p_ += length;
     }
@@ -225,7 +225,7 @@ class Scanner {
         p_ = at;
         return Bad(code < 0 ? "an unknown escape" : "half a surrogate pair");
       }
-      tokenizer::AppendUtf8(static_cast<char32_t>(code), out);
+      AppendUtf8(static_cast<char32_t>(code), out);
     }
     return absl::OkStatus();
   }

@@ -11,7 +11,7 @@ namespace {
 // The character that ends before p.
 char32_t CharBefore(const char* begin, const char* p) {
   const char* start = p - 1;
-  while (start > begin && p - start < 4 && (static_cast<unsigned char>(*start) & 0xc0) == 0x80) --start;
+  while (start > begin && p - start < 4 && ContinuesUtf8(*start)) --start;
   const Utf8Char c = DecodeUtf8(start, p);
   return c.length == p - start ? c.code : kReplacement;
 }
@@ -83,7 +83,7 @@ void AddedTokens::Split(absl::string_view text, std::vector<Part>& parts) const 
     }
     while (token.lstrip && start > done && IsSpace(CharBefore(begin, begin + start))) {
       do --start;
-      while ((static_cast<unsigned char>(begin[start]) & 0xc0) == 0x80);
+      while (ContinuesUtf8(begin[start]));
     }
     while (token.rstrip && stop < end) {
       const Utf8Char c = CharAt(stop, end);

@@ -52,7 +52,7 @@ class WordPieceEncoder : public PieceEncoder {
   explicit WordPieceEncoder(const WordPieceVocabulary& vocabulary) : vocabulary_(vocabulary) {}
 
   absl::Status Encode(const char* p, size_t length, const char*, std::vector<int32_t>& ids) override {
-    const auto chars = std::count_if(p, p + length, [](char c) { return (c & 0xc0) != 0x80; });
+    const auto chars = std::count_if(p, p + length, [](char c) { return !ContinuesUtf8(c); });
     const size_t before = ids.size();
     bool whole = static_cast<size_t>(chars) <= vocabulary_.max_chars;
     for (size_t begin = 0; whole && begin < length;) {
@@ -66,7 +66,7 @@ class WordPieceEncoder : public PieceEncoder {
           break;
         }
         do --stop;
-        while (stop > begin && (p[stop] & 0xc0) == 0x80);
+        while (stop > begin && ContinuesUtf8(p[stop]));
       }
       whole = found >= 0;
       ids.push_back(found);
