@@ -1,7 +1,6 @@
 #include "exporters/jsonl.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/file_lock.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 
@@ -104,7 +104,7 @@ class JsonlSink : public metrics::Sink {
 
  private:
   absl::Status TakeOver() {
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (!LockFile(fd_, path_).ok()) {
       return absl::AlreadyExistsError(
           absl::StrCat(path_, ": another process writes to it; stop the other trainerd of this run"));
     }

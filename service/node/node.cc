@@ -1,10 +1,5 @@
 #include "service/node/node.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <random>
 #include <utility>
@@ -40,10 +35,10 @@ absl::StatusOr<std::string> SocketPath(const std::string& state_dir) {
 
 }  // namespace
 
-Node::Node(EventLoop& loop, NodeOptions options, int lock_fd, Spool spool)
+Node::Node(EventLoop& loop, NodeOptions options, FileLock lock, Spool spool)
     : loop_(loop),
       options_(std::move(options)),
-      lock_fd_(lock_fd),
+      lock_(std::move(lock)),
       info_(DescribeNode(options_.name, Incarnation())),
       spool_(std::move(spool)) {}
 
@@ -53,25 +48,19 @@ Node::~Node() {
   uplink_.reset();
   runs_.clear();  // attempts speak with the server while they end
   server_.reset();
-  ::close(lock_fd_);
 }
 
 absl::StatusOr<std::unique_ptr<Node>> Node::Create(EventLoop& loop, NodeOptions options) {
   RETURN_IF_ERROR(MakeDirs(JoinPath(options.state_dir, "attempts"), 0700));
-  const std::string lock = JoinPath(options.state_dir, "trainerd.lock");
-  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoStatus(errno, lock);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    ::close(fd);
+  absl::StatusOr<FileLock> lock = FileLock::Take(JoinPath(options.state_dir, "trainerd.lock"));
+  if (absl::IsAborted(lock.status())) {
     return absl::AlreadyExistsError(absl::StrCat(
-        options.state_dir, ": another trainerd uses this state folder; stop it or give another --state-dir"));
+        options.state_dir, ": another trainerd uses this state folder; stop it or give another --state-dir (",
+        lock.status().message(), ")"));
   }
-  absl::StatusOr<Spool> spool = Spool::Open(JoinPath(options.state_dir, "reports.spool"));
-  if (!spool.ok()) {
-    ::close(fd);
-    return spool.status();
-  }
-  std::unique_ptr<Node> node(new Node(loop, std::move(options), fd, *std::move(spool)));
+  RETURN_IF_ERROR(lock.status());
+  ASSIGN_OR_RETURN(Spool spool, Spool::Open(JoinPath(options.state_dir, "reports.spool")));
+  std::unique_ptr<Node> node(new Node(loop, std::move(options), *std::move(lock), std::move(spool)));
   RETURN_IF_ERROR(node->Begin());
   return node;
 }

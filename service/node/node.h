@@ -12,6 +12,7 @@
 
 #include "galley/v1/node.pb.h"
 #include "runtime/base/event_loop.h"
+#include "runtime/base/file_lock.h"
 #include "runtime/link/server.h"
 #include "service/node/attempt.h"
 #include "service/node/sinks.h"
@@ -70,7 +71,7 @@ class Node : public link::Handler, public AttemptHost {
     std::optional<v1::RankReport> sample;  // newest step not yet sent up
   };
 
-  Node(EventLoop& loop, NodeOptions options, int lock_fd, Spool spool);
+  Node(EventLoop& loop, NodeOptions options, FileLock lock, Spool spool);
   absl::Status Begin();
   absl::Status LoadStates();
   void Attached();
@@ -89,7 +90,7 @@ class Node : public link::Handler, public AttemptHost {
 
   EventLoop& loop_;
   const NodeOptions options_;
-  const int lock_fd_;
+  const FileLock lock_;
   v1::NodeInfo info_;
   std::string socket_path_;
   Spool spool_;

@@ -1,13 +1,8 @@
 #include "service/run/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "runtime/base/file.h"
+#include "runtime/base/file_lock.h"
 #include "runtime/base/status.h"
 #include "service/run/row.h"
 #include "service/run/sqlite.h"
@@ -29,35 +24,13 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
 };
 
-// An exclusive lock on <state_dir>/lock for as long as the object lives; the file holds the owner's pid.
-class StateLock {
- public:
-  static absl::StatusOr<StateLock> Take(const std::string& state_dir) {
-    const std::string path = JoinPath(state_dir, "lock");
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return ErrnoStatus(errno, path);
-    StateLock lock(fd);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      char pid[32] = {};
-      const ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
-      return absl::FailedPreconditionError(
-          absl::StrCat(state_dir, ": another galley-controller (pid ",
-                       absl::StripAsciiWhitespace(absl::string_view(pid, n > 0 ? n : 0)),
-                       ") holds this state; stop it, or choose another --state-dir"));
-    }
-    const std::string pid = absl::StrCat(getpid(), "\n");
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) return ErrnoStatus(errno, path);
-    return lock;
-  }
-  StateLock(StateLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  ~StateLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
- private:
-  explicit StateLock(int fd) : fd_(fd) {}
-  int fd_;
-};
+absl::StatusOr<FileLock> LockState(const std::string& state_dir) {
+  absl::StatusOr<FileLock> lock = FileLock::Take(JoinPath(state_dir, "lock"));
+  if (!absl::IsAborted(lock.status())) return lock;
+  return absl::FailedPreconditionError(
+      absl::StrCat(state_dir, ": another galley-controller holds this state (", lock.status().message(),
+                   "); stop it, or choose another --state-dir"));
+}
 
 absl::Status PrepareSchema(Database& db, const std::string& path) {
   RETURN_IF_ERROR(db.Run("PRAGMA journal_mode=WAL"));
@@ -81,7 +54,7 @@ absl::Status PrepareSchema(Database& db, const std::string& path) {
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(StateLock lock, std::unique_ptr<Database> db) : lock_(std::move(lock)), db_(std::move(db)) {}
+  SqliteStore(FileLock lock, std::unique_ptr<Database> db) : lock_(std::move(lock)), db_(std::move(db)) {}
 
   absl::StatusOr<Created> Create(Run run, const std::string& key, absl::Time now) override {
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
@@ -209,7 +182,7 @@ class SqliteStore : public Store {
     }
   }
 
-  StateLock lock_;
+  FileLock lock_;
   std::unique_ptr<Database> db_;
 };
 
@@ -217,7 +190,7 @@ class SqliteStore : public Store {
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir) {
   RETURN_IF_ERROR(MakeDirs(state_dir, 0700));
-  ASSIGN_OR_RETURN(StateLock lock, StateLock::Take(state_dir));
+  ASSIGN_OR_RETURN(FileLock lock, LockState(state_dir));
   const std::string path = JoinPath(state_dir, "galley.db");
   ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path));
   RETURN_IF_ERROR(PrepareSchema(*db, path));

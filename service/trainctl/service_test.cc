@@ -209,7 +209,7 @@ TEST_F(ServiceTest, ASecondControllerIsRefused) {
   Child same_state({program, "--listen", "unix:" + JoinPath(home_.path(), "other.sock")}, environment_, log,
                    log, work());
   EXPECT_EQ(same_state.Wait(), kConflict);
-  EXPECT_THAT(ReadFile(log).value(), HasSubstr("another galley-controller (pid"));
+  EXPECT_THAT(ReadFile(log).value(), HasSubstr("another galley-controller holds this state"));
   Child same_socket({program, "--state-dir", JoinPath(home_.path(), "other")}, environment_, log, log,
                     work());
   EXPECT_EQ(same_socket.Wait(), kConflict);

@@ -12,8 +12,8 @@
 #include "absl/time/time.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
+#include "runtime/base/file_lock.h"
 #include "runtime/base/status.h"
-#include "runtime/data/ingest/file_lock.h"
 #include "runtime/data/ingest/tokenize_pipeline.h"
 #include "runtime/data/ingest/tokenize_state.h"
 #include "runtime/data/store/indexed_dataset_writer.h"
@@ -73,8 +73,7 @@ class Tokenization {
     }
     resumable_ = true;
     RETURN_IF_ERROR(MakeDirs(DirName(options_.output)));
-    ASSIGN_OR_RETURN(FileLock lock, FileLock::Take(options_.output + ".partial.lock", options_.output));
-    lock_.emplace(std::move(lock));
+    RETURN_IF_ERROR(TakeLock());
     if (options_.restart) RETURN_IF_ERROR(RemoveState());
     ASSIGN_OR_RETURN(std::optional<TokenizeState> stopped, ReadTokenizeState(options_.output));
     if (!stopped.has_value()) {
@@ -180,6 +179,19 @@ class Tokenization {
     if (status.ok()) status = RenameDurably(next, path);
     if (!status.ok()) ::unlink(next.c_str());
     return status;
+  }
+
+  absl::Status TakeLock() {
+    absl::StatusOr<FileLock> lock =
+        FileLock::Take(options_.output + ".partial.lock", {.mode = 0644, .remove = true, .required = false});
+    if (absl::IsAborted(lock.status())) {
+      return absl::AbortedError(absl::StrCat(options_.output, ": another process writes it (",
+                                             lock.status().message(),
+                                             "); wait for its end, or give another prefix"));
+    }
+    RETURN_IF_ERROR(lock.status());
+    lock_.emplace(*std::move(lock));
+    return absl::OkStatus();
   }
 
   absl::Status RemoveState() const {
