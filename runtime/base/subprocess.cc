@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,21 +28,23 @@ namespace {
 // Between fork and exec only async-signal-safe calls are allowed, so everything is made ready before.
 struct ChildPlan {
   std::vector<char*> argv, envp;
-  int log = -1, null = -1, go = -1, go_parent = -1;
+  int in = -1, out = -1, err = -1;  // -1: that of ours
+  int go = -1, go_parent = -1;
+  bool own_session = true;
 };
 
 [[noreturn]] void RunChild(const ChildPlan& plan) {
   ::close(plan.go_parent);  // else the child would hold its own pipe open
-  ::setsid();
+  if (plan.own_session) ::setsid();
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int s = 1; s < 32; ++s) ::sigaction(s, &action, nullptr);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::dup2(plan.null, 0);
-  ::dup2(plan.log, 1);
-  ::dup2(plan.log, 2);
+  ::dup2(plan.in, 0);
+  if (plan.out >= 0) ::dup2(plan.out, 1);
+  if (plan.err >= 0) ::dup2(plan.err, 2);
   char go;
   ssize_t n;
   do {
@@ -130,6 +133,11 @@ absl::StatusOr<Process> Process::Adopt(const ProcessIdentity& identity) {
   return process;
 }
 
+bool Process::Ended() const {
+  pollfd fd{pidfd_, POLLIN, 0};
+  return ::poll(&fd, 1, 0) == 1;
+}
+
 void Process::Signal(int signal) { (void)::syscall(SYS_pidfd_send_signal, pidfd_, signal, nullptr, 0); }
 
 Process::End Process::Reap() {
@@ -147,13 +155,20 @@ absl::StatusOr<HeldProcess> HeldProcess::Spawn(const SpawnOptions& options) {
   CHECK(!options.argv.empty());
   std::vector<std::string> argv = options.argv, env = Environment(options);
   ChildPlan plan{Pointers(argv), Pointers(env)};
-  plan.log = ::open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (plan.log < 0) return ErrnoStatus(errno, options.log_path);
-  plan.null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  plan.own_session = options.own_session;
+  int log = -1;
+  if (!options.log_path.empty()) {
+    log = ::open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (log < 0) return ErrnoStatus(errno, options.log_path);
+  }
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  plan.in = options.stdin_fd >= 0 ? options.stdin_fd : null;
+  plan.out = options.stdout_fd >= 0 ? options.stdout_fd : log;
+  plan.err = log;
   int go[2] = {-1, -1};
   pid_t pid = -1;
   int error = 0;
-  if (plan.null < 0 || ::pipe2(go, O_CLOEXEC) != 0) {
+  if (null < 0 || ::pipe2(go, O_CLOEXEC) != 0) {
     error = errno;
   } else {
     plan.go = go[0];
@@ -162,7 +177,7 @@ absl::StatusOr<HeldProcess> HeldProcess::Spawn(const SpawnOptions& options) {
     if (pid == 0) RunChild(plan);
     if (pid < 0) error = errno;
   }
-  for (int fd : {plan.log, plan.null, go[0]}) {
+  for (int fd : {log, null, go[0]}) {
     if (fd >= 0) ::close(fd);
   }
   HeldProcess held;
@@ -189,6 +204,11 @@ Process HeldProcess::Release() && {
   (void)!::write(go_, &byte, 1);
   ::close(std::exchange(go_, -1));
   return std::move(process_);
+}
+
+absl::StatusOr<Process> Spawn(const SpawnOptions& options) {
+  ASSIGN_OR_RETURN(HeldProcess held, HeldProcess::Spawn(options));
+  return std::move(held).Release();
 }
 
 }  // namespace galley

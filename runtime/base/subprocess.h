@@ -37,9 +37,10 @@ class Process {
 
   const ProcessIdentity& identity() const { return identity_; }
   int pidfd() const { return pidfd_; }  // readable once the process has ended
+  bool Ended() const;                   // whether Reap would return at once
   void Signal(int signal);              // one that has ended is ignored
 
-  // How it ended. REQUIRES: the pidfd is readable. code: exit status, or -1 when a signal ended it or nobody
+  // How it ended; waits for a child that runs. code: exit status, or -1 when a signal ended it or nobody
   // can tell (an adopted process was another's child). signal: 0 for none.
   struct End {
     int code = -1;
@@ -54,12 +55,15 @@ class Process {
 };
 
 struct SpawnOptions {
-  std::vector<std::string> argv;                                 // argv[0]: path of the program
-  std::vector<std::pair<std::string, std::string>> environment;  // added to, or in place of, our own
-  std::string log_path;                                          // stdout and stderr, appended
+  std::vector<std::string> argv;                                      // argv[0]: path of the program
+  std::vector<std::pair<std::string, std::string>> environment = {};  // added to, or in place of, our own
+  std::string log_path = {};  // stdout and stderr, appended; empty: those of ours
+  int stdin_fd = -1;          // -1: /dev/null
+  int stdout_fd = -1;         // instead of the log
+  bool own_session = true;    // the terminal's signals do not reach it
 };
 
-// A child in its own session that exists and has a pid but does not run its program before Release. In
+// A child that exists and has a pid but does not run its program before Release. In
 // between the parent writes down what it needs to find the child again; if it dies before that, the child
 // ends unseen.
 class HeldProcess {
@@ -77,5 +81,8 @@ class HeldProcess {
   Process process_;
   int go_ = -1;
 };
+
+// A child that runs its program at once.
+absl::StatusOr<Process> Spawn(const SpawnOptions& options);
 
 }  // namespace galley

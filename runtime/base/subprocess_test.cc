@@ -1,5 +1,6 @@
 #include "runtime/base/subprocess.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -43,6 +44,7 @@ TEST_F(SubprocessTest, TellsTheExitStatusAndAppendsToTheLog) {
   for (int code : {0, 3}) {
     Process process = Run(absl::StrCat("echo out; echo err >&2; exit ", code));
     WaitForEnd(process);
+    EXPECT_TRUE(process.Ended());
     const Process::End end = process.Reap();
     EXPECT_EQ(end.code, code);
     EXPECT_EQ(end.signal, 0);
@@ -83,6 +85,31 @@ TEST_F(SubprocessTest, TheChildHasItsOwnSessionItsEnvironmentAndNothingOfOurs) {
   EXPECT_EQ(lines[1], lines[2]);  // leader of its session
   EXPECT_THAT(std::vector<std::string>(lines.begin() + 3, lines.begin() + 6), ElementsAre("0", "1", "2"));
   EXPECT_THAT(lines[6], HasSubstr("0000000000000000"));  // SIGPIPE is not ignored there
+}
+
+TEST_F(SubprocessTest, AChildCanStayInOurSessionAndWriteToADescriptor) {
+  int out[2], in[2];
+  ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(in, O_CLOEXEC), 0);
+  SpawnOptions options = Shell("read line; echo $line; cut -d' ' -f6 /proc/$$/stat; echo err >&2");
+  options.stdin_fd = in[0];
+  options.stdout_fd = out[1];
+  options.own_session = false;
+  absl::StatusOr<Process> process = Spawn(options);
+  ASSERT_TRUE(process.ok()) << process.status();
+  ::close(in[0]);
+  ::close(out[1]);
+  EXPECT_FALSE(process->Ended());  // it waits for its line
+  ASSERT_EQ(::write(in[1], "line\n", 5), 5);
+  ::close(in[1]);
+  std::string text;
+  char buffer[64];
+  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<size_t>(n));
+  ::close(out[0]);
+  EXPECT_EQ(process->Reap().code, 0);
+  EXPECT_EQ(text, absl::StrCat("line\n", ::getsid(0), "\n"));
+  EXPECT_EQ(*ReadFile(log_), "err\n");
 }
 
 TEST_F(SubprocessTest, AHeldChildDoesNothingAndEndsWhenItIsNotReleased) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
+#include "runtime/base/run_id.h"
 #include "runtime/base/status.h"
 #include "service/controller/run_dir.h"
 #include "service/controller/submission.h"

@@ -1,14 +1,12 @@
 #include "service/controller/submission.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/base/check.h"
 #include "runtime/base/file.h"
+#include "runtime/base/run_id.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/prepare/prepare.h"
@@ -57,15 +55,6 @@ absl::Status CheckFresh(const Run& run) {
 }
 
 }  // namespace
-
-std::string NewRunId() {
-  constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-  unsigned char bytes[8];
-  CHECK_EQ(getrandom(bytes, sizeof bytes, 0), static_cast<ssize_t>(sizeof bytes));
-  std::string id;
-  for (unsigned char byte : bytes) id += kAlphabet[byte % 32];
-  return id;
-}
 
 void AddFaults(const std::vector<recipe::Fault>& faults,
                google::protobuf::RepeatedPtrField<v1::FaultMessage>* messages) {

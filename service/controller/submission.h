@@ -24,9 +24,6 @@ struct Submission {
 // run.
 absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes);
 
-// 8 characters of a-z and 2-7, by the system's random numbers.
-std::string NewRunId();
-
 void AddFaults(const std::vector<recipe::Fault>& faults,
                google::protobuf::RepeatedPtrField<v1::FaultMessage>* messages);
 

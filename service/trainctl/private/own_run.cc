@@ -1,25 +1,13 @@
 #include "service/trainctl/private/own_run.h"
 
-#include <sys/random.h>
-
 #include <cstdio>
 
-#include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "service/trainctl/output/curve.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/private/follow.h"
 
 namespace galley::trainctl {
-
-std::string NewPrivateId() {
-  constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-  unsigned char bytes[8];
-  CHECK_EQ(getrandom(bytes, sizeof bytes, 0), static_cast<ssize_t>(sizeof bytes));
-  std::string id;
-  for (unsigned char byte : bytes) id += kAlphabet[byte % 32];
-  return id;
-}
 
 namespace {
 

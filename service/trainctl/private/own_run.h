@@ -7,9 +7,6 @@
 
 namespace galley::trainctl {
 
-// 8 characters of a-z and 2-7, by the system's random numbers.
-std::string NewPrivateId();
-
 // Follows the run to its end, prints how it stands and, where it may go on, how. Gives the exit code.
 int FollowOwnRun(PrivateService& service, const PrivateRun& run, const Globals& globals);
 

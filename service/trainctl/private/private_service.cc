@@ -4,13 +4,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,12 +18,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "runtime/base/executable.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/base/subprocess.h"
 #include "runtime/base/user_dirs.h"
-
-extern char** environ;
 
 namespace galley::trainctl {
 namespace {
@@ -36,42 +33,9 @@ constexpr absl::Duration kEndTimeout = absl::Seconds(60);  // after the controll
 constexpr int kMostRestarts = 3;                           // within a minute
 
 absl::StatusOr<std::string> Beside(const std::string& program) {
-  char path[4096];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-  if (n <= 0) return ErrnoStatus(errno, "/proc/self/exe");
-  const std::string found = JoinPath(DirName(absl::string_view(path, static_cast<size_t>(n))), program);
-  if (!FileExists(found))
-    return absl::NotFoundError(absl::StrCat(found, ": missing; it belongs beside trainctl"));
-  return found;
-}
-
-// A child in its own session, so that the terminal's signals reach trainctl alone.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& arguments, int stdin_fd,
-                            const std::string& log_path) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (stdin_fd >= 0) {
-    posix_spawn_file_actions_adddup2(&actions, stdin_fd, 0);
-  } else {
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  }
-  posix_spawn_file_actions_addopen(&actions, 1, log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return ErrnoStatus(error, arguments[0]);
-  return pid;
+  ASSIGN_OR_RETURN(std::string path, PathBesideOurs(program));
+  if (FileExists(path)) return path;
+  return absl::NotFoundError(absl::StrCat(path, ": missing; it belongs beside trainctl"));
 }
 
 std::string LastLine(const std::string& path) {
@@ -89,19 +53,18 @@ class Daemon {
  public:
   Daemon(std::vector<std::string> arguments, std::string log_path, bool owned)
       : arguments_(std::move(arguments)), log_path_(std::move(log_path)), owned_(owned) {}
-  ~Daemon() { LetGo(); }
+  ~Daemon() { Release(); }
 
   absl::Status Start() {
-    LetGo();
+    Release();
     int fds[2] = {-1, -1};
     if (owned_ && pipe2(fds, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
-    absl::StatusOr<pid_t> pid = Spawn(arguments_, fds[0], log_path_);
+    absl::StatusOr<Process> process = Spawn({.argv = arguments_, .log_path = log_path_, .stdin_fd = fds[0]});
     if (fds[0] >= 0) close(fds[0]);
     lifeline_ = fds[1];
-    RETURN_IF_ERROR(pid.status());
-    pid_ = *pid;
-    pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
-    if (pidfd_ < 0) return ErrnoStatus(errno, "pidfd_open");
+    RETURN_IF_ERROR(process.status());
+    process_ = *std::move(process);
+    lives_ = true;
     return absl::OkStatus();
   }
   // The child reads the end of its standard input.
@@ -111,13 +74,14 @@ class Daemon {
   }
   // True, and the child is reaped, when it has ended.
   bool Ended() {
-    if (pid_ <= 0) return true;
-    if (waitpid(pid_, nullptr, WNOHANG) != pid_) return false;
-    pid_ = -1;
+    if (!lives_) return true;
+    if (!process_.Ended()) return false;
+    process_.Reap();
+    lives_ = false;
     return true;
   }
   bool WaitEnd(absl::Duration timeout) {
-    struct pollfd fd = {pidfd_, POLLIN, 0};
+    struct pollfd fd = {pidfd(), POLLIN, 0};
     const int ms =
         timeout == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(timeout));
     while (!Ended()) {
@@ -126,7 +90,7 @@ class Daemon {
     return true;
   }
   void Terminate() {
-    if (pid_ > 0) syscall(SYS_pidfd_send_signal, pidfd_, SIGTERM, nullptr, 0);
+    if (lives_) process_.Signal(SIGTERM);
   }
   // Whether it may be started again: not more often than a few times a minute.
   bool MayRestart() {
@@ -136,21 +100,16 @@ class Daemon {
     restarts_.push_back(now);
     return true;
   }
-  int pidfd() const { return pidfd_; }
+  int pidfd() const { return process_.pidfd(); }
   const std::string& log_path() const { return log_path_; }
 
  private:
-  void LetGo() {
-    Release();
-    if (pidfd_ >= 0) close(pidfd_);
-    pidfd_ = -1;
-  }
   const std::vector<std::string> arguments_;
   const std::string log_path_;
   const bool owned_;
-  pid_t pid_ = -1;
-  int pidfd_ = -1;
-  int lifeline_ = -1;
+  Process process_;
+  bool lives_ = false;  // not reaped yet
+  int lifeline_ = -1;   // closed, it ends the child
   std::deque<absl::Time> restarts_;
 };
 

@@ -2,8 +2,6 @@
 // a sample can be had of a run that trains, that is over, or whose daemons are gone.
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -13,8 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "galley/v1/rank.pb.h"
+#include "runtime/base/executable.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "runtime/base/subprocess.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/output/rows.h"
@@ -22,8 +22,6 @@
 #include "service/trainctl/private/run_client.h"
 #include "service/trainctl/private/stored_run.h"
 #include "service/trainctl/verbs.h"
-
-extern char** environ;
 
 namespace galley::trainctl {
 namespace {
@@ -105,10 +103,7 @@ absl::StatusOr<v1::Start> MakeStart(const Options& options, const Globals& globa
 
 absl::StatusOr<std::string> RankBinary() {
   if (const char* given = getenv("GALLEY_RANK_BINARY"); given != nullptr) return std::string(given);
-  char path[4096];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-  if (n <= 0) return ErrnoStatus(errno, "/proc/self/exe");
-  return JoinPath(DirName(absl::string_view(path, static_cast<size_t>(n))), "galley-rank");
+  return PathBesideOurs("galley-rank");
 }
 
 // Runs galley-rank; what it prints goes to `text`, or, when that is null, to our own output as it comes.
@@ -116,28 +111,19 @@ absl::StatusOr<int> RunRank(const std::string& order_file, std::string* text) {
   ASSIGN_OR_RETURN(std::string program, RankBinary());
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (text != nullptr) posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-  std::string flag = "--order-file", file = order_file;
-  char* argv[] = {program.data(), flag.data(), file.data(), nullptr};
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
+  // In our session, so that the terminal's interrupt ends both.
+  absl::StatusOr<Process> process = Spawn({.argv = {program, "--order-file", order_file},
+                                           .stdout_fd = text != nullptr ? fds[1] : -1,
+                                           .own_session = false});
   close(fds[1]);
-  if (error != 0) {
-    close(fds[0]);
-    return ErrnoStatus(error, program);
-  }
   char buffer[4096];
   ssize_t n = 0;
-  while (text != nullptr && (n = read(fds[0], buffer, sizeof buffer)) > 0)
+  while (process.ok() && text != nullptr && (n = read(fds[0], buffer, sizeof buffer)) > 0)
     text->append(buffer, static_cast<size_t>(n));
   close(fds[0]);
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : int{kError};
+  RETURN_IF_ERROR(process.status());
+  const Process::End end = process->Reap();
+  return end.signal == 0 ? end.code : int{kError};
 }
 
 int Run(const Options& options, const Globals& globals) {

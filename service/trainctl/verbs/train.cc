@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
+#include "runtime/base/run_id.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/private/follow.h"
 #include "service/trainctl/private/own_run.h"
@@ -19,7 +20,7 @@ int Run(const SubmitInput& input, const Globals& globals) {
   v1::SubmitRequest request;
   PrivateRun run;
   if (const int code = ReadSubmission(input, &request, &run.name); code != kOk) return code;
-  run.run_id = NewPrivateId();
+  run.run_id = NewRunId();
   if (request.run_dir().empty())
     request.set_run_dir(JoinPath(request.cwd(), absl::StrCat("runs/", run.name, "-", run.run_id)));
   run.run_dir = request.run_dir();
