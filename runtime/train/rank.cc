@@ -98,6 +98,26 @@ checkpoint::Facts Origin(const v1::Start& start, const prepare::Prepared& prepar
           {"inventory", checkpoint::Fact(plan::InventoryToJson(prepared.plan.inventory))}};
 }
 
+// `plan` must outlive the saver.
+absl::StatusOr<std::unique_ptr<Saver>> MakeSaver(link::Client& client, const v1::Start& start,
+                                                 const plan::Plan& plan, const parallel::Groups& groups,
+                                                 Stepper& stepper) {
+  SaverOptions options;
+  options.directory = start.checkpoint_dir();
+  options.rank = start.rank();
+  options.world = static_cast<int>(plan.mesh.world());
+  options.attempt = start.attempt();
+  options.keep_last = plan.checkpoints.keep_last();
+  options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
+  if (start.rank() == 0) {
+    RETURN_IF_ERROR(checkpoint::Claim(options.directory, options.attempt, start.run_id()));
+  }
+  // The ranks of a data group hold the same state: each saves its share of it.
+  auto share = checkpoint::Share(stepper.StateItems(), static_cast<int>(groups.coordinate.data),
+                                 static_cast<int>(plan.mesh.data));
+  return Saver::Create(options, std::move(share), client);
+}
+
 absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   client.SetProgress("load", 0);
   ASSIGN_OR_RETURN(prepare::Prepared prepared, PrepareRank(start));
@@ -120,21 +140,8 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   state.data_plan = data.plan_json();
   client.SetProgress("load", state.step, 4);
 
-  SaverOptions options;
-  options.directory = start.checkpoint_dir();
-  options.rank = start.rank();
-  options.world = static_cast<int>(plan.mesh.world());
-  options.attempt = start.attempt();
-  options.keep_last = plan.checkpoints.keep_last();
-  options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
-  if (start.rank() == 0) {
-    RETURN_IF_ERROR(checkpoint::Claim(options.directory, options.attempt, start.run_id()));
-  }
-  // The ranks of a data group hold the same state: each saves its share of it.
+  ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, MakeSaver(client, start, plan, groups, *stepper));
   const int64_t data_rank = groups.coordinate.data;
-  auto share =
-      checkpoint::Share(stepper->StateItems(), static_cast<int>(data_rank), static_cast<int>(plan.mesh.data));
-  ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, Saver::Create(options, std::move(share), client));
   ASSIGN_OR_RETURN(auto train_loader, data.MakeTrainLoader());
   Batches batches(std::move(train_loader), data.shape(), TrainSamples(plan, data_rank, state.step));
   ASSIGN_OR_RETURN(std::vector<ValidationSet> validation, data.MakeValidation(plan, data_rank));

@@ -10,8 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/event_loop.h"
+#include "runtime/base/executable.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
+#include "runtime/base/status.h"
 #include "runtime/base/user_dirs.h"
 #include "service/node/node.h"
 
@@ -27,16 +29,83 @@ struct Flags {
   bool stop_ranks = false, private_daemon = false;
 };
 
-std::string BesideUs(const std::string& name) {
-  char path[4096];
-  const ssize_t n = ::readlink("/proc/self/exe", path, sizeof(path));
-  return n > 0 ? JoinPath(DirName(absl::string_view(path, static_cast<size_t>(n))), name) : name;
-}
-
 int Fail(const absl::Status& status) {
   fprintf(stderr, "trainerd: %s\n", std::string(status.message()).c_str());
   return 1;
 }
+
+absl::StatusOr<NodeOptions> OptionsOf(const Flags& flags) {
+  NodeOptions options;
+  ASSIGN_OR_RETURN(options.state_dir, StateFolder(flags.state_dir));
+  std::string rank_binary = flags.rank_binary;
+  if (rank_binary.empty()) {
+    ASSIGN_OR_RETURN(rank_binary, PathBesideOurs("galley-rank"));
+  }
+  ASSIGN_OR_RETURN(options.rank_binary, AbsolutePath(rank_binary));
+  options.name = flags.name;
+  options.controller.address = flags.controller;
+  // A private controller listens on its own socket and asks for nothing; what the environment says is meant
+  // for a shared one.
+  if (!flags.private_daemon) {
+    options.controller.token_file = flags.token_file;
+    options.controller.tls_ca = flags.tls_ca;
+  }
+  if (options.controller.address.empty()) {
+    ASSIGN_OR_RETURN(const std::string socket, DefaultControllerSocket());
+    options.controller.address = absl::StrCat("unix:", socket);
+  }
+  if (flags.private_daemon) options.orphan_limit = kPrivateOrphanLimit;
+  return options;
+}
+
+// What ends the daemon: an order, a signal, and the end of the trainctl that a private one belongs to.
+class Shutdown {
+ public:
+  Shutdown(EventLoop& loop, Node& node, const Flags& flags)
+      : loop_(loop), node_(node), stops_ranks_(flags.stop_ranks || flags.private_daemon) {
+    node_.OnShutdown([this](const std::string& why) { Begin(why, kPrivateGrace); });
+  }
+
+  // `signals` are blocked in every thread, so that this descriptor alone tells of them.
+  void WatchSignals(const sigset_t& signals) {
+    const int fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    loop_.Watch(fd, false, [this, fd](bool, bool) {
+      signalfd_siginfo info;
+      while (::read(fd, &info, sizeof(info)) == sizeof(info)) OnSignal();
+    });
+  }
+
+  void WatchParent() {
+    const int parent = static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0));
+    if (parent < 0) return Begin("its parent has ended", kPrivateGrace);
+    loop_.Watch(parent, false, [this, parent](bool, bool) {
+      loop_.Unwatch(parent);
+      Begin("its parent has ended", kPrivateGrace);
+    });
+  }
+
+ private:
+  void OnSignal() {
+    if (!stops_ranks_) {
+      LogInfo("ends by a signal; ranks go on, the next trainerd of this state folder takes them over");
+      loop_.Stop();
+      return;
+    }
+    // A second signal does not wait for saves.
+    Begin("a signal", ending_ ? absl::ZeroDuration() : kPrivateGrace);
+  }
+
+  void Begin(const std::string& why, absl::Duration grace) {
+    if (std::exchange(ending_, true) && grace > absl::ZeroDuration()) return;
+    LogInfo("ends: ", why);
+    node_.StopAll(why, grace, [this] { loop_.Stop(); });
+  }
+
+  EventLoop& loop_;
+  Node& node_;
+  const bool stops_ranks_;
+  bool ending_ = false;
+};
 
 int Run(const Flags& flags) {
   // Blocked before any thread starts, so that only the loop takes them.
@@ -47,67 +116,15 @@ int Run(const Flags& flags) {
   std::signal(SIGPIPE, SIG_IGN);
   InitLog("trainerd");
 
-  absl::StatusOr<std::string> state = StateFolder(flags.state_dir);
-  if (!state.ok()) return Fail(state.status());
-  absl::StatusOr<std::string> rank_binary =
-      AbsolutePath(flags.rank_binary.empty() ? BesideUs("galley-rank") : flags.rank_binary);
-  if (!rank_binary.ok()) return Fail(rank_binary.status());
-  NodeOptions options;
-  options.controller.address = flags.controller;
-  // A private controller listens on its own socket and asks for nothing; what the environment says is meant
-  // for a shared one.
-  if (!flags.private_daemon) {
-    options.controller.token_file = flags.token_file;
-    options.controller.tls_ca = flags.tls_ca;
-  }
-  options.state_dir = *state;
-  options.name = flags.name;
-  options.rank_binary = *rank_binary;
-  if (options.controller.address.empty()) {
-    absl::StatusOr<std::string> socket = DefaultControllerSocket();
-    if (!socket.ok()) return Fail(socket.status());
-    options.controller.address = absl::StrCat("unix:", *socket);
-  }
-  if (flags.private_daemon) options.orphan_limit = kPrivateOrphanLimit;
-
+  const absl::StatusOr<NodeOptions> options = OptionsOf(flags);
+  if (!options.ok()) return Fail(options.status());
   EventLoop loop;
-  absl::StatusOr<std::unique_ptr<Node>> node = Node::Create(loop, options);
+  absl::StatusOr<std::unique_ptr<Node>> node = Node::Create(loop, *options);
   if (!node.ok()) return Fail(node.status());
-
-  bool ending = false;
-  auto end = [&](const std::string& why, absl::Duration grace) {
-    if (std::exchange(ending, true) && grace > absl::ZeroDuration()) return;
-    LogInfo("ends: ", why);
-    (*node)->StopAll(why, grace, [&] { loop.Stop(); });
-  };
-  (*node)->OnShutdown([&](const std::string& why) { end(why, kPrivateGrace); });
-
-  const int signal_fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-  loop.Watch(signal_fd, false, [&](bool, bool) {
-    signalfd_siginfo info;
-    while (::read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-      if (!flags.stop_ranks && !flags.private_daemon) {
-        LogInfo("ends by a signal; ranks go on, the next trainerd of this state folder takes them over");
-        loop.Stop();
-        return;
-      }
-      // A second signal does not wait for saves.
-      end("a signal", ending ? absl::ZeroDuration() : kPrivateGrace);
-    }
-  });
-  int parent = -1;
-  if (flags.private_daemon) {
-    parent = static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0));
-    if (parent < 0) {
-      end("its parent has ended", kPrivateGrace);
-    } else {
-      loop.Watch(parent, false, [&](bool, bool) {
-        loop.Unwatch(parent);
-        end("its parent has ended", kPrivateGrace);
-      });
-    }
-  }
-  LogInfo("serves ", options.controller.address, " with state in ", options.state_dir);
+  Shutdown shutdown(loop, **node, flags);
+  shutdown.WatchSignals(signals);
+  if (flags.private_daemon) shutdown.WatchParent();
+  LogInfo("serves ", options->controller.address, " with state in ", options->state_dir);
   loop.Run();
   // Everything is on disk or drained; closing the metrics endpoint in order would take two seconds for
   // nothing.

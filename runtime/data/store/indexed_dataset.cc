@@ -107,84 +107,97 @@ absl::StatusOr<IndexedDataset> IndexedDataset::Open(const std::string& prefix) {
     }
   }
   ASSIGN_OR_RETURN(d.idx_, MappedFile::Open(d.idx_path()));
-  const std::span<const std::byte> idx = d.idx_.bytes();
-  const auto size = static_cast<int64_t>(idx.size());
-  if (d.idx_.text().substr(0, kLegacyMagic.size()) == kLegacyMagic) {
+  RETURN_IF_ERROR(d.CheckMagic());
+  RETURN_IF_ERROR(d.ReadHeader());
+  RETURN_IF_ERROR(d.OpenTokens());
+  RETURN_IF_ERROR(d.CheckSequenceEnds());
+  RETURN_IF_ERROR(d.CheckDocumentEnds());
+  return d;
+}
+
+absl::Status IndexedDataset::CheckMagic() const {
+  if (idx_.text().substr(0, kLegacyMagic.size()) == kLegacyMagic) {
     return absl::UnimplementedError(absl::StrCat(
-        d.idx_path(),
-        ": offset 0: an index of the old kind (magic TNTIDX, written by --dataset-impl cached or "
+        idx_path(),
+        ": offset 0: an index of the old kind (magic TNTIDX, written by --dataset-impl cached or ",
         "lazy); make the data set again from its text"));
   }
-  if (d.idx_.text().substr(0, kMagic.size()) != kMagic) {
-    return Corrupt(d.idx_path(), 0, "not an indexed data set (the magic MMIDIDX is missing)");
-  }
+  if (idx_.text().substr(0, kMagic.size()) == kMagic) return absl::OkStatus();
+  return Corrupt(idx_path(), 0, "not an indexed data set (the magic MMIDIDX is missing)");
+}
+
+// Version, token type and counts, and whether the file has the size that they give.
+absl::Status IndexedDataset::ReadHeader() {
+  const std::span<const std::byte> idx = idx_.bytes();
+  const auto size = static_cast<int64_t>(idx.size());
   if (size < kHeader) {
-    return Corrupt(d.idx_path(), size,
-                   absl::StrCat("the file ends within its header of ", kHeader, " bytes"));
+    return Corrupt(idx_path(), size, absl::StrCat("the file ends within its header of ", kHeader, " bytes"));
   }
   const auto version = Load<uint64_t>(idx, 9);
-  if (version != 1)
-    return Corrupt(d.idx_path(), 9, absl::StrCat("version is ", version, ", only 1 is known"));
+  if (version != 1) return Corrupt(idx_path(), 9, absl::StrCat("version is ", version, ", only 1 is known"));
   const auto code = Load<uint8_t>(idx, 17);
   if (code < 1 || code > 8) {
-    return Corrupt(d.idx_path(), 17,
+    return Corrupt(idx_path(), 17,
                    absl::StrCat("token type code is ", static_cast<int>(code), ", not 1 to 8"));
   }
-  d.type_ = static_cast<TokenType>(code);
+  type_ = static_cast<TokenType>(code);
   const auto sequences = Load<uint64_t>(idx, 18);
   const auto entries = Load<uint64_t>(idx, 26);
   // Bounds first, so that the equation below cannot overflow.
   const auto limit = static_cast<uint64_t>(size);
   if (sequences > limit / 12) {
-    return Corrupt(d.idx_path(), 18,
+    return Corrupt(idx_path(), 18,
                    absl::StrCat(sequences, " sequences do not fit a file of ", size, " bytes"));
   }
   if (entries < 1 || entries > limit / 8) {
-    return Corrupt(d.idx_path(), 26,
+    return Corrupt(idx_path(), 26,
                    absl::StrCat(entries, " document entries do not fit a file of ", size, " bytes"));
   }
-  d.sequences_ = static_cast<int64_t>(sequences);
-  d.documents_ = static_cast<int64_t>(entries) - 1;
-  const int64_t expected = kHeader + 12 * d.sequences_ + 8 * static_cast<int64_t>(entries);
-  d.multimodal_ = d.sequences_ > 0 && size == expected + d.sequences_;
-  if (size != expected && !d.multimodal_) {
-    return Corrupt(d.idx_path(), size,
-                   absl::StrCat("the file has ", size, " bytes; ", sequences, " sequences and ", d.documents_,
-                                " documents need ", expected));
-  }
+  sequences_ = static_cast<int64_t>(sequences);
+  documents_ = static_cast<int64_t>(entries) - 1;
+  const int64_t expected = kHeader + 12 * sequences_ + 8 * static_cast<int64_t>(entries);
+  multimodal_ = sequences_ > 0 && size == expected + sequences_;
+  if (size == expected || multimodal_) return absl::OkStatus();
+  return Corrupt(idx_path(), size,
+                 absl::StrCat("the file has ", size, " bytes; ", sequences, " sequences and ", documents_,
+                              " documents need ", expected));
+}
 
-  d.bin_ = ::open(d.bin_path().c_str(), O_RDONLY | O_CLOEXEC);
-  if (d.bin_ < 0) return ErrnoStatus(errno, d.bin_path());
-  KeepRoomForMore(d.bin_);
-  ASSIGN_OR_RETURN(d.bin_bytes_, FileSize(d.bin_path()));
-  const int64_t item = ItemSize(d.type_);
-  const int64_t last = d.sequences_ - 1;
-  if (d.bin_bytes_ % item != 0) {
-    return Corrupt(d.bin_path(), d.bin_bytes_, absl::StrCat("the size is no multiple of ", item, " bytes"));
+absl::Status IndexedDataset::OpenTokens() {
+  bin_ = ::open(bin_path().c_str(), O_RDONLY | O_CLOEXEC);
+  if (bin_ < 0) return ErrnoStatus(errno, bin_path());
+  KeepRoomForMore(bin_);
+  ASSIGN_OR_RETURN(bin_bytes_, FileSize(bin_path()));
+  const int64_t item = ItemSize(type_);
+  if (bin_bytes_ % item != 0) {
+    return Corrupt(bin_path(), bin_bytes_, absl::StrCat("the size is no multiple of ", item, " bytes"));
   }
-  d.tokens_ = d.bin_bytes_ / item;
-  if (d.sequences_ == 0 && d.tokens_ != 0) {
-    return Corrupt(d.bin_path(), 0, "the file holds tokens, its index no sequence");
+  tokens_ = bin_bytes_ / item;
+  return absl::OkStatus();
+}
+
+// The first and the last sequence tell whether the two files belong together, without a read of all between.
+absl::Status IndexedDataset::CheckSequenceEnds() const {
+  if (sequences_ == 0) {
+    if (tokens_ == 0) return absl::OkStatus();
+    return Corrupt(bin_path(), 0, "the file holds tokens, its index no sequence");
   }
-  if (d.sequences_ > 0) {
-    ASSIGN_OR_RETURN(const Range end, d.SequenceTokens(last));
-    if (end.end != d.tokens_) {
-      return Corrupt(d.bin_path(), end.end * item,
-                     absl::StrCat("the last sequence ends here, the file at ", d.bin_bytes_));
-    }
-    ASSIGN_OR_RETURN(const int64_t begin, d.TokenBegin(0));
-    if (begin != 0)
-      return Corrupt(d.idx_path(), kHeader + 4 * d.sequences_, "the first sequence is not at 0");
+  ASSIGN_OR_RETURN(const Range last, SequenceTokens(sequences_ - 1));
+  if (last.end != tokens_) {
+    return Corrupt(bin_path(), last.end * ItemSize(type_),
+                   absl::StrCat("the last sequence ends here, the file at ", bin_bytes_));
   }
-  const int64_t documents_at = kHeader + 12 * d.sequences_;
-  if (d.DocumentAt(0) != 0)
-    return Corrupt(d.idx_path(), documents_at, "the first document does not begin at 0");
-  if (d.DocumentAt(d.documents_) != d.sequences_) {
-    return Corrupt(
-        d.idx_path(), documents_at + 8 * d.documents_,
-        absl::StrCat("the documents end at sequence ", d.DocumentAt(d.documents_), " of ", sequences));
-  }
-  return d;
+  ASSIGN_OR_RETURN(const int64_t begin, TokenBegin(0));
+  if (begin == 0) return absl::OkStatus();
+  return Corrupt(idx_path(), kHeader + 4 * sequences_, "the first sequence is not at 0");
+}
+
+absl::Status IndexedDataset::CheckDocumentEnds() const {
+  const int64_t documents_at = kHeader + 12 * sequences_;
+  if (DocumentAt(0) != 0) return Corrupt(idx_path(), documents_at, "the first document does not begin at 0");
+  if (DocumentAt(documents_) == sequences_) return absl::OkStatus();
+  return Corrupt(idx_path(), documents_at + 8 * documents_,
+                 absl::StrCat("the documents end at sequence ", DocumentAt(documents_), " of ", sequences_));
 }
 
 IndexedDataset::IndexedDataset(IndexedDataset&& other) noexcept { *this = std::move(other); }

@@ -92,6 +92,12 @@ class IndexedDataset {
 
  private:
   IndexedDataset() = default;
+  // Of Open, in this order.
+  absl::Status CheckMagic() const;
+  absl::Status ReadHeader();
+  absl::Status OpenTokens();
+  absl::Status CheckSequenceEnds() const;
+  absl::Status CheckDocumentEnds() const;
   int32_t LengthAt(int64_t sequence) const;
   int64_t PointerAt(int64_t sequence) const;
   int64_t DocumentAt(int64_t entry) const;

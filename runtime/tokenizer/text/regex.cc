@@ -3,6 +3,8 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -23,127 +25,132 @@ std::string Message(int code) {
   return text;
 }
 
-absl::Status Refuse(absl::string_view pattern, absl::string_view what) {
-  return absl::UnimplementedError(absl::StrCat("pattern ", pattern, ": ", what, " is not supported"));
-}
+// Writes a pattern as PCRE2 must read it. What PCRE2 would read otherwise than the pattern's own engine is
+// rewritten, or refused where it cannot be: a pattern that is taken means the same in both.
+class Rewriter {
+ public:
+  Rewriter(absl::string_view pattern, Regex::Dialect dialect)
+      : pattern_(pattern), onig_(dialect == Regex::Dialect::kOniguruma) {}
 
-// The pattern as PCRE2 must read it.
-absl::StatusOr<std::string> Rewrite(absl::string_view pattern, Regex::Dialect dialect) {
-  const bool onig = dialect == Regex::Dialect::kOniguruma;
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
-    if (c == '\\') {
-      ++i;
-      switch (next) {
-        case 's':
-          out += R"(\p{White_Space})";
-          break;
-        case 'S':
-          out += R"(\P{White_Space})";
-          break;
-        case 'w':
-          absl::StrAppend(&out, in_class ? "" : "[", kWordClass, in_class ? "" : "]");
-          break;
-        case 'W':
-          if (in_class) return Refuse(pattern, "\\W inside a class");
-          absl::StrAppend(&out, "[^", kWordClass, "]");
-          break;
-        case 'b':
-          if (in_class) {
-            out += "\\b";
-          } else {
-            absl::StrAppend(&out, "(?:(?<=[", kWordClass, "])(?![", kWordClass, "])|(?<![", kWordClass,
-                            "])(?=[", kWordClass, "]))");
-          }
-          break;
-        case 'B':
-          return Refuse(pattern, "\\B");
-        case 'h':
-        case 'H':
-          if (!onig) return Refuse(pattern, "\\h");
-          if (next == 'H' && in_class) return Refuse(pattern, "\\H inside a class");
-          absl::StrAppend(&out, in_class ? "" : next == 'H' ? "[^" : "[", "0-9A-Fa-f", in_class ? "" : "]");
-          break;
-        case 'u': {
-          // \uHHHH; Rust also \u{H...}, which PCRE2 writes as \x{H...}.
-          if (i + 1 < pattern.size() && pattern[i + 1] == '{') {
-            out += "\\x";
-            break;
-          }
-          const absl::string_view digits = pattern.substr(std::min(i + 1, pattern.size()), 4);
-          if (digits.size() < 4) return Refuse(pattern, "a short \\u");
-          absl::StrAppend(&out, "\\x{", digits, "}");
-          i += 4;
-          break;
+  absl::StatusOr<std::string> Rewrite() {
+    while (at_ < pattern_.size()) {
+      RETURN_IF_ERROR(At(0) == '\\' ? Escape() : in_class_ ? InClass() : OutsideClass());
+    }
+    return std::move(out_);
+  }
+
+ private:
+  // The character so many after the one at hand; NUL past the end.
+  char At(size_t ahead) const { return at_ + ahead < pattern_.size() ? pattern_[at_ + ahead] : '\0'; }
+  absl::Status Refuse(absl::string_view what) const {
+    return absl::UnimplementedError(absl::StrCat("pattern ", pattern_, ": ", what, " is not supported"));
+  }
+  // Writes `text` in place of `length` characters of the pattern.
+  absl::Status Put(absl::string_view text, size_t length) {
+    absl::StrAppend(&out_, text);
+    at_ += length;
+    return absl::OkStatus();
+  }
+  absl::Status Copy() { return Put(pattern_.substr(at_, 1), 1); }
+  // A class that stands alone, or its members where a class is open.
+  absl::Status PutClass(absl::string_view members, bool negated) {
+    if (in_class_) return Put(members, 2);
+    return Put(absl::StrCat(negated ? "[^" : "[", members, "]"), 2);
+  }
+
+  absl::Status Escape() {
+    const char c = At(1);
+    switch (c) {
+      case 's':
+        return Put(R"(\p{White_Space})", 2);
+      case 'S':
+        return Put(R"(\P{White_Space})", 2);
+      case 'w':
+        return PutClass(kWordClass, false);
+      case 'W':
+        if (in_class_) return Refuse("\\W inside a class");
+        return PutClass(kWordClass, true);
+      case 'b':
+        return WordBorder();
+      case 'h':
+      case 'H':
+        if (!onig_) return Refuse("\\h");
+        if (c == 'H' && in_class_) return Refuse("\\H inside a class");
+        return PutClass("0-9A-Fa-f", c == 'H');
+      case 'u':
+        return CodePoint();
+      default:
+        if (c != '\0' && absl::StrContains("BQECKNOgkMyYc", c)) {
+          return Refuse(absl::StrCat("\\", absl::string_view(&c, 1)));
         }
-        case 'Q':
-        case 'E':
-        case 'C':
-        case 'K':
-        case 'N':
-        case 'O':
-        case 'g':
-        case 'k':
-        case 'M':
-        case 'y':
-        case 'Y':
-        case 'c':
-          return Refuse(pattern, absl::StrCat("\\", absl::string_view(&next, 1)));
-        default:
-          out.push_back(c);
-          if (i < pattern.size()) out.push_back(next);
-      }
-    } else if (in_class) {
-      const absl::string_view rest = pattern.substr(i);
-      if (c == '[' && absl::StartsWith(rest, "[:")) {
-        const size_t end = rest.find(":]");
-        if (end == absl::string_view::npos) return Refuse(pattern, "'[:' inside a class");
-        absl::StrAppend(&out, rest.substr(0, end + 2));
-        i += end + 1;
-      } else if (c == '[') {
-        return Refuse(pattern, "a class inside a class");
-      } else if ((c == '&' && next == '&') ||
-                 (!onig && (absl::StartsWith(rest, "--") || absl::StartsWith(rest, "~~")))) {
-        return Refuse(pattern, "an intersection or difference of classes");
-      } else {
-        in_class = c != ']';
-        out.push_back(c);
-      }
-    } else if (c == '[') {
-      in_class = true;
-      out.push_back(c);
-      if (next == '^') {
-        out.push_back(next);
-        ++i;
-      }
-      // Only PCRE2 takes a bracket at the beginning of a class for a member on all versions.
-      if (i + 1 < pattern.size() && pattern[i + 1] == ']')
-        return Refuse(pattern, "']' at the beginning of a class");
-    } else if (c == '(' && next == '*') {
-      return Refuse(pattern, "a verb in parentheses");
-    } else if (c == '(' && next == '?') {
-      // Flags: only i means the same everywhere.
-      size_t at = i + 2;
-      bool other_flag = false;
-      while (at < pattern.size() &&
-             (absl::ascii_isalpha(static_cast<unsigned char>(pattern[at])) || pattern[at] == '-')) {
-        other_flag = other_flag || (pattern[at] != 'i' && pattern[at] != '-');
-        ++at;
-      }
-      const bool flags = at > i + 2 && at < pattern.size() && (pattern[at] == ':' || pattern[at] == ')');
-      if (flags && other_flag) return Refuse(pattern, "a flag other than i");
-      out.push_back(c);
-    } else if (c == '$' && !onig) {
-      out += "\\z";
-    } else {
-      out.push_back(c);
+        return Put(pattern_.substr(at_, 2), 2);
     }
   }
-  return out;
-}
+
+  // PCRE2's \b knows another \w than ours.
+  absl::Status WordBorder() {
+    if (in_class_) return Put("\\b", 2);
+    return Put(absl::StrCat("(?:(?<=[", kWordClass, "])(?![", kWordClass, "])|(?<![", kWordClass, "])(?=[",
+                            kWordClass, "]))"),
+               2);
+  }
+
+  // \uHHHH; Rust also \u{H...}, which PCRE2 writes as \x{H...}.
+  absl::Status CodePoint() {
+    if (At(2) == '{') return Put("\\x", 2);
+    const absl::string_view digits = pattern_.substr(std::min(at_ + 2, pattern_.size()), 4);
+    if (digits.size() < 4) return Refuse("a short \\u");
+    return Put(absl::StrCat("\\x{", digits, "}"), 6);
+  }
+
+  absl::Status InClass() {
+    const absl::string_view rest = pattern_.substr(at_);
+    if (absl::StartsWith(rest, "[:")) {
+      const size_t end = rest.find(":]");
+      if (end == absl::string_view::npos) return Refuse("'[:' inside a class");
+      return Put(rest.substr(0, end + 2), end + 2);
+    }
+    if (At(0) == '[') return Refuse("a class inside a class");
+    if (absl::StartsWith(rest, "&&") ||
+        (!onig_ && (absl::StartsWith(rest, "--") || absl::StartsWith(rest, "~~")))) {
+      return Refuse("an intersection or difference of classes");
+    }
+    in_class_ = At(0) != ']';
+    return Copy();
+  }
+
+  absl::Status OutsideClass() {
+    if (At(0) == '[') return OpenClass();
+    if (At(0) == '(' && At(1) == '*') return Refuse("a verb in parentheses");
+    if (At(0) == '(' && At(1) == '?' && HasOtherFlag()) return Refuse("a flag other than i");
+    if (At(0) == '$' && !onig_) return Put("\\z", 1);
+    return Copy();
+  }
+
+  absl::Status OpenClass() {
+    in_class_ = true;
+    const size_t length = At(1) == '^' ? 2 : 1;
+    RETURN_IF_ERROR(Put(pattern_.substr(at_, length), length));
+    // Only PCRE2 takes a bracket at the beginning of a class for a member on all versions.
+    return At(0) == ']' ? Refuse("']' at the beginning of a class") : absl::OkStatus();
+  }
+
+  // Whether "(?" begins flags of which one is not i: only i means the same everywhere.
+  bool HasOtherFlag() const {
+    size_t ahead = 2;
+    bool other = false;
+    for (; absl::ascii_isalpha(static_cast<unsigned char>(At(ahead))) || At(ahead) == '-'; ++ahead) {
+      other = other || (At(ahead) != 'i' && At(ahead) != '-');
+    }
+    return other && ahead > 2 && (At(ahead) == ':' || At(ahead) == ')');
+  }
+
+  const absl::string_view pattern_;
+  const bool onig_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+  std::string out_;
+};
 
 }  // namespace
 
@@ -161,7 +168,7 @@ absl::StatusOr<Regex> Regex::Compile(absl::string_view pattern, Dialect dialect)
     return absl::InvalidArgumentError(absl::StrCat("a pattern of ", pattern.size(), " bytes is too long"));
   }
   if (!IsValidUtf8(pattern)) return absl::InvalidArgumentError("a pattern is no valid UTF-8");
-  ASSIGN_OR_RETURN(const std::string text, Rewrite(pattern, dialect));
+  ASSIGN_OR_RETURN(const std::string text, Rewriter(pattern, dialect).Rewrite());
   auto code = std::make_shared<Code>();
   int error = 0;
   PCRE2_SIZE at = 0;

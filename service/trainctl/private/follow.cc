@@ -137,6 +137,94 @@ class SignalWatch {
   std::thread thread_;
 };
 
+// Follows one run: shows what the controller tells of it, and turns signals into a stop.
+class Follower {
+ public:
+  Follower(Client& client, const std::string& run, const FollowOptions& options)
+      : client_(client), run_(run), options_(options) {}
+
+  absl::StatusOr<Followed> Follow() {
+    SignalWatch signals([this](int count) { OnSignal(count); });
+    const absl::Time deadline = absl::Now() + options_.timeout;
+    while (true) {
+      const absl::Status status = Watch(deadline - absl::Now());
+      followed_.interrupted = signals.count() > 0;
+      if (leave_ || (status.ok() && IsStandingStill(followed_.run.state()))) return followed_;
+      if (absl::IsDeadlineExceeded(status)) {
+        return absl::DeadlineExceededError(absl::StrCat("run ", run_, " is still ", followed_.run.state()));
+      }
+      // A private controller that died is being started again.
+      if (absl::IsUnavailable(status) && options_.owns_run && ++failures_ <= 30) {
+        client_.Version(absl::Seconds(1)).status().IgnoreError();
+        continue;
+      }
+      if (!status.ok()) return status;
+    }
+  }
+
+ private:
+  absl::Status Watch(absl::Duration timeout) {
+    v1::WatchRequest request;
+    request.set_run(run_);
+    request.set_steps(options_.show_steps);
+    request.set_since_event(seen_);
+    return client_.Watch(request, timeout, [this](const v1::WatchReply& reply) {
+      OnReply(reply);
+      return !leave_;
+    });
+  }
+
+  void OnReply(const v1::WatchReply& reply) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    failures_ = 0;
+    if (reply.has_run()) {
+      followed_.run = reply.run();
+      progress_.OnRun(reply.run());
+    } else if (reply.has_step()) {
+      progress_.OnStep(reply.step());
+    } else {
+      seen_ = std::max(seen_, reply.event().seq());
+      if (reply.event().kind() == "noted") progress_.Say(reply.event().message());
+    }
+  }
+
+  // On the thread that waits for signals. The lock is let go while the controller is asked: its replies want
+  // it too.
+  void OnSignal(int count) {
+    Say(!options_.owns_run ? "the run goes on; watch it again with: trainctl watch " + run_
+        : count == 1       ? "saving, then pausing (once more: pause without a save)"
+                           : "pausing without a save");
+    if (!options_.owns_run) {
+      leave_ = true;
+      client_.CancelStreams();
+      return;
+    }
+    v1::StopRequest stop;
+    stop.set_run(run_);
+    stop.set_pause(true);
+    stop.set_now(count > 1);
+    stop.set_reason("interrupted");
+    const absl::Status stopped = client_.Stop(stop).status();
+    if (!stopped.ok()) Say(std::string(stopped.message()));
+  }
+
+  void Say(const std::string& line) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    progress_.Say(line);
+  }
+
+  Client& client_;
+  const std::string& run_;
+  const FollowOptions& options_;
+  std::mutex mutex_;  // two threads write the progress line
+  Progress progress_;
+  std::atomic<bool> leave_ = false;
+  // Of the thread that watches.
+  Followed followed_;
+  int64_t seen_ = 0;
+  int failures_ = 0;
+};
+
 }  // namespace
 
 void BlockSignals() {
@@ -145,67 +233,7 @@ void BlockSignals() {
 }
 
 absl::StatusOr<Followed> Follow(Client& client, const std::string& run, const FollowOptions& options) {
-  Followed followed;
-  std::mutex mutex;  // the progress line is written by two threads
-  Progress progress;
-  std::atomic<bool> leave = false;
-  SignalWatch signals([&](int count) {
-    v1::StopRequest stop;
-    stop.set_run(run);
-    stop.set_pause(true);
-    stop.set_now(count > 1);
-    stop.set_reason("interrupted");
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      progress.Say(!options.owns_run ? "the run goes on; watch it again with: trainctl watch " + run
-                   : count == 1      ? "saving, then pausing (once more: pause without a save)"
-                                     : "pausing without a save");
-    }
-    if (!options.owns_run) {
-      leave = true;
-      client.CancelStreams();
-      return;
-    }
-    const absl::Status stopped = client.Stop(stop).status();
-    std::lock_guard<std::mutex> lock(mutex);
-    if (!stopped.ok()) progress.Say(std::string(stopped.message()));
-  });
-  const absl::Time deadline = absl::Now() + options.timeout;
-  int64_t seen = 0;
-  int failures = 0;
-  while (true) {
-    v1::WatchRequest request;
-    request.set_run(run);
-    request.set_steps(options.show_steps);
-    request.set_since_event(seen);
-    const absl::Status status =
-        client.Watch(request, deadline - absl::Now(), [&](const v1::WatchReply& reply) {
-          std::lock_guard<std::mutex> lock(mutex);
-          failures = 0;
-          if (reply.has_run()) {
-            followed.run = reply.run();
-            progress.OnRun(reply.run());
-          } else if (reply.has_step()) {
-            progress.OnStep(reply.step());
-          } else {
-            seen = std::max(seen, reply.event().seq());
-            if (reply.event().kind() == "noted") progress.Say(reply.event().message());
-          }
-          return !leave;
-        });
-    followed.interrupted = signals.count() > 0;
-    if (leave) return followed;
-    if (status.ok() && IsStandingStill(followed.run.state())) return followed;
-    if (absl::IsDeadlineExceeded(status)) {
-      return absl::DeadlineExceededError(absl::StrCat("run ", run, " is still ", followed.run.state()));
-    }
-    // A private controller that died is being started again.
-    if (absl::IsUnavailable(status) && options.owns_run && ++failures <= 30) {
-      client.Version(absl::Seconds(1)).status().IgnoreError();
-      continue;
-    }
-    if (!status.ok()) return status;
-  }
+  return Follower(client, run, options).Follow();
 }
 
 int ExitCodeOf(const Followed& followed) {
