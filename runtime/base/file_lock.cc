@@ -15,10 +15,11 @@ namespace galley {
 namespace {
 
 absl::Status HeldByAnother(int fd, const std::string& path) {
-  char pid[32] = {};
-  const ssize_t n = ::pread(fd, pid, sizeof pid - 1, 0);
-  return absl::AbortedError(absl::StrCat(
-      path, ": locked by pid ", absl::StripAsciiWhitespace({pid, n > 0 ? static_cast<size_t>(n) : 0})));
+  char text[32] = {};
+  const ssize_t n = ::pread(fd, text, sizeof text - 1, 0);
+  const absl::string_view pid = absl::StripAsciiWhitespace({text, n > 0 ? static_cast<size_t>(n) : 0});
+  return absl::AbortedError(pid.empty() ? absl::StrCat(path, ": locked by another process")
+                                        : absl::StrCat(path, ": locked by pid ", pid));
 }
 
 // Whether `path` still names the open file: its holder before us may have removed it between our open and
@@ -48,11 +49,14 @@ absl::StatusOr<FileLock> FileLock::Take(const std::string& path, const FileLockO
     if (!locked.ok() && options.required) return locked;
     ASSIGN_OR_RETURN(const bool named, StillNamed(fd, path));
     if (!named) continue;
+    if (options.remove) {
+      lock.removed_ = path;
+      return lock;
+    }
     const std::string pid = absl::StrCat(::getpid(), "\n");
     if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
       return ErrnoStatus(errno, path);
     }
-    if (options.remove) lock.removed_ = path;
     return lock;
   }
 }

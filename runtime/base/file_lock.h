@@ -16,16 +16,17 @@ absl::Status LockFile(int fd, const std::string& path);
 
 struct FileLockOptions {
   mode_t mode = 0600;  // of a lock file that is made
-  // Removed with the lock; otherwise it stays.
+  // Removed with the lock, and empty, so that it needs no space on a disk that is full. Otherwise it stays
+  // and holds its holder's process id.
   bool remove = false;
   // On a file system without locks: an error, or a lock that holds nothing.
   bool required = true;
 };
 
-// A lock file that is held while the object lives; it holds its holder's process id.
+// A lock file that is held while the object lives.
 class FileLock {
  public:
-  // kAborted when another process holds it, and the message names that process.
+  // kAborted when another process holds it, and the message names that process where the file does.
   static absl::StatusOr<FileLock> Take(const std::string& path, const FileLockOptions& options = {});
   FileLock(FileLock&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)), removed_(std::exchange(other.removed_, {})) {}

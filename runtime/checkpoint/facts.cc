@@ -4,8 +4,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
+#include "runtime/base/json.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/checkpoint/json.h"
 
 namespace galley::checkpoint {
 namespace {

@@ -8,8 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
-#include "runtime/checkpoint/json.h"
+#include "runtime/base/utf8.h"
 #include "runtime/checkpoint/safetensors.h"
 
 namespace galley::checkpoint {
@@ -26,7 +27,7 @@ absl::StatusOr<std::string> FactsText(const Facts& facts, absl::string_view sect
   std::vector<std::string> lines;
   for (const auto& [key, text] : facts) {
     auto value = ParseJson(text, {.depth = kFactDepth});
-    if (!value.ok() || !ValidUtf8(key)) {
+    if (!value.ok() || !IsValidUtf8(key)) {
       return absl::InvalidArgumentError(absl::StrCat(section, " ", key, ": not JSON: ", text));
     }
     lines.push_back(absl::StrCat("    ", JsonString(key), ": ", value->Dump()));
@@ -196,7 +197,7 @@ absl::StatusOr<std::string> ManifestText(const Manifest& manifest) {
   }
   std::vector<std::string> tensors;
   for (const auto& [name, entry] : manifest.tensors) {
-    if (!ValidUtf8(name))
+    if (!IsValidUtf8(name))
       return absl::InvalidArgumentError(absl::StrCat("tensor name ", name, ": not UTF-8"));
     tensors.push_back(absl::StrCat("    ", JsonString(name), ": ", TensorText(entry)));
   }

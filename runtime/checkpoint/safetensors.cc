@@ -14,8 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/base/check.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
-#include "runtime/checkpoint/json.h"
 
 namespace galley::checkpoint {
 namespace {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -15,8 +14,6 @@
 
 namespace galley::data {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr char kFormat[] = "galley-tokenize-state";
 constexpr int64_t kVersion = 1;
@@ -43,22 +40,20 @@ absl::StatusOr<std::optional<InputMark>> MarkOf(const std::string& path) {
 }
 
 bool ReadIdentity(const Json& json, TokenizeIdentity& identity) {
-  const auto inputs = json.find("inputs");
-  const auto options = json.find("options");
-  if (inputs == json.end() || !inputs->is_array() || options == json.end() || !options->is_object())
-    return false;
-  for (const Json& input : *inputs) {
+  const Json* const inputs = json.Find("inputs");
+  const Json* const options = json.Find("options");
+  if (inputs == nullptr || !inputs->is_array() || options == nullptr || !options->is_object()) return false;
+  for (const Json& input : inputs->items) {
     InputMark mark;
-    if (!input.is_object() || !ReadMember(input, "path", mark.path) ||
-        !ReadMember(input, "bytes", mark.bytes) || !ReadMember(input, "modified_ns", mark.modified) ||
-        !ReadMember(input, "ends", mark.ends)) {
+    if (!ReadMember(input, "path", mark.path) || !ReadMember(input, "bytes", mark.bytes) ||
+        !ReadMember(input, "modified_ns", mark.modified) || !ReadMember(input, "ends", mark.ends)) {
       return false;
     }
     identity.inputs.push_back(std::move(mark));
   }
-  for (const auto& [name, value] : options->items()) {
-    if (!value.is_string()) return false;
-    identity.options.emplace_back(name, value.get<std::string>());
+  for (const auto& [name, value] : options->members) {
+    if (value.kind != Json::Kind::kString) return false;
+    identity.options.emplace_back(name, value.text);
   }
   return true;
 }

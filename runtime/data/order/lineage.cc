@@ -5,12 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 
 namespace galley::data {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // How many epochs end with or before draw `end`, and how many draws come after those.
 void SetPosition(const DataPlan& plan, size_t source, SourceLineage& lineage) {
@@ -32,43 +31,36 @@ void SetPosition(const DataPlan& plan, size_t source, SourceLineage& lineage) {
   }
 }
 
+constexpr size_t kMaxDraws = 1 << 20;
+
 absl::Status Bad(absl::string_view what) { return absl::DataLossError(absl::StrCat("lineage: ", what)); }
 
-absl::StatusOr<int64_t> Count(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_unsigned() || found->get<uint64_t>() > INT64_MAX) {
-    return Bad(absl::StrCat(key, " is missing or no count"));
+// Of a range of samples in a list of them that rises.
+absl::StatusOr<Range> ParseRange(const Json& item, int64_t after) {
+  if (item.items.size() != 2 || item.items[0].kind != Json::Kind::kInt ||
+      item.items[1].kind != Json::Kind::kInt) {
+    return Bad("draws holds what is no range");
   }
-  return found->get<int64_t>();
+  const Range range{item.items[0].integer, item.items[1].integer};
+  if (range.begin <= after || range.size() <= 0) return Bad("draws steps back");
+  return range;
 }
 
-absl::StatusOr<std::string> Text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_string()) return Bad(absl::StrCat(key, " is missing or no text"));
-  return found->get<std::string>();
-}
-
-absl::StatusOr<SourceLineage> ParseSource(const Json& json) {
-  if (!json.is_object()) return Bad("a source is no object");
+absl::StatusOr<SourceLineage> ParseSource(const Json& json, size_t index) {
   SourceLineage source;
-  ASSIGN_OR_RETURN(source.path, Text(json, "path"));
-  ASSIGN_OR_RETURN(source.fingerprint, Text(json, "fingerprint"));
-  ASSIGN_OR_RETURN(source.samples, Count(json, "samples"));
-  ASSIGN_OR_RETURN(source.tokens, Count(json, "tokens"));
-  ASSIGN_OR_RETURN(source.epochs, Count(json, "epochs"));
-  ASSIGN_OR_RETURN(source.position, Count(json, "position"));
-  const auto draws = json.find("draws");
-  if (draws == json.end() || !draws->is_array()) return Bad("draws is missing or no list");
+  JsonReader reader(json, absl::StrCat("sources[", index, "]"));
+  reader.Read("path", source.path);
+  reader.Read("fingerprint", source.fingerprint);
+  reader.Read("samples", source.samples, 0);
+  reader.Read("tokens", source.tokens, 0);
+  reader.Read("epochs", source.epochs, 0);
+  reader.Read("position", source.position, 0);
   int64_t last = -1;
-  for (const Json& range : *draws) {
-    if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() ||
-        !range[1].is_number_unsigned() || range[1].get<uint64_t>() > INT64_MAX) {
-      return Bad("draws holds what is no range");
-    }
-    source.draws.push_back({range[0].get<int64_t>(), range[1].get<int64_t>()});
-    if (source.draws.back().begin <= last || source.draws.back().size() <= 0) return Bad("draws steps back");
+  for (const Json& item : reader.Items("draws", kMaxDraws)) {
+    ASSIGN_OR_RETURN(source.draws.emplace_back(), ParseRange(item, last));
     last = source.draws.back().end;
   }
+  if (!reader.status().ok()) return Bad(reader.status().message());
   return source;
 }
 
@@ -108,10 +100,11 @@ Lineage MakeLineage(const DataPlan& plan, const Order& order, std::span<const Ra
 }
 
 std::string ToJson(const Lineage& lineage) {
-  Json sources = Json::array();
+  nlohmann::ordered_json sources = nlohmann::ordered_json::array();
   for (const SourceLineage& source : lineage.sources) {
-    Json draws = Json::array();
-    for (const Range& range : source.draws) draws.push_back(Json::array({range.begin, range.end}));
+    nlohmann::ordered_json draws = nlohmann::ordered_json::array();
+    for (const Range& range : source.draws)
+      draws.push_back(nlohmann::ordered_json::array({range.begin, range.end}));
     sources.push_back({{"path", source.path},
                        {"fingerprint", source.fingerprint},
                        {"samples", source.samples},
@@ -120,27 +113,27 @@ std::string ToJson(const Lineage& lineage) {
                        {"epochs", source.epochs},
                        {"position", source.position}});
   }
-  const Json json = {{"order", lineage.order},
-                     {"samples", lineage.samples},
-                     {"tokens", lineage.tokens},
-                     {"sources", std::move(sources)}};
+  const nlohmann::ordered_json json = {{"order", lineage.order},
+                                       {"samples", lineage.samples},
+                                       {"tokens", lineage.tokens},
+                                       {"sources", std::move(sources)}};
   // A path need not be UTF-8; the fingerprint names the source then.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 absl::StatusOr<Lineage> ParseLineage(absl::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Bad("no JSON object");
+  const absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) return Bad(json.status().message());
   Lineage lineage;
-  ASSIGN_OR_RETURN(lineage.order, Text(json, "order"));
-  ASSIGN_OR_RETURN(lineage.samples, Count(json, "samples"));
-  ASSIGN_OR_RETURN(lineage.tokens, Count(json, "tokens"));
-  const auto sources = json.find("sources");
-  if (sources == json.end() || !sources->is_array()) return Bad("sources is missing or no list");
-  for (const Json& item : *sources) {
-    ASSIGN_OR_RETURN(SourceLineage source, ParseSource(item));
+  JsonReader reader(*json);
+  reader.Read("order", lineage.order);
+  reader.Read("samples", lineage.samples, 0);
+  reader.Read("tokens", lineage.tokens, 0);
+  for (const Json& item : reader.Items("sources", static_cast<size_t>(kMaxSources))) {
+    ASSIGN_OR_RETURN(SourceLineage source, ParseSource(item, lineage.sources.size()));
     lineage.sources.push_back(std::move(source));
   }
+  if (!reader.status().ok()) return Bad(reader.status().message());
   return lineage;
 }
 

@@ -1,7 +1,6 @@
 #include "runtime/data/store/dataset_info.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,16 +11,14 @@
 namespace galley::data {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr char kFormat[] = "galley-dataset";
 constexpr int64_t kVersion = 1;
 constexpr int64_t kMaxInfo = int64_t{256} << 20;
 
 std::string OriginText(const DatasetOrigin& origin) {
   if (origin.tokenizer.empty()) return "null";
-  return absl::StrCat("{\"kind\": ", Json(origin.tokenizer).dump(),
-                      ", \"fingerprint\": ", Json(origin.fingerprint).dump(), ", \"vocab\": ", origin.vocab,
+  return absl::StrCat("{\"kind\": ", Quoted(origin.tokenizer),
+                      ", \"fingerprint\": ", Quoted(origin.fingerprint), ", \"vocab\": ", origin.vocab,
                       ", \"eod\": ", origin.eod.has_value() ? absl::StrCat(*origin.eod) : "null",
                       ", \"append_eod\": ", origin.append_eod ? "true" : "false",
                       // Only where they are set, so that older versions read what they can understand.
@@ -30,27 +27,22 @@ std::string OriginText(const DatasetOrigin& origin) {
 }
 
 bool ReadOrigin(const Json& object, const char* name, DatasetOrigin& origin) {
-  const auto found = object.find(name);
-  if (found == object.end()) return false;
+  const Json* const found = object.Find(name);
+  if (found == nullptr) return false;
   if (found->is_null()) return true;
-  if (!found->is_object()) return false;
-  const auto eod = found->find("eod");
-  const auto append = found->find("append_eod");
-  if (eod == found->end() || append == found->end() || !append->is_boolean()) return false;
-  int64_t id = 0;
+  const Json* const eod = found->Find("eod");
+  if (eod == nullptr) return false;
   if (!eod->is_null()) {
+    int64_t id = 0;
     if (!ReadMember(*found, "eod", id) || id > INT32_MAX) return false;
     origin.eod = static_cast<int32_t>(id);
   }
-  origin.append_eod = append->get<bool>();
   for (const auto& [key, flag] : {std::pair{"add_special_tokens", &origin.add_special_tokens},
                                   std::pair{"special_tokens_in_text", &origin.special_tokens_in_text}}) {
-    const auto at = found->find(key);
-    if (at == found->end()) continue;
-    if (!at->is_boolean()) return false;
-    *flag = at->get<bool>();
+    if (found->contains(key) && !ReadMember(*found, key, *flag)) return false;
   }
-  return ReadMember(*found, "kind", origin.tokenizer) &&
+  return ReadMember(*found, "append_eod", origin.append_eod) &&
+         ReadMember(*found, "kind", origin.tokenizer) &&
          ReadMember(*found, "fingerprint", origin.fingerprint) && ReadMember(*found, "vocab", origin.vocab);
 }
 

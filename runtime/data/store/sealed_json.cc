@@ -10,8 +10,6 @@
 namespace galley::data {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr char kTail[] = "  \"xxh3\": \"";
 constexpr char kTailEnd[] = "\"\n}\n";
 constexpr size_t kTailBytes = sizeof(kTail) - 1 + 16 + sizeof(kTailEnd) - 1;
@@ -34,11 +32,11 @@ absl::StatusOr<Json> Unseal(absl::string_view text, const Sealed& expected) {
   if (text.substr(body.size()) != absl::StrCat(kTail, Hex(Hash64(body)), kTailEnd)) {
     return BadSealed(expected, body.size(), "the checksum here is not that of the text before it");
   }
-  Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  absl::StatusOr<Json> json = ParseJson(text);
   std::string format;
   int64_t version = 0;
-  if (!json.is_object() || !ReadMember(json, "format", format) || format != expected.format ||
-      !ReadMember(json, "version", version)) {
+  if (!json.ok() || !ReadMember(*json, "format", format) || format != expected.format ||
+      !ReadMember(*json, "version", version)) {
     return BadSealed(expected, 0, absl::StrCat("no text of format ", expected.format));
   }
   if (version != expected.version) {
@@ -50,7 +48,8 @@ absl::StatusOr<Json> Unseal(absl::string_view text, const Sealed& expected) {
 }
 
 std::string Quoted(absl::string_view text) {
-  return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+  using Written = nlohmann::json;
+  return Written(std::string(text)).dump(-1, ' ', false, Written::error_handler_t::replace);
 }
 
 std::string SumsText(const BlockSums& sums) {
@@ -60,39 +59,34 @@ std::string SumsText(const BlockSums& sums) {
 }
 
 bool ReadMember(const Json& object, const char* name, int64_t& value) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_number_unsigned()) return false;
-  if (found->get<uint64_t>() > INT64_MAX) return false;
-  value = found->get<int64_t>();
-  return true;
+  JsonReader reader(object);
+  reader.Read(name, value, 0);
+  return reader.status().ok();
 }
 
 bool ReadMember(const Json& object, const char* name, std::string& value) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_string()) return false;
-  value = found->get<std::string>();
-  return true;
+  JsonReader reader(object);
+  reader.Read(name, value);
+  return reader.status().ok();
 }
 
 bool ReadMember(const Json& object, const char* name, bool& value) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_boolean()) return false;
-  value = found->get<bool>();
-  return true;
+  JsonReader reader(object);
+  reader.Read(name, value);
+  return reader.status().ok();
 }
 
 bool ReadMember(const Json& object, const char* name, BlockSums& sums) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_object() || !ReadMember(*found, "bytes", sums.bytes)) return false;
-  const auto blocks = found->find("xxh3");
-  if (blocks == found->end() || !blocks->is_array()) return false;
-  if (static_cast<int64_t>(blocks->size()) != sums.bytes / kSumBlock + (sums.bytes % kSumBlock != 0)) {
-    return false;
-  }
-  for (const Json& block : *blocks) {
-    if (!block.is_string() || block.get_ref<const std::string&>().size() != 16) return false;
+  const Json* const found = object.Find(name);
+  if (found == nullptr || !ReadMember(*found, "bytes", sums.bytes)) return false;
+  const Json* const blocks = found->Find("xxh3");
+  if (blocks == nullptr || !blocks->is_array()) return false;
+  const int64_t needed = sums.bytes / kSumBlock + (sums.bytes % kSumBlock != 0);
+  if (static_cast<int64_t>(blocks->items.size()) != needed) return false;
+  for (const Json& block : blocks->items) {
+    if (block.kind != Json::Kind::kString || block.text.size() != 16) return false;
     uint64_t sum = 0;
-    for (const char c : block.get_ref<const std::string&>()) {
+    for (const char c : block.text) {
       const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
       if (digit < 0) return false;
       sum = sum << 4 | static_cast<uint64_t>(digit);

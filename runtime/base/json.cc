@@ -1,13 +1,13 @@
-#include "runtime/checkpoint/json.h"
+#include "runtime/base/json.h"
 
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "runtime/base/status.h"
 
-namespace galley::checkpoint {
+namespace galley {
 namespace {
 
 // Receives the parser's events, so that limits hold while the text is read and not after.
@@ -80,7 +80,7 @@ class Builder {
     json.text = std::move(text);
     return Add(std::move(json));
   }
-  Json* Place(Json value) {
+  Json* Put(Json value) {
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -95,7 +95,7 @@ class Builder {
   }
   bool Add(Json value) {
     if (++values_ > limits_.values) return Fail(absl::StrCat("more than ", limits_.values, " values"));
-    Place(std::move(value));
+    Put(std::move(value));
     return true;
   }
   bool Open(Json::Kind kind) {
@@ -106,7 +106,7 @@ class Builder {
     Json json;
     json.kind = kind;
     // A parent gets no new member while its child is open, so the pointer stays good.
-    open_.push_back(Place(std::move(json)));
+    open_.push_back(Put(std::move(json)));
     return true;
   }
 
@@ -166,6 +166,67 @@ absl::StatusOr<Json> ParseJson(absl::string_view text, JsonLimits limits) {
   return std::move(builder.root());
 }
 
+JsonReader::JsonReader(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
+  if (object.is_object()) return;
+  status_ = absl::DataLossError(absl::StrCat(path_, path_.empty() ? "" : " is ", "no JSON object"));
+}
+
+void JsonReader::Fail(absl::string_view key, absl::string_view what) {
+  if (!status_.ok()) return;
+  status_ = absl::DataLossError(absl::StrCat(path_, path_.empty() ? "" : ".", key, " ", what));
+}
+
+const Json* JsonReader::Member(absl::string_view key) {
+  if (!status_.ok()) return nullptr;
+  const Json* const member = object_.Find(key);
+  if (member == nullptr) Fail(key, "is missing");
+  return member;
+}
+
+void JsonReader::Read(absl::string_view key, bool& value) {
+  const Json* const member = Member(key);
+  if (member == nullptr) return;
+  if (member->kind != Json::Kind::kBool) return Fail(key, "is not true or false");
+  value = member->boolean;
+}
+
+void JsonReader::Read(absl::string_view key, double& value) {
+  const Json* const member = Member(key);
+  if (member == nullptr) return;
+  const bool whole = member->kind == Json::Kind::kInt;
+  double number = static_cast<double>(member->integer);
+  if (!whole && (member->kind != Json::Kind::kNumber || !absl::SimpleAtod(member->text, &number))) {
+    return Fail(key, "is no number");
+  }
+  value = number;
+}
+
+void JsonReader::Read(absl::string_view key, std::string& value) {
+  const Json* const member = Member(key);
+  if (member == nullptr) return;
+  if (member->kind != Json::Kind::kString) return Fail(key, "is no text");
+  value = member->text;
+}
+
+void JsonReader::Read(absl::string_view key, int64_t& value, int64_t low, int64_t high) {
+  const Json* const member = Member(key);
+  if (member == nullptr) return;
+  if (member->kind != Json::Kind::kInt) return Fail(key, "is no whole number");
+  if (member->integer < low || member->integer > high) {
+    return Fail(key, absl::StrCat("is ", member->integer, ", outside ", low, " to ", high));
+  }
+  value = member->integer;
+}
+
+const std::vector<Json>& JsonReader::Items(absl::string_view key, size_t most) {
+  static const std::vector<Json> none;
+  const Json* const member = Member(key);
+  if (member == nullptr) return none;
+  if (member->is_array() && member->items.size() <= most) return member->items;
+  Fail(key, member->is_array() ? "is too long" : "is no list");
+  return none;
+}
+
 std::string JsonString(absl::string_view text) {
   std::string out = "\"";
   for (char c : text) {
@@ -182,6 +243,4 @@ std::string JsonString(absl::string_view text) {
   return out + "\"";
 }
 
-bool ValidUtf8(absl::string_view text) { return ParseJson(JsonString(text)).ok(); }
-
-}  // namespace galley::checkpoint
+}  // namespace galley
