@@ -35,7 +35,6 @@ struct CheckVoid {
                     ::galley::CheckMessage(__FILE__, __LINE__, "CHECK failed: " #condition).stream()
 #define CHECK_OP_(a, op, b) CHECK((a)op(b)) << "(" << (a) << " vs " << (b) << ") "
 #define CHECK_EQ(a, b) CHECK_OP_(a, ==, b)
-#define CHECK_NE(a, b) CHECK_OP_(a, !=, b)
 #define CHECK_LT(a, b) CHECK_OP_(a, <, b)
 #define CHECK_LE(a, b) CHECK_OP_(a, <=, b)
 #define CHECK_GT(a, b) CHECK_OP_(a, >, b)

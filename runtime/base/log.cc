@@ -23,8 +23,6 @@ std::shared_ptr<spdlog::logger>& Logger() {
 
 spdlog::level::level_enum Level(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
     case LogLevel::kInfo:
       return spdlog::level::info;
     case LogLevel::kWarning:
@@ -37,11 +35,7 @@ spdlog::level::level_enum Level(LogLevel level) {
 
 }  // namespace
 
-void InitLog(absl::string_view process, LogLevel lowest) {
-  auto logger = Make(process);
-  logger->set_level(Level(lowest));
-  Logger() = logger;
-}
+void InitLog(absl::string_view process) { Logger() = Make(process); }
 
 void Log(LogLevel level, absl::string_view message) {
   Logger()->log(Level(level), spdlog::string_view_t(message.data(), message.size()));

@@ -6,16 +6,12 @@
 
 namespace galley {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogLevel { kInfo, kWarning, kError };
 
-// Names the process in each line ("trainerd", "rank 3") and sets the lowest level that is printed.
-void InitLog(absl::string_view process, LogLevel lowest = LogLevel::kInfo);
+// Names the process in each line ("trainerd", "rank 3").
+void InitLog(absl::string_view process);
 void Log(LogLevel level, absl::string_view message);
 
-template <class... A>
-void LogDebug(const A&... a) {
-  Log(LogLevel::kDebug, absl::StrCat(a...));
-}
 template <class... A>
 void LogInfo(const A&... a) {
   Log(LogLevel::kInfo, absl::StrCat(a...));

@@ -3,7 +3,7 @@
 // goes on, step after step, while trainerd is away.
 //
 // What happens to a report (delivery is at least once and in order):
-//   StepReport, ShardReport, CheckpointCommitted, Training, Generated, Finished, Notice
+//   StepReport, ShardReport, CheckpointCommitted, Training, Finished, Notice
 //       numbered and kept until trainerd acknowledges them; a restarted trainerd gets them again. When the
 //       spool is full the oldest StepReports go first, and a Notice "reports_dropped" tells how many.
 //   Ready      kept for good and sent again at the start of every connection, after Hello.

@@ -45,7 +45,6 @@ class BatchRamp {
   const std::vector<BatchStage>& stages() const { return stages_; }  // one a batch size, in order
   int64_t micro() const { return micro_; }
   int64_t context() const { return context_; }
-  int64_t ramp_samples() const { return ramp_samples_; }  // 0: no ramp
 
  private:
   void LayStages();

@@ -54,7 +54,6 @@ struct Plan {
   double evaluation_flops = 0;
 
   // Consumed samples before step index `step`, and the rate its update uses.
-  double LrOfStep(int64_t step) const { return learning_rate.LrAt(batch.SamplesAfter(step)); }
 };
 
 // REQUIRES: a spec that Load and Check found sound, and an inventory of the mesh's ranks.

@@ -170,11 +170,6 @@ absl::Status Saver::Failure() const {
   return failure_;
 }
 
-int64_t Saver::last_committed() const {
-  std::lock_guard lock(mutex_);
-  return last_committed_;
-}
-
 absl::Status Saver::Drain(absl::Duration timeout) {
   writer_->Wait();
   std::unique_lock lock(mutex_);

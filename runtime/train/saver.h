@@ -50,7 +50,6 @@ class Saver {
   // What must end the run: at once when storage is full, else after kMaxFailures failed saves in a row. Ok
   // while all is well.
   absl::Status Failure() const;
-  int64_t last_committed() const;  // step; rank 0 only; 0: none
 
   static constexpr int kMaxFailures = 3;
 

@@ -117,7 +117,6 @@ class Attempt {
   int living_ = 0;
   bool began_ = false;
   bool aborting_ = false;
-  bool killing_ = false;
   Watchdog watchdog_;
   EventLoop::Timer watchdog_timer_ = 0;
   EventLoop::Timer kill_timer_ = 0;

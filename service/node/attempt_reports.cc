@@ -112,7 +112,6 @@ void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report repo
       Up(number, report, Spool::Keep::kSynced);
       break;
     case v1::Report::kTraining:
-    case v1::Report::kGenerated:
     case v1::Report::kNotice:
       Up(number, report, Spool::Keep::kWritten);
       break;

@@ -35,7 +35,6 @@ inline ClassedChar At(const char* p, const char* end) {
 constexpr uint32_t Bit(CharClass kind) { return 1u << static_cast<uint32_t>(kind); }
 constexpr uint32_t kLetters = Bit(CharClass::kUpper) | Bit(CharClass::kLower) | Bit(CharClass::kLetter);
 constexpr uint32_t kNumbers = Bit(CharClass::kNumber);
-constexpr uint32_t kSpaces = Bit(CharClass::kSpace);
 constexpr uint32_t kOthers = Bit(CharClass::kOther) | Bit(CharClass::kMark);  // [^\s\p{L}\p{N}]
 
 // The end of the run of characters of `classes` that goes on at p.

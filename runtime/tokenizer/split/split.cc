@@ -41,13 +41,6 @@ PieceFunction NamedSplit(absl::string_view name) {
   return nullptr;
 }
 
-absl::string_view PatternOf(absl::string_view name) {
-  for (const Known& known : kKnown) {
-    if (known.name == name) return known.pattern;
-  }
-  return "";
-}
-
 PieceFunction KnownPattern(absl::string_view pattern) {
   for (const Known& known : kKnown) {
     if (known.pattern == pattern) return known.piece;

@@ -30,8 +30,6 @@ size_t TekkenPiece(const char* p, const char* end);
 
 // The scanner called so; null for other names.
 PieceFunction NamedSplit(absl::string_view name);
-// The pattern that a name stands for, empty for other names.
-absl::string_view PatternOf(absl::string_view name);
 // The scanner of a pattern in one of the ways it is commonly written; null for other patterns.
 PieceFunction KnownPattern(absl::string_view pattern);
 
