@@ -1,11 +1,12 @@
-// Causal self-attention, softmax(q k^T / sqrt(head_dim)) v, without the matrix of scores in memory: tiles
+// Self-attention, softmax(q k^T / sqrt(head_dim)) v, without the matrix of scores in memory: tiles
 // with a running maximum (Dao et al., "FlashAttention", 2022). Softmax and sums in f32.
 //
 // A row is a token; sample b owns rows [b * sequence, (b + 1) * sequence). Query head h reads key/value
 // head h / (heads / kv_heads).
 //
-// starts: (rows) i32: at which row of its sample each row's document begins; what lies before is not seen.
-// Along a sample it never falls, and it is at most the row's own place. View{}: a sample is one document.
+// A row attends to the rows of its document, causally to those up to itself.
+// starts: (rows) i32: at which row of its sample each row's document begins. Along a sample it never falls,
+// and it is at most the row's own index. View{}: a sample is one document.
 #pragma once
 
 #include "runtime/tensor/stream.h"
@@ -17,6 +18,7 @@ struct AttentionShape {
   int64_t kv_heads = 0;  // divides heads
   int64_t head_dim = 0;
   int64_t sequence = 0;  // divides the rows
+  bool causal = true;
 };
 
 // qkv: (rows, (heads + 2 kv_heads) * head_dim), columns [q heads | k heads | v heads].

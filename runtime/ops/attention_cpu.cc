@@ -66,32 +66,43 @@ GALLEY_SIMD void Narrow(const Sizes& z, const float* from, Rows<T> to) {
   }
 }
 
-// What the rows of a sample see: row r columns first(r)..r.
-struct Sight {
+// What the rows of a sample attend to: row r columns [first(r), end(r)).
+struct Mask {
   const int32_t* starts;  // of the sample's rows; null: all from 0
   int64_t sequence;
+  bool causal;
   // Rows beyond the sequence are padding, whose results nobody reads.
   int64_t first(int64_t r) const { return starts == nullptr ? 0 : starts[std::min(r, sequence - 1)]; }
-  // Columns of tile j that row r must not see because they lie before its document: [0, kTile].
-  int64_t before(int64_t r, int64_t j) const { return std::clamp(first(r) - j * kTile, int64_t{0}, kTile); }
-  // The first tile of columns that a row of tile i sees.
+  int64_t end(int64_t r) const {
+    if (causal) return r + 1;
+    if (starts == nullptr) return sequence;
+    // Where the next document begins: starts never falls.
+    r = std::min(r, sequence - 1);
+    return std::upper_bound(starts + r, starts + sequence, starts[r]) - starts;
+  }
+  // The columns of tile j that row r sees are [begin_in(r, j), end_in(r, j)) of [0, kTile].
+  int64_t begin_in(int64_t r, int64_t j) const { return std::clamp(first(r) - j * kTile, int64_t{0}, kTile); }
+  int64_t end_in(int64_t r, int64_t j) const { return std::clamp(end(r) - j * kTile, int64_t{0}, kTile); }
+  // The tiles of columns that rows of tile i see: [first_tile(i), end_tile(i)).
   int64_t first_tile(int64_t i) const { return first(i * kTile) / kTile; }
+  int64_t end_tile(int64_t i) const { return causal ? i + 1 : (end((i + 1) * kTile - 1) - 1) / kTile + 1; }
 };
 
 constexpr float kUnseen = -std::numeric_limits<float>::infinity();
 
 // One step of the running softmax over a tile of scores: scores become weights relative to the new maximum,
 // and what was summed so far is brought down to it. Rows and columns are those of tiles i and j.
-GALLEY_SIMD void SoftmaxTile(int64_t width, const Sight& sight, int64_t i_tile, int64_t j_tile, float* scores,
+GALLEY_SIMD void SoftmaxTile(int64_t width, const Mask& mask, int64_t i_tile, int64_t j_tile, float* scores,
                              float* maximum, float* sum, float* out) {
   for (int64_t r = 0; r < kTile; ++r, scores += kTile, out += width) {
-    if (i_tile == j_tile) std::fill(scores + r + 1, scores + kTile, kUnseen);
-    const int64_t before = sight.before(i_tile * kTile + r, j_tile);
-    if (before == kTile) {  // nothing seen here: no weight, and no maximum to take
+    const int64_t row = i_tile * kTile + r;
+    const int64_t begin = mask.begin_in(row, j_tile), end = mask.end_in(row, j_tile);
+    if (begin >= end) {  // nothing seen here: no weight, and no maximum to take
       std::fill_n(scores, kTile, 0.0f);
       continue;
     }
-    std::fill_n(scores, before, kUnseen);
+    std::fill_n(scores, begin, kUnseen);
+    std::fill(scores + end, scores + kTile, kUnseen);
     float top = maximum[r];
 #pragma omp simd reduction(max : top)
     for (int64_t i = 0; i < kTile; ++i) top = scores[i] > top ? scores[i] : top;
@@ -133,7 +144,7 @@ struct ForwardRoom {
 
 // One query head, with the key/value head already in room.
 template <class T>
-void ForwardHead(const Sizes& z, const Sight& sight, Rows<T> q, Rows<T> y, float* log_sum, int64_t heads,
+void ForwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, float* log_sum, int64_t heads,
                  const ForwardRoom& room) {
   Widen(z, q, z.scale, room.q);
   std::fill_n(room.out, z.matrix(), 0.0f);
@@ -141,10 +152,10 @@ void ForwardHead(const Sizes& z, const Sight& sight, Rows<T> q, Rows<T> y, float
   std::fill_n(room.sum, z.length, 0.0f);
   for (int64_t i = 0; i < z.tiles; ++i) {
     float* out = room.out + i * kTile * z.width;
-    for (int64_t j = sight.first_tile(i); j <= i; ++j) {
+    for (int64_t j = mask.first_tile(i); j < mask.end_tile(i); ++j) {
       TileProduct(kTile, kTile, z.head_dim, {room.q + i * kTile * z.width, z.width, 1},
                   room.k_tiles + j * kTile * z.width, kTile, room.scores, kTile, false);
-      SoftmaxTile(z.width, sight, i, j, room.scores, room.maximum + i * kTile, room.sum + i * kTile, out);
+      SoftmaxTile(z.width, mask, i, j, room.scores, room.maximum + i * kTile, room.sum + i * kTile, out);
       TileProduct(kTile, z.width, kTile, {room.scores, kTile, 1}, room.v + j * kTile * z.width, z.width, out,
                   z.width, true);
     }
@@ -187,11 +198,12 @@ GALLEY_SIMD void RowDots(const Sizes& z, Rows<T> y, Rows<T> dy, float* dot) {
 }
 
 // weights: scores in, softmax out.  slopes: the weights' gradient in, the scores' gradient out.
-GALLEY_SIMD void SlopesTile(const Sight& sight, int64_t i_tile, int64_t j_tile, const float* log_sum,
+GALLEY_SIMD void SlopesTile(const Mask& mask, int64_t i_tile, int64_t j_tile, const float* log_sum,
                             const float* dot, float* weights, float* slopes) {
   for (int64_t r = 0; r < kTile; ++r, weights += kTile, slopes += kTile) {
-    if (i_tile == j_tile) std::fill(weights + r + 1, weights + kTile, kUnseen);
-    std::fill_n(weights, sight.before(i_tile * kTile + r, j_tile), kUnseen);
+    const int64_t row = i_tile * kTile + r;
+    std::fill_n(weights, mask.begin_in(row, j_tile), kUnseen);
+    std::fill(weights + mask.end_in(row, j_tile), weights + kTile, kUnseen);
 #pragma omp simd
     for (int64_t i = 0; i < kTile; ++i) {
       float w = Exp(weights[i] - log_sum[r]);
@@ -203,8 +215,8 @@ GALLEY_SIMD void SlopesTile(const Sight& sight, int64_t i_tile, int64_t j_tile, 
 
 // One query head; adds to room.dk and room.dv, which the heads of a group share.
 template <class T>
-void BackwardHead(const Sizes& z, const Sight& sight, Rows<T> q, Rows<T> y, const float* log_sum,
-                  int64_t heads, Rows<T> dy, Rows<T> dq, const BackwardRoom& room) {
+void BackwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, const float* log_sum, int64_t heads,
+                  Rows<T> dy, Rows<T> dq, const BackwardRoom& room) {
   Widen(z, q, z.scale, room.q);
   Widen(z, dy, 1.0f, room.dy);
   RowDots(z, y, dy, room.dot);
@@ -212,13 +224,13 @@ void BackwardHead(const Sizes& z, const Sight& sight, Rows<T> q, Rows<T> y, cons
   std::fill_n(room.dq, z.matrix(), 0.0f);
   for (int64_t i = 0; i < z.tiles; ++i) {
     int64_t row = i * kTile * z.width;
-    for (int64_t j = sight.first_tile(i); j <= i; ++j) {
+    for (int64_t j = mask.first_tile(i); j < mask.end_tile(i); ++j) {
       int64_t col = j * kTile * z.width;
       TileProduct(kTile, kTile, z.head_dim, {room.q + row, z.width, 1}, room.k_tiles + col, kTile,
                   room.weights, kTile, false);
       TileProduct(kTile, kTile, z.head_dim, {room.dy + row, z.width, 1}, room.v_tiles + col, kTile,
                   room.slopes, kTile, false);
-      SlopesTile(sight, i, j, room.log_sum + i * kTile, room.dot + i * kTile, room.weights, room.slopes);
+      SlopesTile(mask, i, j, room.log_sum + i * kTile, room.dot + i * kTile, room.weights, room.slopes);
       // q carries the scale already, so dk needs none; dq gets it at the end.
       TileProduct(kTile, z.width, kTile, {room.weights, 1, kTile}, room.dy + row, z.width, room.dv + col,
                   z.width, true);
@@ -240,9 +252,9 @@ Rows<T> Head(const View& v, const AttentionShape& shape, int64_t b, int64_t head
   return rows;
 }
 
-Sight SightOf(const View& starts, const AttentionShape& shape, int64_t b) {
-  if (starts.data == nullptr) return {nullptr, shape.sequence};
-  return {starts.As<int32_t>() + b * shape.sequence, shape.sequence};
+Mask MaskOf(const View& starts, const AttentionShape& shape, int64_t b) {
+  const int32_t* own = starts.data == nullptr ? nullptr : starts.As<int32_t>() + b * shape.sequence;
+  return {own, shape.sequence, shape.causal};
 }
 
 // Calls f(b, kv_head, room) for every pair, with one Room a thread.
@@ -265,18 +277,17 @@ void AttentionForward(CpuStream& stream, const AttentionShape& shape, View qkv, 
   Sizes z(shape);
   int64_t group = shape.heads / shape.kv_heads;
   WithCompute(qkv.dtype, [&]<class T>(T) {
-    ForPairs<ForwardRoom>(stream, shape, qkv.shape[0], z,
-                          [&](int64_t b, int64_t kv, const ForwardRoom& room) {
-                            Widen(z, Head<T>(qkv, shape, b, shape.heads + kv), 1.0f, room.k);
-                            Widen(z, Head<T>(qkv, shape, b, shape.heads + shape.kv_heads + kv), 1.0f, room.v);
-                            TransposeTiles(z, room.k, room.k_tiles);
-                            const Sight sight = SightOf(starts, shape, b);
-                            for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
-                              float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
-                              ForwardHead(z, sight, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs,
-                                          shape.heads, room);
-                            }
-                          });
+    ForPairs<ForwardRoom>(
+        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const ForwardRoom& room) {
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + kv), 1.0f, room.k);
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + shape.kv_heads + kv), 1.0f, room.v);
+          TransposeTiles(z, room.k, room.k_tiles);
+          const Mask mask = MaskOf(starts, shape, b);
+          for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
+            float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
+            ForwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads, room);
+          }
+        });
   });
 }
 
@@ -294,10 +305,10 @@ void AttentionBackward(CpuStream& stream, const AttentionShape& shape, View qkv,
           TransposeTiles(z, room.v, room.v_tiles);
           std::fill_n(room.dk, z.matrix(), 0.0f);
           std::fill_n(room.dv, z.matrix(), 0.0f);
-          const Sight sight = SightOf(starts, shape, b);
+          const Mask mask = MaskOf(starts, shape, b);
           for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
             const float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
-            BackwardHead(z, sight, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads,
+            BackwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads,
                          Head<T>(dy, shape, b, h), Head<T>(dqkv, shape, b, h), room);
           }
           Narrow(z, room.dk, Head<T>(dqkv, shape, b, key));

@@ -12,6 +12,14 @@ int64_t First(const AttentionShape& s, int64_t b, int64_t t, const Doubles& star
   return starts.empty() ? 0 : static_cast<int64_t>(starts[static_cast<size_t>(b * s.sequence + t)]);
 }
 
+// One past the last row that row t attends to.
+int64_t End(const AttentionShape& s, int64_t b, int64_t t, const Doubles& starts) {
+  if (s.causal) return t + 1;
+  int64_t end = t + 1;
+  while (end < s.sequence && First(s, b, end, starts) == First(s, b, t, starts)) ++end;
+  return end;
+}
+
 struct Result {
   Doubles y, log_sum, weights;  // weights: (sample, head, row, column)
 };
@@ -45,21 +53,21 @@ Result Reference(const AttentionShape& s, int64_t samples, const Doubles& x, con
   for (int64_t b = 0; b < samples; ++b) {
     for (int64_t h = 0; h < s.heads; ++h) {
       for (int64_t t = 0; t < s.sequence; ++t) {
-        const int64_t first = First(s, b, t, starts);
+        const int64_t first = First(s, b, t, starts), end = End(s, b, t, starts);
         Doubles scores(static_cast<size_t>(first), -std::numeric_limits<double>::infinity());
         double total = 0;
-        for (int64_t u = first; u <= t; ++u) {
+        for (int64_t u = first; u < end; ++u) {
           double score = 0;
           for (int64_t i = 0; i < s.head_dim; ++i) score += x[at.q(b, t, h, i)] * x[at.k(b, u, h, i)];
           scores.push_back(score / std::sqrt(static_cast<double>(s.head_dim)));
         }
         double top = *std::max_element(scores.begin(), scores.end());
-        for (int64_t u = 0; u <= t; ++u) {
+        for (int64_t u = 0; u < end; ++u) {
           out.weights[at.w(b, h, t, u)] = std::exp(scores[static_cast<size_t>(u)] - top);
           total += out.weights[at.w(b, h, t, u)];
         }
         out.log_sum[static_cast<size_t>((b * s.sequence + t) * s.heads + h)] = std::log(total) + top;
-        for (int64_t u = 0; u <= t; ++u) {
+        for (int64_t u = 0; u < end; ++u) {
           out.weights[at.w(b, h, t, u)] /= total;
           for (int64_t i = 0; i < s.head_dim; ++i) {
             out.y[at.y(b, t, h, i)] += out.weights[at.w(b, h, t, u)] * x[at.v(b, u, h, i)];
@@ -80,9 +88,10 @@ Doubles ReferenceBackward(const AttentionShape& s, int64_t samples, const Double
   for (int64_t b = 0; b < samples; ++b) {
     for (int64_t h = 0; h < s.heads; ++h) {
       for (int64_t t = 0; t < s.sequence; ++t) {
-        Doubles dw(static_cast<size_t>(t + 1));
+        const int64_t end = End(s, b, t, starts);
+        Doubles dw(static_cast<size_t>(end));
         double mean = 0;
-        for (int64_t u = 0; u <= t; ++u) {
+        for (int64_t u = 0; u < end; ++u) {
           double w = f.weights[at.w(b, h, t, u)];
           for (int64_t i = 0; i < s.head_dim; ++i) {
             dw[static_cast<size_t>(u)] += dy[at.y(b, t, h, i)] * x[at.v(b, u, h, i)];
@@ -90,7 +99,7 @@ Doubles ReferenceBackward(const AttentionShape& s, int64_t samples, const Double
           }
           mean += w * dw[static_cast<size_t>(u)];
         }
-        for (int64_t u = 0; u <= t; ++u) {
+        for (int64_t u = 0; u < end; ++u) {
           double ds = f.weights[at.w(b, h, t, u)] * (dw[static_cast<size_t>(u)] - mean) * scale;
           for (int64_t i = 0; i < s.head_dim; ++i) {
             dx[at.q(b, t, h, i)] += ds * x[at.k(b, u, h, i)];
@@ -109,8 +118,15 @@ struct Case {
 };
 
 // One row, less than a tile, more than a tile, exactly two tiles; grouped heads; odd head sizes.
-const Case kCases[] = {
-    {{1, 1, 8, 1}, 1}, {{4, 2, 10, 7}, 2}, {{3, 3, 16, 65}, 1}, {{4, 1, 24, 128}, 1}, {{6, 2, 33, 130}, 2}};
+const Case kCases[] = {{{1, 1, 8, 1}, 1},
+                       {{4, 2, 10, 7}, 2},
+                       {{3, 3, 16, 65}, 1},
+                       {{4, 1, 24, 128}, 1},
+                       {{6, 2, 33, 130}, 2},
+                       {{1, 1, 8, 1, /*causal=*/false}, 1},
+                       {{4, 2, 10, 7, /*causal=*/false}, 2},
+                       {{3, 3, 16, 65, /*causal=*/false}, 1},
+                       {{6, 2, 33, 130, /*causal=*/false}, 2}};
 
 class AttentionTest : public OpTest {};
 
@@ -137,8 +153,12 @@ TEST_P(AttentionTest, AgreesWithDoubleAndItsDerivative) {
 }
 
 // Documents that begin in the middle of a tile, at its border, one row long, and one over several tiles.
-TEST_P(AttentionTest, SeesNothingBeforeItsDocument) {
-  const AttentionShape shapes[] = {{2, 1, 10, 9}, {2, 2, 16, 65}, {4, 2, 24, 200}};
+TEST_P(AttentionTest, SeesNothingOfOtherDocuments) {
+  const AttentionShape shapes[] = {{2, 1, 10, 9},
+                                   {2, 2, 16, 65},
+                                   {4, 2, 24, 200},
+                                   {2, 1, 10, 9, /*causal=*/false},
+                                   {4, 2, 24, 200, /*causal=*/false}};
   for (const AttentionShape& s : shapes) {
     const int64_t samples = 2, rows = samples * s.sequence, cols = (s.heads + 2 * s.kv_heads) * s.head_dim;
     const int64_t out = s.heads * s.head_dim;
