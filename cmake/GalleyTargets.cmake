@@ -3,6 +3,8 @@
 # among DEPS and PRIVATE_DEPS with what the sources include.
 #
 #   galley_library(base DEPS absl::strings PRIVATE_DEPS spdlog::spdlog)
+#   galley_library(layers SPEC activations.cc SPEC_DEPS tensor DEPS ops)   # layers_spec: the pure part, which trainctl
+#                                      # and the controller link without the rest; layers has both
 #   galley_tests(base)                 # base_test from every *_test.cc of the folder and of SUBROOMS
 #   galley_binary(galley-rank DEPS train)
 #   galley_fuzz(recipe_fuzz DEPS recipe SEEDS a.yaml b.yaml)   # seeds: files that ctest's run begins with
@@ -80,12 +82,25 @@ function(galley_sources out pattern)
 endfunction()
 
 function(galley_library room)
-  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SUBROOMS;SPEC;SPEC_DEPS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
   galley_sources(sources *.cc ${ARG_SUBROOMS})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench)\\.cc$|/main\\.cc$")
   if(CMAKE_CUDA_COMPILER)
     galley_sources(kernels *.cu ${ARG_SUBROOMS})
     list(APPEND sources ${kernels})
+  endif()
+  if(ARG_SPEC)
+    foreach(pattern IN LISTS ARG_SPEC)
+      galley_sources(found ${pattern} ${ARG_SUBROOMS})
+      list(APPEND specs ${found})
+    endforeach()
+    list(REMOVE_ITEM sources ${specs})
+    galley_resolve(spec_deps ${ARG_SPEC_DEPS})
+    add_library(galley_${room}_spec STATIC ${specs})
+    galley_flags(galley_${room}_spec)
+    galley_pch(galley_${room}_spec product "")
+    target_link_libraries(galley_${room}_spec PUBLIC ${spec_deps})
+    list(APPEND ARG_DEPS ${room}_spec)
   endif()
   galley_resolve(deps ${ARG_DEPS})
   galley_resolve(private_deps ${ARG_PRIVATE_DEPS})

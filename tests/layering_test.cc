@@ -247,7 +247,7 @@ std::set<std::string> DeclaredRooms(const std::string& room, const std::string& 
       std::string name = w->str();
       if (name.rfind("galley_", 0) == 0) name = name.substr(7);
       if (name == "proto_grpc") name = "proto";
-      if (name == "models_spec") name = "models";
+      if (name.ends_with("_spec")) name.resize(name.size() - 5);
       for (const auto& [other, floor] : Floors()) {
         if (other != room && other.substr(other.rfind('/') + 1) == name) out.insert(other);
       }

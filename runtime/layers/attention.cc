@@ -5,44 +5,44 @@
 
 namespace galley::layers {
 
-Attention::Attention(const AttentionSpec& spec, Linear qkv, Linear out) : spec_(spec), qkv_(qkv), out_(out) {
-  CHECK_EQ(qkv_.out(), (spec.heads + 2 * spec.kv_heads) * spec.head_dim);
-  CHECK_EQ(out_.in(), spec.heads * spec.head_dim);
-}
-
-void Attention::Lay(Extent extent, Arena& kept, Arena& scratch) {
-  const Shape joint{extent.rows, qkv_.out()}, attended{extent.rows, out_.in()};
-  joint_ = kept.Take(extent.compute, joint);
-  attended_ = kept.Take(extent.compute, attended);
-  log_sum_ = kept.Take(DType::kF32, {extent.rows, spec_.heads});
-  djoint_ = scratch.Take(extent.compute, joint);
-  dattended_ = scratch.Take(extent.compute, attended);
+Attention::Attention(const AttentionSizes& sizes, View rope, Linear qkv, Linear out)
+    : sizes_(sizes), rope_(rope), qkv_(qkv), out_(out) {
+  CHECK_EQ(qkv_.out(), sizes.joint());
+  CHECK_EQ(out_.in(), sizes.attended());
 }
 
 ops::AttentionShape Attention::ShapeOf(int64_t sequence) const {
-  return {.heads = spec_.heads, .kv_heads = spec_.kv_heads, .head_dim = spec_.head_dim, .sequence = sequence};
+  return {.heads = sizes_.heads,
+          .kv_heads = sizes_.kv_heads,
+          .head_dim = sizes_.head_dim,
+          .sequence = sequence,
+          .causal = sizes_.causal};
 }
 
-void Attention::Forward(Stream& stream, const Places& places, View x, View y) {
+void Attention::Forward(Stream& stream, const Sequences& sequences, const AttentionActivations& a, View x,
+                        View y) const {
   const int64_t rows = x.shape[0];
-  View joint = joint_.Rows(0, rows), attended = attended_.Rows(0, rows);
+  View joint = a.joint.Rows(0, rows), attended = a.attended.Rows(0, rows);
   qkv_.Forward(stream, x, joint);
-  if (rotates())
-    ops::RopeForward(stream, spec_.rope, rotated_heads(), places.positions, places.sequence, joint);
-  ops::AttentionForward(stream, ShapeOf(places.sequence), joint, places.starts, attended,
-                        log_sum_.Rows(0, rows));
+  if (rotates()) {
+    ops::RopeForward(stream, rope_, rotated_heads(), sequences.positions, sequences.length, joint);
+  }
+  ops::AttentionForward(stream, ShapeOf(sequences.length), joint, sequences.starts, attended,
+                        a.log_sum.Rows(0, rows));
   out_.Forward(stream, attended, y);
 }
 
-void Attention::Backward(Stream& stream, const Places& places, View x, View dy, View dx) {
+void Attention::Backward(Stream& stream, const Sequences& sequences, const AttentionActivations& a, View x,
+                         View dy, View dx) const {
   const int64_t rows = x.shape[0];
-  View attended = attended_.Rows(0, rows), dattended = dattended_.Rows(0, rows);
-  View djoint = djoint_.Rows(0, rows);
+  View attended = a.attended.Rows(0, rows), dattended = a.dattended.Rows(0, rows);
+  View djoint = a.djoint.Rows(0, rows);
   out_.Backward(stream, attended, dy, dattended);
-  ops::AttentionBackward(stream, ShapeOf(places.sequence), joint_.Rows(0, rows), places.starts, attended,
-                         log_sum_.Rows(0, rows), dattended, djoint);
-  if (rotates())
-    ops::RopeBackward(stream, spec_.rope, rotated_heads(), places.positions, places.sequence, djoint);
+  ops::AttentionBackward(stream, ShapeOf(sequences.length), a.joint.Rows(0, rows), sequences.starts, attended,
+                         a.log_sum.Rows(0, rows), dattended, djoint);
+  if (rotates()) {
+    ops::RopeBackward(stream, rope_, rotated_heads(), sequences.positions, sequences.length, djoint);
+  }
   qkv_.Backward(stream, x, djoint, dx);
 }
 

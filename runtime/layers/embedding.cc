@@ -4,15 +4,15 @@
 
 namespace galley::layers {
 
-void Embedding::Forward(Stream& stream, const Places& places, View tokens, View y) const {
+void Embedding::Forward(Stream& stream, const Sequences& sequences, View tokens, View y) const {
   ops::EmbeddingForward(stream, tokens.Reshape({tokens.elements()}), table_->weight,
-                        positions_ != nullptr ? positions_->weight : View{}, places.positions,
-                        places.sequence, y);
+                        positions_ != nullptr ? positions_->weight : View{}, sequences.positions,
+                        sequences.length, y);
 }
 
-void Embedding::Backward(Stream& stream, const Places& places, View tokens, View dy) const {
-  ops::EmbeddingBackward(stream, tokens.Reshape({tokens.elements()}), dy, places.positions, places.sequence,
-                         table_->grad, positions_ != nullptr ? positions_->grad : View{});
+void Embedding::Backward(Stream& stream, const Sequences& sequences, View tokens, View dy) const {
+  ops::EmbeddingBackward(stream, tokens.Reshape({tokens.elements()}), dy, sequences.positions,
+                         sequences.length, table_->grad, positions_ != nullptr ? positions_->grad : View{});
 }
 
 }  // namespace galley::layers

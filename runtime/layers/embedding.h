@@ -1,7 +1,7 @@
 // Token embedding, with learned positions where there are any.
 #pragma once
 
-#include "runtime/layers/lay.h"
+#include "runtime/layers/activations.h"
 #include "runtime/layers/param.h"
 #include "runtime/tensor/stream.h"
 
@@ -13,9 +13,9 @@ class Embedding {
   Embedding(const Param* table, const Param* positions) : table_(table), positions_(positions) {}
 
   // tokens: (batch, sequence) i32. y: (batch * sequence, hidden).
-  void Forward(Stream& stream, const Places& places, View tokens, View y) const;
+  void Forward(Stream& stream, const Sequences& sequences, View tokens, View y) const;
   // Adds to the parameters' gradients.
-  void Backward(Stream& stream, const Places& places, View tokens, View dy) const;
+  void Backward(Stream& stream, const Sequences& sequences, View tokens, View dy) const;
 
  private:
   const Param* table_;

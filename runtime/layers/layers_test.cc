@@ -45,13 +45,13 @@ class LayerTest : public testing::Test {
     const Param* w = MakeParam({out, in}, 0.3);
     return Linear(w, bias ? MakeParam({out}, 0.3) : nullptr);
   }
-  template <class Layer>
-  void Lay(Layer& layer) {
-    Arena kept, scratch;
-    layer.Lay(kExtent, kept, scratch);
-    kept_ = Arena(Buffer(Device(), kept.peak()));
-    scratch_ = Arena(Buffer(Device(), scratch.peak()));
-    layer.Lay(kExtent, kept_, scratch_);
+  // `allocate`: a function of Memory. Runs it to measure and to bind.
+  template <class F>
+  auto Allocate(F&& allocate) {
+    Memory measured;
+    allocate(measured);
+    memory_ = BindMemory(Device(), measured);
+    return allocate(memory_);
   }
 
   static double Dot(View a, View b) {
@@ -101,7 +101,7 @@ class LayerTest : public testing::Test {
   Stream stream_{CpuStream(2)};
   std::vector<Buffer> buffers_;
   std::vector<std::unique_ptr<Param>> params_;
-  Arena kept_, scratch_;
+  Memory memory_;
   uint64_t streams_ = 0;
 };
 
@@ -116,38 +116,37 @@ TEST_F(LayerTest, NormsAddTheResidualsGradient) {
     params_.clear();
     const Param* gain = MakeParam({kHidden}, 0.3, 1);
     Norm layer(gain, bias ? MakeParam({kHidden}, 0.3) : nullptr, 1e-5);
-    Arena measure;
-    layer.Lay(kExtent, measure);
-    kept_ = Arena(Buffer(Device(), measure.peak()));
-    layer.Lay(kExtent, kept_);
+    const NormActivations a = Allocate([&](Memory& m) { return AllocateNorm(kExtent, bias, m); });
     // y = norm(x) + x, whose second part Backward is handed as the residual.
     ExpectDerivative(
         [&](View x, View y) {
-          layer.Forward(stream_, x, y);
+          layer.Forward(stream_, a, x, y);
           for (int64_t i = 0; i < x.elements(); ++i) y.As<float>()[i] += x.As<float>()[i];
         },
-        [&](View x, View dy, View dx) { layer.Backward(stream_, x, dy, dy, dx); });
+        [&](View x, View dy, View dx) { layer.Backward(stream_, a, x, dy, dy, dx); });
   }
 }
 
 TEST_F(LayerTest, AttentionWithGroupedQueriesAndRotation) {
-  AttentionSpec spec{.heads = 4, .kv_heads = 2, .head_dim = 6, .rope = Make({kSequence, 6})};
-  ops::FillRopeTable(100, spec.rope);
+  const AttentionSizes sizes{.heads = 4, .kv_heads = 2, .head_dim = 6};
+  const View rope = Make({kSequence, 6});
+  ops::FillRopeTable(100, rope);
   Linear qkv = MakeLinear(8 * 6, kHidden, false);
-  Attention layer(spec, qkv, MakeLinear(kHidden, 4 * 6, false));
-  Lay(layer);
+  Attention layer(sizes, rope, qkv, MakeLinear(kHidden, 4 * 6, false));
+  const AttentionActivations a = Allocate([&](Memory& m) { return AllocateAttention(kExtent, sizes, m); });
   ExpectDerivative(
-      [&](View x, View y) { layer.Forward(stream_, {.sequence = kSequence}, x, y); },
-      [&](View x, View dy, View dx) { layer.Backward(stream_, {.sequence = kSequence}, x, dy, dx); });
+      [&](View x, View y) { layer.Forward(stream_, {.length = kSequence}, a, x, y); },
+      [&](View x, View dy, View dx) { layer.Backward(stream_, {.length = kSequence}, a, x, dy, dx); });
 }
 
-TEST_F(LayerTest, AttentionWithBiasesAndWithoutRotation) {
+TEST_F(LayerTest, AttentionToBothSidesWithBiasesAndWithoutRotation) {
   Linear qkv = MakeLinear(9 * 8, kHidden, true);
-  Attention layer({.heads = 3, .kv_heads = 3, .head_dim = 8, .rope = {}}, qkv, MakeLinear(kHidden, 24, true));
-  Lay(layer);
+  const AttentionSizes sizes{.heads = 3, .kv_heads = 3, .head_dim = 8, .causal = false};
+  Attention layer(sizes, View{}, qkv, MakeLinear(kHidden, 24, true));
+  const AttentionActivations a = Allocate([&](Memory& m) { return AllocateAttention(kExtent, sizes, m); });
   ExpectDerivative(
-      [&](View x, View y) { layer.Forward(stream_, {.sequence = kSequence}, x, y); },
-      [&](View x, View dy, View dx) { layer.Backward(stream_, {.sequence = kSequence}, x, dy, dx); });
+      [&](View x, View y) { layer.Forward(stream_, {.length = kSequence}, a, x, y); },
+      [&](View x, View dy, View dx) { layer.Backward(stream_, {.length = kSequence}, a, x, dy, dx); });
 }
 
 TEST_F(LayerTest, GeluMlps) {
@@ -155,18 +154,20 @@ TEST_F(LayerTest, GeluMlps) {
     params_.clear();
     Linear up = MakeLinear(50, kHidden, true);
     GeluMlp layer(kind, up, MakeLinear(kHidden, 50, true));
-    Lay(layer);
-    ExpectDerivative([&](View x, View y) { layer.Forward(stream_, x, y); },
-                     [&](View x, View dy, View dx) { layer.Backward(stream_, x, dy, dx); });
+    const MlpActivations a =
+        Allocate([](Memory& m) { return AllocateMlp(kExtent, {.up = 50, .down = 50}, m); });
+    ExpectDerivative([&](View x, View y) { layer.Forward(stream_, a, x, y); },
+                     [&](View x, View dy, View dx) { layer.Backward(stream_, a, x, dy, dx); });
   }
 }
 
 TEST_F(LayerTest, SwigluMlp) {
   Linear gate_up = MakeLinear(2 * 33, kHidden, false);
   SwigluMlp layer(gate_up, MakeLinear(kHidden, 33, false));
-  Lay(layer);
-  ExpectDerivative([&](View x, View y) { layer.Forward(stream_, x, y); },
-                   [&](View x, View dy, View dx) { layer.Backward(stream_, x, dy, dx); });
+  const MlpActivations a =
+      Allocate([](Memory& m) { return AllocateMlp(kExtent, {.up = 66, .down = 33}, m); });
+  ExpectDerivative([&](View x, View y) { layer.Forward(stream_, a, x, y); },
+                   [&](View x, View dy, View dx) { layer.Backward(stream_, a, x, dy, dx); });
 }
 
 class EndsTest : public LayerTest {
@@ -182,8 +183,8 @@ TEST_F(EndsTest, EmbeddingAddsPositionsOfEachSample) {
   Embedding layer(table, MakeParam({kSequence, kHidden}, 1));
   const View tokens(ids_.data(), DType::kI32, {kBatch, kSequence});
   ExpectDerivative(
-      [&](View, View y) { layer.Forward(stream_, {.sequence = tokens.shape[1]}, tokens, y); },
-      [&](View, View dy, View) { layer.Backward(stream_, {.sequence = tokens.shape[1]}, tokens, dy); });
+      [&](View, View y) { layer.Forward(stream_, {.length = tokens.shape[1]}, tokens, y); },
+      [&](View, View dy, View) { layer.Backward(stream_, {.length = tokens.shape[1]}, tokens, dy); });
 }
 
 TEST_F(EndsTest, LossLeavesThePaddingOutAndItsLogitsAgree) {
@@ -191,14 +192,14 @@ TEST_F(EndsTest, LossLeavesThePaddingOutAndItsLogitsAgree) {
   const Param* gain = MakeParam({kHidden}, 0.3, 1);
   const Param* head = MakeParam({kPadded, kHidden}, 0.5);
   Loss layer(Norm(gain, nullptr, 1e-5), head, kVocab);
-  Lay(layer);
+  const LossActivations a = Allocate([](Memory& m) { return AllocateLoss(kExtent, kHidden, false, m); });
   const View labels(ids_.data(), DType::kI32, {kRows});
   View x = Make({kRows, kHidden}, 1), dx = Make({kRows, kHidden});
   double sums[2] = {};
   const View loss(sums, DType::kF64, {2});
   auto value = [&] {
     sums[0] = sums[1] = 0;
-    layer.Forward(stream_, x, labels, loss);
+    layer.Forward(stream_, a, x, labels, loss);
     return sums[0];
   };
   const double forward = value();
@@ -206,7 +207,7 @@ TEST_F(EndsTest, LossLeavesThePaddingOutAndItsLogitsAgree) {
 
   constexpr float kScale = 0.25;
   sums[0] = sums[1] = 0;
-  layer.ForwardBackward(stream_, x, labels, kScale, loss, dx);
+  layer.ForwardBackward(stream_, a, x, labels, kScale, loss, dx);
   EXPECT_NEAR(sums[0], forward, 1e-5 * forward);
   auto scaled = [&] { return kScale * value(); };
   ExpectSlope("x", scaled, x, dx);
@@ -215,7 +216,7 @@ TEST_F(EndsTest, LossLeavesThePaddingOutAndItsLogitsAgree) {
   for (int64_t i = kVocab * kHidden; i < kPadded * kHidden; ++i) EXPECT_EQ(head->grad.As<float>()[i], 0);
 
   View logits = Make({kRows, kVocab});
-  layer.Logits(stream_, x, logits);
+  layer.Logits(stream_, a, x, logits);
   double again = 0;
   for (int64_t r = 0; r < kRows; ++r) {
     const float* row = logits.As<float>() + r * kVocab;

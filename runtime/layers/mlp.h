@@ -1,7 +1,7 @@
 // The two-layer perceptron of a block, plain (GELU) or gated (SwiGLU).
 #pragma once
 
-#include "runtime/layers/lay.h"
+#include "runtime/layers/activations.h"
 #include "runtime/layers/linear.h"
 #include "runtime/ops/gelu.h"
 
@@ -12,19 +12,15 @@ class GeluMlp {
  public:
   // up: (ffn, hidden). down: (hidden, ffn).
   GeluMlp(ops::Gelu kind, Linear up, Linear down) : kind_(kind), up_(up), down_(down) {}
-  void Lay(Extent extent, Arena& kept, Arena& scratch);
-  void Forward(Stream& stream, View x, View y);
-  // REQUIRES: the last Forward was of this x, and Backward did not run since. Writes dx, adds to the
-  // parameters' gradients.
-  void Backward(Stream& stream, View x, View dy, View dx);
+  void Forward(Stream& stream, const MlpActivations& a, View x, View y) const;
+  // REQUIRES: `a` is what Forward left for this x, and Backward did not run on it since. Writes dx, adds to
+  // the parameters' gradients.
+  void Backward(Stream& stream, const MlpActivations& a, View x, View dy, View dx) const;
 
  private:
   ops::Gelu kind_;
   Linear up_;
   Linear down_;
-  View before_;  // (rows, ffn): up(x); the backward pass writes its gradient over it
-  View after_;   // (rows, ffn)
-  View dafter_;
 };
 
 // y = down(silu(gate(x)) * up(x)).
@@ -32,17 +28,13 @@ class SwigluMlp {
  public:
   // gate_up: (2 ffn, hidden), rows [gate | up]. down: (hidden, ffn).
   SwigluMlp(Linear gate_up, Linear down) : gate_up_(gate_up), down_(down) {}
-  void Lay(Extent extent, Arena& kept, Arena& scratch);
-  void Forward(Stream& stream, View x, View y);
+  void Forward(Stream& stream, const MlpActivations& a, View x, View y) const;
   // As GeluMlp::Backward.
-  void Backward(Stream& stream, View x, View dy, View dx);
+  void Backward(Stream& stream, const MlpActivations& a, View x, View dy, View dx) const;
 
  private:
   Linear gate_up_;
   Linear down_;
-  View before_;  // (rows, 2 ffn): gate_up(x); the backward pass writes its gradient over it
-  View after_;   // (rows, ffn)
-  View dafter_;
 };
 
 }  // namespace galley::layers

@@ -5,28 +5,23 @@
 
 namespace galley::layers {
 
-void Norm::Lay(Extent extent, Arena& kept) {
-  inv_ = kept.Take(DType::kF32, {extent.rows});
-  if (bias_ != nullptr) mean_ = kept.Take(DType::kF32, {extent.rows});
-}
-
-void Norm::Forward(Stream& stream, View x, View y) {
+void Norm::Forward(Stream& stream, const NormActivations& a, View x, View y) const {
   const int64_t rows = x.shape[0];
   if (bias_ != nullptr) {
-    ops::LayerNormForward(stream, x, gain_->master, bias_->master, eps_, y, mean_.Rows(0, rows),
-                          inv_.Rows(0, rows));
+    ops::LayerNormForward(stream, x, gain_->master, bias_->master, eps_, y, a.mean.Rows(0, rows),
+                          a.inv.Rows(0, rows));
   } else {
-    ops::RmsNormForward(stream, x, gain_->master, eps_, y, inv_.Rows(0, rows));
+    ops::RmsNormForward(stream, x, gain_->master, eps_, y, a.inv.Rows(0, rows));
   }
 }
 
-void Norm::Backward(Stream& stream, View x, View dy, View residual, View dx) {
+void Norm::Backward(Stream& stream, const NormActivations& a, View x, View dy, View residual, View dx) const {
   const int64_t rows = x.shape[0];
   if (bias_ != nullptr) {
-    ops::LayerNormBackward(stream, x, gain_->master, mean_.Rows(0, rows), inv_.Rows(0, rows), dy, residual,
+    ops::LayerNormBackward(stream, x, gain_->master, a.mean.Rows(0, rows), a.inv.Rows(0, rows), dy, residual,
                            dx, gain_->grad, bias_->grad);
   } else {
-    ops::RmsNormBackward(stream, x, gain_->master, inv_.Rows(0, rows), dy, residual, dx, gain_->grad);
+    ops::RmsNormBackward(stream, x, gain_->master, a.inv.Rows(0, rows), dy, residual, dx, gain_->grad);
   }
 }
 

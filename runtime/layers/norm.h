@@ -1,7 +1,7 @@
 // Layer and root-mean-square normalisation with their row statistics.
 #pragma once
 
-#include "runtime/layers/lay.h"
+#include "runtime/layers/activations.h"
 #include "runtime/layers/param.h"
 #include "runtime/tensor/stream.h"
 
@@ -13,20 +13,16 @@ class Norm {
   Norm(const Param* gain, const Param* bias, double eps)
       : gain_(gain), bias_(bias), eps_(static_cast<float>(eps)) {}
 
-  void Lay(Extent extent, Arena& kept);
-
   // x, y: (rows, dim).
-  void Forward(Stream& stream, View x, View y);
+  void Forward(Stream& stream, const NormActivations& a, View x, View y) const;
   // dx = residual + the gradient of x; residual (rows, dim) is what reaches x past the norm, or View{}. dx
-  // may be dy or residual. Adds to the parameters' gradients. REQUIRES: the last Forward was of this x.
-  void Backward(Stream& stream, View x, View dy, View residual, View dx);
+  // may be dy or residual. Adds to the parameters' gradients. REQUIRES: `a` is what Forward left for this x.
+  void Backward(Stream& stream, const NormActivations& a, View x, View dy, View residual, View dx) const;
 
  private:
   const Param* gain_;
   const Param* bias_;
   float eps_;
-  View inv_;   // (rows) f32
-  View mean_;  // (rows) f32, layer normalisation only
 };
 
 }  // namespace galley::layers

@@ -14,12 +14,12 @@ int64_t PaddedVocab(int64_t vocab, int64_t tensor) {
 
 namespace {
 
-plan::ModelCard OfFamily(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
+const Family& FamilyOf(const recipe::Model& model) {
   for (const Family& family : Families()) {
-    if (&family.recipe == spec.model.family) return family.describe(spec, padded_vocab);
+    if (&family.recipe == model.family) return family;
   }
   CHECK(false) << "a model of no family";
-  return {};
+  return Families().front();
 }
 
 // Logits of a chunk of tokens, in f32, and their gradients where those are of another type. The chunk is the
@@ -40,9 +40,12 @@ recipe::Families RecipeFamilies() {
 }
 
 plan::ModelCard Describe(const recipe::RecipeSpec& spec) {
-  plan::ModelCard card = OfFamily(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));
+  plan::ModelCard card =
+      FamilyOf(spec.model).describe(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));
   card.scratch_bytes = ScratchBytes(spec, card.padded_vocab);
   return card;
 }
+
+ModelLayout LayoutOf(const recipe::Model& model) { return FamilyOf(model).layout(model); }
 
 }  // namespace galley::models

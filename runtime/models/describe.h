@@ -1,6 +1,7 @@
 // What a family says of itself. Pure: no tensors, no device.
 #pragma once
 
+#include "runtime/models/layout.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
 
@@ -12,5 +13,8 @@ int64_t PaddedVocab(int64_t vocab, int64_t tensor);
 
 // The table of parameters (embedding first, head last), FLOPs and activation estimate of the recipe's model.
 plan::ModelCard Describe(const recipe::RecipeSpec& spec);
+
+// What the model's blocks work in.
+ModelLayout LayoutOf(const recipe::Model& model);
 
 }  // namespace galley::models

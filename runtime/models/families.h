@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "runtime/models/layout.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/family.h"
 
@@ -11,6 +12,7 @@ namespace galley::models {
 struct Family {
   const recipe::Family& recipe;  // its keys and their checks
   plan::ModelCard (*describe)(const recipe::RecipeSpec& spec, int64_t padded_vocab);
+  ModelLayout (*layout)(const recipe::Model& model);
 };
 
 const std::vector<Family>& Families();

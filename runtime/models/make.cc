@@ -3,9 +3,9 @@
 
 namespace galley::models {
 
-Model MakeModel(const recipe::Model& spec, const ParamTable& params) {
+Model MakeModel(const recipe::Model& spec, const StageParts& parts) {
   for (const Maker& maker : Makers()) {
-    if (&maker.family == spec.family) return maker.make(spec, params);
+    if (&maker.family == spec.family) return maker.make(spec, parts);
   }
   CHECK(false) << "a model of no family";
   return {};

@@ -10,7 +10,7 @@ namespace galley::models {
 
 struct Maker {
   const recipe::Family& family;
-  Model (*make)(const recipe::Model& spec, const ParamTable& params);
+  Model (*make)(const recipe::Model& spec, const StageParts& parts);
 };
 
 // One for each of Families().

@@ -29,13 +29,13 @@ AdamW::AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& 
   }
 }
 
-void AdamW::Lay(Arena& arena) {
+void AdamW::Allocate(Arena& arena) {
   m_ = arena.Take(DType::kF32, {elements_});
   v_ = arena.Take(DType::kF32, {elements_});
 }
 
 void AdamW::Step(Stream& stream, double lr, double grad_scale, View grads, View weights, View copy) {
-  CHECK(m_.data != nullptr) << "Lay first";
+  CHECK(m_.data != nullptr) << "Allocate first";
   CHECK_EQ(grads.elements(), elements_);
   CHECK_EQ(weights.elements(), elements_);
   CHECK(copy.data == nullptr || copy.elements() == elements_);

@@ -25,11 +25,11 @@ class AdamW {
   AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params);
 
   // Takes the moments: two flat f32 buffers, zero at first.
-  void Lay(Arena& arena);
+  void Allocate(Arena& arena);
 
   // One update at learning rate lr of `weights` from grad_scale * grads; both (elements) f32. `copy`,
   // (elements) bf16, gets the new weights rounded, or is View{}. Weight decay applies to the parameters whose
-  // table entry says so. REQUIRES: Lay on an arena that binds.
+  // table entry says so. REQUIRES: Allocate on an arena that binds.
   void Step(Stream&, double lr, double grad_scale, View grads, View weights, View copy);
 
   int64_t elements() const { return elements_; }

@@ -51,9 +51,9 @@ class AdamWTest : public ::testing::Test {
   }
   Arena Bind(AdamW& adamw) {
     Arena measure;
-    adamw.Lay(measure);
+    adamw.Allocate(measure);
     Arena arena{Buffer(Device(), measure.used())};
-    adamw.Lay(arena);
+    adamw.Allocate(arena);
     return arena;
   }
   static std::vector<float> Normal(size_t n, uint64_t seed) {

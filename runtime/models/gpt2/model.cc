@@ -1,13 +1,12 @@
 #include "runtime/models/gpt2/model.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/layers/attention.h"
 #include "runtime/layers/mlp.h"
 #include "runtime/layers/norm.h"
 #include "runtime/models/ends.h"
+#include "runtime/models/gpt2/layout.h"
 #include "runtime/models/pre_norm_block.h"
 
 namespace galley::models {
@@ -21,29 +20,36 @@ ops::Gelu GeluOf(recipe::Activation activation) {
 
 }  // namespace
 
-Model MakeGpt2(const recipe::Model& spec, const ParamTable& params) {
-  ParamCursor next(params);
+Model MakeGpt2(const recipe::Model& spec, const StageParts& parts) {
+  const BlockRange blocks = parts.blocks;
+  const PreNormSizes sizes = Gpt2Sizes(spec);
+  ParamCursor next(parts.params);
   auto norm = [&](absl::string_view at) {
     const layers::Param* gain = next.Next(absl::StrCat(at, ".gain"));
     return layers::Norm(gain, next.Next(absl::StrCat(at, ".bias")), spec.norm_eps);
   };
-  const layers::AttentionSpec attention{
-      .heads = spec.heads, .kv_heads = spec.heads, .head_dim = spec.hidden / spec.heads, .rope = {}};
   Model model;
-  const layers::Param* tokens = next.Next("wte");
-  model.blocks.push_back(MakeEmbeddingBlock(layers::Embedding(tokens, next.Next("wpe"))));
+  if (blocks.has(0)) {
+    const layers::Param* tokens = next.Next("wte");
+    model.blocks.push_back(MakeEmbeddingBlock(layers::Embedding(tokens, next.Next("wpe"))));
+  } else {
+    next.SkipCopy("wte");
+  }
   for (int64_t l = 0; l < spec.layers; ++l) {
+    if (!blocks.has(l + 1)) continue;
     const int first = next.index();
     layers::Norm norm1 = norm("ln1");
     layers::Linear qkv = next.NextLinear("attn.qkv", true), out = next.NextLinear("attn.out", true);
     layers::Norm norm2 = norm("ln2");
     layers::Linear up = next.NextLinear("mlp.up", true), down = next.NextLinear("mlp.down", true);
     model.blocks.push_back(std::make_unique<PreNormBlock<layers::GeluMlp>>(
-        first, spec.hidden, norm1, layers::Attention(attention, qkv, out), norm2,
+        first, norm1, layers::Attention(sizes.attention, /*rope=*/View{}, qkv, out), norm2,
         layers::GeluMlp(GeluOf(spec.activation), up, down)));
   }
-  const int first = next.index();
-  model.blocks.push_back(MakeHead(first, layers::Loss(norm("ln_f"), tokens, spec.vocab)));
+  if (blocks.has(HeadBlock(spec))) {
+    const int first = next.index();
+    model.blocks.push_back(MakeHead(first, layers::Loss(norm("ln_f"), next.Named("wte"), spec.vocab)));
+  }
   next.ExpectEnd();
   return model;
 }

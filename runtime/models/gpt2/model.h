@@ -5,6 +5,6 @@
 
 namespace galley::models {
 
-Model MakeGpt2(const recipe::Model& spec, const ParamTable& params);
+Model MakeGpt2(const recipe::Model& spec, const StageParts& parts);
 
 }  // namespace galley::models

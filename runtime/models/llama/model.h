@@ -5,6 +5,6 @@
 
 namespace galley::models {
 
-Model MakeLlama(const recipe::Model& spec, const ParamTable& params);
+Model MakeLlama(const recipe::Model& spec, const StageParts& parts);
 
 }  // namespace galley::models

@@ -5,8 +5,8 @@
 
 namespace galley::models {
 
-Model MakeToy(const recipe::Model& spec, const ParamTable& params) {
-  return MakeLlama(AsLlama(spec), params);
+Model MakeToy(const recipe::Model& spec, const StageParts& parts) {
+  return MakeLlama(AsLlama(spec), parts);
 }
 
 }  // namespace galley::models

@@ -4,6 +4,6 @@
 
 namespace galley::models {
 
-Model MakeToy(const recipe::Model& spec, const ParamTable& params);
+Model MakeToy(const recipe::Model& spec, const StageParts& parts);
 
 }  // namespace galley::models

@@ -1,0 +1,60 @@
+#include "runtime/models/memory.h"
+
+#include "runtime/base/check.h"
+#include "runtime/models/describe.h"
+
+namespace galley::models {
+namespace {
+
+WeightTensors AllocateWeights(int64_t elements, DType compute, EngineMode mode, Arena& kept) {
+  const Shape flat{elements};
+  WeightTensors w;
+  w.master = kept.Take(DType::kF32, flat);
+  if (mode != EngineMode::kInfer) w.gradients = kept.Take(DType::kF32, flat);
+  w.compute = compute == DType::kF32 ? w.master : kept.Take(compute, flat);
+  return w;
+}
+
+}  // namespace
+
+DType ElementOf(recipe::Compute compute) {
+  CHECK(compute == recipe::Compute::kF32 || compute == recipe::Compute::kBF16)
+      << "refused before a rank starts";
+  return compute == recipe::Compute::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+EngineTensors AllocateEngine(const recipe::RecipeSpec& spec, const plan::ModelCard& card,
+                             const EngineOptions& options, layers::Memory& memory) {
+  const layers::Extent extent{.rows = options.rows, .compute = ElementOf(spec.precision.compute)};
+  const ModelLayout layout = LayoutOf(spec.model);
+  const BlockRange blocks = StageBlocks(spec.model, options.stage, options.stages);
+  const Shape stream{extent.rows, spec.model.hidden};
+  EngineTensors t;
+  t.weights = AllocateWeights(card.parameters(), extent.compute, options.mode, memory.kept);
+  for (const Shape& shape : layout.constants) t.constants.push_back(memory.kept.Take(DType::kF32, shape));
+  for (View& d : t.dresidual) {
+    if (options.mode != EngineMode::kInfer) d = memory.kept.Take(extent.compute, stream);
+  }
+  t.micro_batches.resize(static_cast<size_t>(options.micro_batches));
+  for (MicroBatchTensors& m : t.micro_batches) {
+    for (int64_t b = blocks.begin; b <= blocks.end; ++b) {
+      const bool inside = b != 0 && b <= HeadBlock(spec.model);
+      const size_t i = m.residual.size();
+      // Forward only, a block's input may be overwritten once its output is there.
+      const bool again = options.mode == EngineMode::kInfer && i >= 2 && m.residual[i - 2].shape == stream;
+      m.residual.push_back(!inside ? View{}
+                           : again ? m.residual[i - 2]
+                                   : memory.kept.Take(extent.compute, stream));
+    }
+  }
+  const int64_t mark = memory.kept.Mark();
+  for (MicroBatchTensors& m : t.micro_batches) {
+    for (int64_t b = blocks.begin; b < blocks.end; ++b) {
+      m.activations.push_back(layout.blocks[static_cast<size_t>(b)](extent, memory));
+      if (options.mode != EngineMode::kTrain) memory.kept.Release(mark);
+    }
+  }
+  return t;
+}
+
+}  // namespace galley::models
