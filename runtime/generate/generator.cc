@@ -34,15 +34,19 @@ Tensors Allocate(const recipe::RecipeSpec& spec, const plan::ModelCard& card, la
 class Decoder : public Generator {
  public:
   Decoder(const recipe::RecipeSpec& spec, const plan::ModelCard& card, const layers::Memory& measured,
-          int threads)
+          int threads, const Device& device)
       : model_(spec.model),
-        memory_(layers::BindMemory(Device(), measured)),
+        memory_(layers::BindMemory(device, measured)),
         tensors_(Allocate(spec, card, memory_)),
-        engine_(model_, card, OptionsOf(spec), std::move(tensors_.engine), MakeStream(Device(), threads)) {}
+        engine_(model_, card, OptionsOf(spec), std::move(tensors_.engine), MakeStream(device, threads)),
+        text_(static_cast<size_t>(model_.context)),
+        logits_(static_cast<size_t>(model_.vocab)) {}
 
   std::vector<checkpoint::Item> WeightItems() const override { return engine_.weights().Items(); }
 
-  void Loaded() override { engine_.weights().Refresh(engine_.stream()); }
+  Stream& stream() override { return engine_.stream(); }
+
+  void Loaded() override { engine_.weights().Refresh(stream()); }
 
   absl::StatusOr<std::span<const float>> Logits(std::span<const int32_t> text) override {
     if (text.empty()) return absl::InvalidArgumentError("no tokens to go on from: give a prompt");
@@ -50,21 +54,22 @@ class Decoder : public Generator {
     if (static_cast<int64_t>(text.size()) > context) text = text.last(static_cast<size_t>(context));
     const auto given = static_cast<int64_t>(text.size());
     const int64_t rows = std::min(context, (given + kGrain - 1) / kGrain * kGrain);
-    int32_t* tokens = tensors_.tokens.As<int32_t>();
     for (int64_t i = 0; i < rows; ++i) {
       const int32_t id = i < given ? text[static_cast<size_t>(i)] : 0;
       if (id < 0 || id >= model_.vocab) {
         return absl::InvalidArgumentError(
             absl::StrCat("token id ", id, ": the vocabulary has ", model_.vocab));
       }
-      tokens[i] = id;
+      text_[static_cast<size_t>(i)] = id;
     }
-    engine_.Forward(0, {.tokens = tensors_.tokens.Rows(0, rows).Reshape({1, rows}),
-                        .labels = {},
-                        .backward = false,
-                        .loss = {}});
+    const View tokens = tensors_.tokens.Rows(0, rows);
+    Copy(stream(), View(text_.data(), DType::kI32, {rows}), tokens);
+    engine_.Forward(0, {.tokens = tokens.Reshape({1, rows}), .labels = {}, .backward = false, .loss = {}});
     engine_.Logits(0, given - 1, tensors_.logits);
-    return tensors_.logits.Span<float>();
+    Copy(stream(), tensors_.logits, View(logits_.data(), DType::kF32, {1, model_.vocab}));
+    arrived_.Record(stream());
+    arrived_.Wait();
+    return logits_;
   }
 
  private:
@@ -72,15 +77,18 @@ class Decoder : public Generator {
   layers::Memory memory_;
   Tensors tensors_;
   models::Engine engine_;
+  std::vector<int32_t> text_;  // (context), padded
+  std::vector<float> logits_;  // (vocab)
+  Event arrived_;              // they
 };
 
 }  // namespace
 
 std::unique_ptr<Generator> Generator::Create(const recipe::RecipeSpec& spec, const plan::ModelCard& card,
-                                             int threads) {
+                                             int threads, const Device& device) {
   layers::Memory memory;
   Allocate(spec, card, memory);
-  return std::make_unique<Decoder>(spec, card, memory, threads);
+  return std::make_unique<Decoder>(spec, card, memory, threads, device);
 }
 
 absl::Status Continue(Generator& generator, const Sampling& sampling, int64_t count,

@@ -12,6 +12,7 @@
 #include "runtime/generate/sample.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
+#include "runtime/tensor/stream.h"
 
 namespace galley::generate {
 
@@ -19,11 +20,12 @@ class Generator {
  public:
   // Takes memory for the weights and one sequence of model.context places. Weights are zero until loaded.
   static std::unique_ptr<Generator> Create(const recipe::RecipeSpec& spec, const plan::ModelCard& card,
-                                           int threads);
+                                           int threads, const Device& device = {});
   virtual ~Generator() = default;
 
-  // What to fill from a checkpoint: "model.<name>", f32. Call Loaded after.
+  // What to fill from a checkpoint: "model.<name>", f32, by work on stream(). Call Loaded after.
   virtual std::vector<checkpoint::Item> WeightItems() const = 0;
+  virtual Stream& stream() = 0;
   virtual void Loaded() = 0;
 
   // (vocab) logits of the token that follows `tokens`; beyond model.context only the last ones count. Valid

@@ -34,20 +34,33 @@ View ParamTable::Slice(View flat, int i) const {
   return part.Reshape(Shape(std::span<const int64_t>(spec(i).shape)));
 }
 
-void InitWeights(const ParamTable& table, uint64_t seed, int threads, View weights) {
-  for (int i = 0; i < table.size(); ++i) {
-    const plan::ParamSpec& spec = table.spec(i);
-    std::span<float> w = table.Slice(weights, i).Span<float>();
-    if (spec.init != plan::Init::kNormal) {
-      std::fill(w.begin(), w.end(), spec.init == plan::Init::kOnes ? 1.0F : 0.0F);
-      continue;
-    }
-    const Philox normal(seed, Hash64(spec.name));
-    const double std = spec.std;
-    const auto n = static_cast<int64_t>(w.size());
+namespace {
+
+// Elements [begin, begin + n) of a parameter.
+void Draw(const plan::ParamSpec& spec, uint64_t seed, int threads, int64_t begin, int64_t n, float* to) {
+  if (spec.init != plan::Init::kNormal) {
+    std::fill_n(to, n, spec.init == plan::Init::kOnes ? 1.0F : 0.0F);
+    return;
+  }
+  const Philox normal(seed, Hash64(spec.name));
+  const double std = spec.std;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t k = 0; k < n; ++k) {
-      w[static_cast<size_t>(k)] = static_cast<float>(std * normal.Normal(static_cast<uint64_t>(k)));
+  for (int64_t k = 0; k < n; ++k) {
+    to[k] = static_cast<float>(std * normal.Normal(static_cast<uint64_t>(begin + k)));
+  }
+}
+
+}  // namespace
+
+void InitWeights(Stream& stream, const ParamTable& table, uint64_t seed, int threads, View weights) {
+  constexpr int64_t kPiece = int64_t{1} << 20;
+  std::vector<float> piece(static_cast<size_t>(std::min(kPiece, table.elements())));
+  for (int i = 0; i < table.size(); ++i) {
+    const int64_t end = table.offset(i + 1);
+    for (int64_t at = table.offset(i); at < end; at += kPiece) {
+      const int64_t n = std::min(kPiece, end - at);
+      Draw(table.spec(i), seed, threads, at - table.offset(i), n, piece.data());
+      Copy(stream, View(piece.data(), DType::kF32, {n}), weights.Rows(at, n));
     }
   }
 }

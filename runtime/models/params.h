@@ -38,7 +38,8 @@ class ParamTable {
 };
 
 // Fills weights (elements() f32) from Philox(seed, hash of the parameter's name): the same bits for every
-// rank and thread count, and untouched by parameters added elsewhere in the table.
-void InitWeights(const ParamTable& table, uint64_t seed, int threads, View weights);
+// rank and thread count, and untouched by parameters added elsewhere in the table. Drawn by `threads` threads
+// of the host, piece by piece, and copied by `stream`.
+void InitWeights(Stream& stream, const ParamTable& table, uint64_t seed, int threads, View weights);
 
 }  // namespace galley::models

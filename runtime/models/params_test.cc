@@ -24,7 +24,8 @@ std::vector<float> Initialised(const plan::ModelCard& card, int threads, uint64_
   ParamTable table(card, DType::kF32);
   Buffer buffer(Device(), table.elements() * 4);
   View flat(buffer.data(), DType::kF32, {table.elements()});
-  InitWeights(table, seed, threads, flat);
+  Stream stream = MakeStream(Device(), threads);
+  InitWeights(stream, table, seed, threads, flat);
   auto span = flat.Span<float>();
   return {span.begin(), span.end()};
 }

@@ -11,7 +11,7 @@ Weights::Weights(const plan::ModelCard& card, const WeightTensors& tensors)
 }
 
 void Weights::Initialise(Stream& stream, uint64_t seed, int threads) {
-  InitWeights(table_, seed, threads, tensors_.master);
+  InitWeights(stream, table_, seed, threads, tensors_.master);
   Refresh(stream);
 }
 

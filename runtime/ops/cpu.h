@@ -32,11 +32,12 @@ struct Rows {
   GALLEY_INLINE T* operator[](int64_t r) const { return data + r * stride; }
 };
 
-// The places of rows in a table of `positions` rows; null for View{}.
-inline const int32_t* CheckedPlaces(const View& places, int64_t positions) {
-  if (places.data == nullptr) return nullptr;
-  for (int32_t place : places.Span<int32_t>()) CHECK(place >= 0 && place < positions) << place;
-  return places.As<int32_t>();
+// The positions of rows in a table of `table_rows`; null for View{}. The one who gives tokens checks before
+// they go to the device; here, where the memory is at hand, it costs nothing to see one's own bug.
+inline const int32_t* CheckedPositions(const View& positions, int64_t table_rows) {
+  if (positions.data == nullptr) return nullptr;
+  for (int32_t p : positions.Span<int32_t>()) CHECK(p >= 0 && p < table_rows) << p;
+  return positions.As<int32_t>();
 }
 
 // Calls f(part, begin, end) for `parts` equal shares of [0, n), in multiples of `grain`, each on a thread of

@@ -45,7 +45,7 @@ constexpr int64_t kColumnGrain = 16;  // a cache line of f32: two threads never 
 void EmbeddingForward(CpuStream& stream, View tokens, View table, View positions, View places,
                       int64_t sequence, View y) {
   for (int32_t token : tokens.Span<int32_t>()) CHECK(token >= 0 && token < table.shape[0]) << token;
-  const int32_t* at = positions.data == nullptr ? nullptr : CheckedPlaces(places, positions.shape[0]);
+  const int32_t* at = positions.data == nullptr ? nullptr : CheckedPositions(places, positions.shape[0]);
   WithCompute(y.dtype, [&]<class T>(T) {
     Rows<T> place;
     if (positions.data != nullptr) place = Rows<T>(positions);
@@ -59,7 +59,7 @@ void EmbeddingBackward(CpuStream& stream, View tokens, View dy, View places, int
                        View dpositions) {
   for (int32_t token : tokens.Span<int32_t>()) CHECK(token >= 0 && token < dtable.shape[0]) << token;
   float* place = dpositions.data == nullptr ? nullptr : dpositions.As<float>();
-  const int32_t* at = place == nullptr ? nullptr : CheckedPlaces(places, dpositions.shape[0]);
+  const int32_t* at = place == nullptr ? nullptr : CheckedPositions(places, dpositions.shape[0]);
   WithCompute(dy.dtype, [&]<class T>(T) {
     ParallelParts(stream.threads(), dy.shape[1], kColumnGrain, [&](int, int64_t begin, int64_t end) {
       Backward(begin, end, dy.shape[0], dy.shape[1], tokens.As<int32_t>(), Rows<T>(dy), at, sequence,

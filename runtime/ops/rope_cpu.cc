@@ -28,7 +28,7 @@ GALLEY_SIMD void Turn(int64_t begin, int64_t end, const float* table, int64_t he
 
 void TurnAll(CpuStream& stream, const View& table, int64_t heads, const View& places, int64_t sequence,
              float sign, const View& x) {
-  const int32_t* place = CheckedPlaces(places, table.shape[0]);
+  const int32_t* place = CheckedPositions(places, table.shape[0]);
   WithCompute(x.dtype, [&]<class T>(T) {
     ParallelRows(stream, x.shape[0], x.shape[1], [&](int, int64_t begin, int64_t end) {
       Turn(begin, end, table.As<float>(), table.shape[1], heads, place, sequence, sign, Rows<T>(x));

@@ -4,15 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/ops/adamw_update.h"
-#include "runtime/ops/elementwise.h"
 
 namespace galley::optim {
-
-double Norm(Stream& stream, View flat) {
-  double sum = 0;
-  ops::AddSumOfSquares(stream, flat, View(&sum, DType::kF64, {1}));
-  return std::sqrt(sum);
-}
 
 double ClipCoefficient(double norm, double clip_norm) {
   if (clip_norm == 0) return 1;

@@ -12,10 +12,6 @@
 
 namespace galley::optim {
 
-// The 2-norm of a flat f32 buffer, summed in f64 in an order that does not depend on threads. Not finite when
-// any element is not.
-double Norm(Stream&, View flat);
-
 // What clipping multiplies gradients by: clip_norm / (norm + 1e-6) where that is below 1, else 1. The small
 // term is Megatron's and PyTorch's, and part of what equal runs must share. clip_norm 0 turns clipping off.
 double ClipCoefficient(double norm, double clip_norm);

@@ -1,6 +1,6 @@
 #include "runtime/train/step.h"
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <optional>
@@ -35,14 +35,20 @@ models::EngineOptions OptionsOf(const recipe::RecipeSpec& spec) {
 // All that a step works in.
 struct StepTensors {
   models::EngineTensors engine;
-  View loss;  // (2) f64: sum and count
+  View sums;  // (3) f64: of the losses, of the labels, of the gradient's squares
+  models::Batch batch;
 };
 StepTensors Allocate(const recipe::RecipeSpec& spec, const plan::ModelCard& card, optim::AdamW& optimizer,
                      layers::Memory& memory) {
   StepTensors t;
   t.engine = models::AllocateEngine(spec, card, OptionsOf(spec), memory);
   optimizer.Allocate(memory.kept);
-  t.loss = memory.kept.Take(DType::kF64, {2});
+  t.sums = memory.kept.Take(DType::kF64, {3});
+  const Shape ids{spec.batch.micro, spec.model.context};
+  for (View* v : {&t.batch.tokens, &t.batch.labels, &t.batch.starts, &t.batch.positions}) {
+    *v = memory.kept.Take(DType::kI32, ids);
+  }
+  t.batch.loss = t.sums.Rows(0, 2);
   return t;
 }
 
@@ -50,17 +56,17 @@ class Training : public Stepper {
  public:
   // memory: measured. `optimizer` gets its moments.
   Training(const recipe::RecipeSpec& spec, const plan::ModelCard& card, const parallel::Groups& groups,
-           int threads, int64_t bucket_bytes, optim::AdamW optimizer, const layers::Memory& measured)
+           int threads, int64_t bucket_bytes, const Device& device, optim::AdamW optimizer,
+           const layers::Memory& measured)
       : spec_(spec),
         groups_(&groups),
         rows_(spec.batch.micro * spec.model.context),
         optimizer_(std::move(optimizer)),
-        memory_(layers::BindMemory(Device(), measured)),
+        memory_(layers::BindMemory(device, measured)),
         tensors_(Allocate(spec, card, optimizer_, memory_)),
-        loss_(tensors_.loss),
-        engine_(spec_.model, card, OptionsOf(spec), std::move(tensors_.engine),
-                MakeStream(Device(), threads)),
-        reducer_(groups.data.get(), engine_.weights().gradients(), bucket_bytes) {
+        engine_(spec_.model, card, OptionsOf(spec), std::move(tensors_.engine), MakeStream(device, threads)),
+        host_stream_(MakeStream(Device(), 1)),
+        reducer_(groups.data.get(), engine_.weights().gradients(), bucket_bytes, device) {
     engine_.weights().Initialise(engine_.stream(), static_cast<uint64_t>(spec_.train.seed), threads);
   }
 
@@ -68,7 +74,7 @@ class Training : public Stepper {
     CHECK_GT(input.micro_batches, 0);
     const int64_t tokens = input.micro_batches * rows_ * groups_->mesh.data;
     ops::Zero(stream(), weights().gradients());
-    ops::Zero(stream(), loss_);
+    ops::Zero(stream(), tensors_.sums);
     for (int64_t m = 0; m < input.micro_batches; ++m) {
       ASSIGN_OR_RETURN(models::Batch batch, Take(input.next, m));
       batch.grad_scale = static_cast<float>(1.0 / static_cast<double>(tokens));
@@ -76,17 +82,18 @@ class Training : public Stepper {
       Backward(batch, m + 1 == input.micro_batches);
     }
     RETURN_IF_ERROR(reducer_.Finish());
-    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), loss_));
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.batch.loss));
     if (!input.flags.empty()) {
       RETURN_IF_ERROR(groups_->world->AllReduceMax(
-          stream(), View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
+          host_stream_, View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
     }
-    ASSIGN_OR_RETURN(const double loss, MeanLoss());
+    ops::AddSumOfSquares(stream(), weights().gradients(), tensors_.sums.Rows(2, 1));
+    ASSIGN_OR_RETURN(const Sums sums, ReadSums());
     // Gradients were divided by all places of the step, before anyone could know how many have a label. 1
     // when all have.
-    const double labelled = static_cast<double>(tokens) / loss_.As<double>()[1];
+    const double labelled = static_cast<double>(tokens) / sums.labels;
     // Every rank holds the same sums now, so each comes to the same norm and the same decision by itself.
-    StepResult result{.loss = loss, .grad_norm = labelled * optim::Norm(stream(), weights().gradients())};
+    StepResult result{.loss = sums.loss / sums.labels, .grad_norm = labelled * std::sqrt(sums.squares)};
     result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
     if (result.updated) {
       const double clip = optim::ClipCoefficient(result.grad_norm, spec_.optimizer.clip_norm);
@@ -98,14 +105,15 @@ class Training : public Stepper {
 
   absl::StatusOr<double> Evaluate(int64_t micro_batches, NextBatch next) override {
     CHECK_GT(micro_batches, 0);
-    ops::Zero(stream(), loss_);
+    ops::Zero(stream(), tensors_.sums);
     for (int64_t m = 0; m < micro_batches; ++m) {
       ASSIGN_OR_RETURN(models::Batch batch, Take(next, m));
       batch.backward = false;
       engine_.Forward(0, batch);
     }
-    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), loss_));
-    return MeanLoss();
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.batch.loss));
+    ASSIGN_OR_RETURN(const Sums sums, ReadSums());
+    return sums.loss / sums.labels;
   }
 
   std::vector<checkpoint::Item> StateItems() const override {
@@ -123,24 +131,44 @@ class Training : public Stepper {
   }
 
   int64_t optimizer_step() const override { return optimizer_.steps(); }
+  Stream& stream() override { return engine_.stream(); }
 
  private:
-  absl::StatusOr<double> MeanLoss() const {
-    const double* loss = loss_.As<double>();
-    if (loss[1] == 0) {
+  struct Sums {
+    double loss, labels, squares;
+  };
+  // The one wait of a step for its device.
+  absl::StatusOr<Sums> ReadSums() {
+    std::array<double, 3> host{};
+    Copy(stream(), tensors_.sums, View(host.data(), DType::kF64, {3}));
+    arrived_.Record(stream());
+    arrived_.Wait();
+    if (host[1] == 0) {
       return absl::FailedPreconditionError(
           "no place of the step has a token to predict: masks leave nothing of these samples; check "
           "data.mask and the "
           "documents");
     }
-    return loss[0] / loss[1];
+    return Sums{.loss = host[0], .labels = host[1], .squares = host[2]};
   }
 
+  // Onto the device; View{} stays absent.
+  View Upload(const View& host, const View& device) {
+    if (host.data == nullptr) return host;
+    Copy(stream(), host, device);
+    return device;
+  }
+
+  // What is given is checked here, where the host has it.
   absl::StatusOr<models::Batch> Take(NextBatch next, int64_t m) {
     ASSIGN_OR_RETURN(TokenBatch given, next(m));
     const Shape shape{spec_.batch.micro, spec_.model.context};
     CHECK(given.tokens.shape == shape && given.labels.shape == shape) << given.tokens.shape.ToString();
-    for (View v : {given.starts, given.positions}) CHECK(v.data == nullptr || v.shape == shape);
+    for (View v : {given.starts, given.positions}) {
+      if (v.data == nullptr) continue;
+      CHECK(v.shape == shape);
+      for (int32_t at : v.Span<int32_t>()) CHECK(at >= 0 && at < spec_.model.context) << at;
+    }
     for (View v : {given.tokens, given.labels}) {
       const int32_t least = v.data == given.labels.data ? -1 : 0;
       for (int32_t id : v.Span<int32_t>()) {
@@ -151,11 +179,12 @@ class Training : public Stepper {
         }
       }
     }
-    return models::Batch{.tokens = given.tokens,
-                         .labels = given.labels,
-                         .starts = given.starts,
-                         .positions = given.positions,
-                         .loss = loss_};
+    const models::Batch& at = tensors_.batch;
+    return models::Batch{.tokens = Upload(given.tokens, at.tokens),
+                         .labels = Upload(given.labels, at.labels),
+                         .starts = Upload(given.starts, at.starts),
+                         .positions = Upload(given.positions, at.positions),
+                         .loss = at.loss};
   }
 
   // Blocks finish their gradients from the end of the table to its beginning, so after each of them in the
@@ -166,7 +195,6 @@ class Training : public Stepper {
     engine_.Backward(0, batch, [this](int64_t offset) { reducer_.ReadyDownTo(offset); });
   }
 
-  Stream& stream() { return engine_.stream(); }
   models::Weights& weights() { return engine_.weights(); }
 
   const recipe::RecipeSpec spec_;
@@ -175,8 +203,9 @@ class Training : public Stepper {
   optim::AdamW optimizer_;
   layers::Memory memory_;
   StepTensors tensors_;
-  View loss_;
   models::Engine engine_;
+  Stream host_stream_;  // of control values, which never leave the host
+  Event arrived_;       // what ReadSums copies
   parallel::GradientReducer reducer_;
 };
 
@@ -185,7 +214,7 @@ class Training : public Stepper {
 absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpec& spec,
                                                          const plan::ModelCard& card,
                                                          const parallel::Groups& groups, int threads,
-                                                         int64_t bucket_bytes) {
+                                                         int64_t bucket_bytes, const Device& device) {
   optim::AdamW optimizer(spec.optimizer, card.params);
   layers::Memory memory;
   Allocate(spec, card, optimizer, memory);
@@ -195,7 +224,8 @@ absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpe
         absl::StrCat("training needs ", bytes >> 20, " MiB and the machine has ", *available >> 20,
                      " MiB left; lower batch.micro or model.context, or train a smaller model"));
   }
-  return std::make_unique<Training>(spec, card, groups, threads, bucket_bytes, std::move(optimizer), memory);
+  return std::make_unique<Training>(spec, card, groups, threads, bucket_bytes, device, std::move(optimizer),
+                                    memory);
 }
 
 int64_t Stepper::MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card) {

@@ -14,11 +14,12 @@
 #include "runtime/parallel/groups.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
+#include "runtime/tensor/stream.h"
 #include "runtime/tensor/view.h"
 
 namespace galley::train {
 
-// (micro, context) i32 each; must stay valid until the next call.
+// (micro, context) i32 each, in host memory; must stay valid until the next call.
 struct TokenBatch {
   View tokens;
   View labels;          // -1: no token to predict there, and the place does not count
@@ -54,7 +55,8 @@ class Stepper {
   static absl::StatusOr<std::unique_ptr<Stepper>> Create(const recipe::RecipeSpec& spec,
                                                          const plan::ModelCard& card,
                                                          const parallel::Groups& groups, int threads,
-                                                         int64_t bucket_bytes = kBucketBytes);
+                                                         int64_t bucket_bytes = kBucketBytes,
+                                                         const Device& device = {});
   // What Create would take, without taking it: the measuring pass. Ops take scratch of their own beside it,
   // when a shape first runs (ModelCard::scratch_bytes).
   static int64_t MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card);
@@ -70,6 +72,8 @@ class Stepper {
   // Everything a checkpoint holds, whole tensors in table order: "model.<name>" (f32 master weights),
   // "optim.m.<name>", "optim.v.<name>". Views stay valid and are updated in place by Run.
   virtual std::vector<checkpoint::Item> StateItems() const = 0;
+  // Whose work updates them, in whose order they are to be copied.
+  virtual Stream& stream() = 0;
   // After the views of StateItems were overwritten: refreshes what is derived from them.
   virtual void Restored(int64_t optimizer_step) = 0;
   virtual int64_t optimizer_step() const = 0;  // updates done, for AdamW's bias correction

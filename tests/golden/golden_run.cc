@@ -74,7 +74,8 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
   comm::Group* group = options.group != nullptr ? options.group : self.get();
   auto groups = parallel::Groups::Split(group, {.data = group->size()});
   CHECK(groups.ok()) << groups.status();
-  auto stepper = train::Stepper::Create(spec, card, *groups, options.threads, options.bucket_bytes);
+  auto stepper =
+      train::Stepper::Create(spec, card, *groups, options.threads, options.bucket_bytes, options.device);
   CHECK(stepper.ok()) << stepper.status();
   Samples samples(spec.batch.micro, spec.model.context);
 

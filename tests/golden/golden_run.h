@@ -31,6 +31,7 @@ struct Options {
   int threads = 1;
   comm::Group* group = nullptr;  // default: a group of one
   int64_t bucket_bytes = train::Stepper::kBucketBytes;
+  Device device = {};
   std::function<void(plan::ModelCard&)> edit_card = {};
   std::function<void(int step)> after_step = {};  // 1-based
 };
