@@ -1,4 +1,4 @@
-// bench-snapshot [ROUNDS [THREADS [FOLDER]]]: how long a step waits for a checkpoint, against one memcpy of
+// bench-snapshot [ROUNDS [FOLDER]]: how long a step waits for a checkpoint, against one memcpy of
 // the same bytes, in turns. Also the background write and a verified load, for the record.
 #include <algorithm>
 #include <chrono>
@@ -55,9 +55,8 @@ struct Series {
 
 absl::Status Run(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 11;
-  const int threads = argc > 2 ? std::max(1, std::atoi(argv[2])) : 1;
   TempDir temporary;
-  const std::string folder = argc > 3 ? JoinPath(argv[3], "bench-snapshot") : temporary.path();
+  const std::string folder = argc > 2 ? JoinPath(argv[2], "bench-snapshot") : temporary.path();
 
   Arena measure;
   (void)Lay(measure);
@@ -69,7 +68,8 @@ absl::Status Run(int argc, char** argv) {
   const std::vector<checkpoint::Item> items = Lay(arena);
   const int64_t bytes = checkpoint::TotalBytes(items);
   Buffer target(Device(), bytes);
-  ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(folder, 0, 1, bytes, threads));
+  ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(folder, 0, 1, bytes));
+  Stream stream = MakeStream(Device(), 1);
 
   Series copy, stall, write, load;
   for (int round = 0; round < rounds; ++round) {
@@ -79,7 +79,8 @@ absl::Status Run(int argc, char** argv) {
 
     checkpoint::ShardReport report;
     start = Now();
-    RETURN_IF_ERROR(writer->Snapshot(round + 1, 1, items, [&](checkpoint::ShardReport r) { report = r; }));
+    RETURN_IF_ERROR(
+        writer->Snapshot(stream, round + 1, 1, items, [&](checkpoint::ShardReport r) { report = r; }));
     stall.seconds.push_back(Now() - start);
     start = Now();
     writer->Wait();
@@ -87,12 +88,11 @@ absl::Status Run(int argc, char** argv) {
     write.seconds.push_back(Now() - start);
     ASSIGN_OR_RETURN(const auto removed, checkpoint::ApplyRetention(folder, 1, 0, 1));
     start = Now();
-    RETURN_IF_ERROR(checkpoint::Load(JoinPath(folder, absl::StrCat("step-", round + 1)), items));
+    RETURN_IF_ERROR(checkpoint::Load(stream, JoinPath(folder, absl::StrCat("step-", round + 1)), items));
     load.seconds.push_back(Now() - start);
   }
   const double megabytes = static_cast<double>(bytes) / 1e6;
-  printf("snapshot of %.0f MB in %zu tensors, %d thread(s), %d rounds in turns\n", megabytes, items.size(),
-         threads, rounds);
+  printf("snapshot of %.0f MB in %zu tensors, %d rounds in turns\n", megabytes, items.size(), rounds);
   const auto row = [&](const char* name, Series& series) {
     const double median = series.median();
     printf("  %-28s median %8.1f ms (%6.2f GB/s)  best %8.1f ms\n", name, median * 1e3,
@@ -104,7 +104,7 @@ absl::Status Run(int argc, char** argv) {
   row("load with checksums", load);
   printf("  stall / memcpy: %.2f by medians, %.2f by bests (target: at most 2)\n",
          stall.median() / copy.median(), stall.best() / copy.best());
-  if (argc > 3) return RemoveTree(folder);
+  if (argc > 2) return RemoveTree(folder);
   return absl::OkStatus();
 }
 

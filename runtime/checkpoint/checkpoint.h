@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "runtime/plan/slice.h"
+#include "runtime/tensor/stream.h"
 #include "runtime/tensor/view.h"
 
 namespace galley::checkpoint {
@@ -89,14 +90,15 @@ absl::StatusOr<std::string> TextFact(const Facts& facts, const std::string& key)
 class Writer {
  public:
   // directory: the checkpoints folder. rank/world name the shard file. The snapshot buffer is allocated and
-  // touched here, once, for `snapshot_bytes`; `copy_threads` OpenMP threads fill it.
+  // touched here, once, for `snapshot_bytes`.
   static absl::StatusOr<std::unique_ptr<Writer>> Create(std::string directory, int rank, int world,
-                                                        int64_t snapshot_bytes, int copy_threads = 1);
+                                                        int64_t snapshot_bytes);
   virtual ~Writer() = default;  // waits for a running write
-  // Copies all items, then writes in the background into `.step-N.a<attempt>`. `items` is this rank's Share.
-  // kFailedPrecondition while a save is running. Whatever fails later (a full disk) is in the report; then
-  // this rank's shard is gone again. `done` runs on the writing thread and must not call Snapshot.
-  virtual absl::Status Snapshot(int64_t step, int64_t attempt, const std::vector<Item>& items,
+  // Copies all items from the stream's device as its work so far leaves them, then writes in the background
+  // into `.step-N.a<attempt>`. `items` is this rank's Share. kFailedPrecondition while a save is running.
+  // Whatever fails later (a full disk) is in the report; then this rank's shard is gone again. `done` runs on
+  // the writing thread and must not call Snapshot.
+  virtual absl::Status Snapshot(Stream& stream, int64_t step, int64_t attempt, const std::vector<Item>& items,
                                 std::function<void(ShardReport)> done) = 0;
   virtual bool busy() const = 0;
   virtual void Wait() = 0;  // until the background write has called `done`
@@ -128,8 +130,9 @@ std::vector<Fault> Verify(const std::string& checkpoint_path);
 // Fills every item from whatever shards hold slices of its tensor, so the mesh that saved need not be the one
 // that loads, and checks the checksums of all shards on the way. Missing, unexpected and wrong-shape tensors
 // come in one error that lists all of them, before any view is written; tensors whose name starts with one of
-// `ignore` need not be asked for. After another error the views hold no meaningful values.
-absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& items,
+// `ignore` need not be asked for. Views are of the stream's device and written in the order of its work.
+// After another error they hold no meaningful values.
+absl::Status Load(Stream& stream, const std::string& checkpoint_path, const std::vector<Item>& items,
                   const std::vector<std::string>& ignore = {});
 
 struct Entry {

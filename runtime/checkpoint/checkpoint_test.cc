@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/checkpoint/test_state.h"
+#include "runtime/tensor/guarded_memory_for_test.h"
 
 namespace galley::checkpoint {
 namespace {
@@ -20,7 +21,7 @@ TEST(Checkpoint, LoadsByAnyNumberOfRanks) {
 
   // 1 -> 3: three ranks load everything, and write what they hold.
   TestState second(8);
-  ASSERT_TRUE(Load(StepPath(one.path(), 100), second.items()).ok());
+  ASSERT_TRUE(Load(HostStream(), StepPath(one.path(), 100), second.items()).ok());
   EXPECT_TRUE(second.Bytes() == state.Bytes());
   ASSERT_TRUE(SaveAll(three.path(), second, 3, 100).ok());
 
@@ -30,7 +31,7 @@ TEST(Checkpoint, LoadsByAnyNumberOfRanks) {
     std::vector<Item> mine = Share(third.items(), rank, 2);
     std::vector<std::string> others;
     for (const Item& item : third.items()) others.push_back(item.name);
-    ASSERT_TRUE(Load(StepPath(three.path(), 100), mine, others).ok());
+    ASSERT_TRUE(Load(HostStream(), StepPath(three.path(), 100), mine, others).ok());
   }
   EXPECT_TRUE(third.Bytes() == state.Bytes());
 }
@@ -82,16 +83,43 @@ TEST(Checkpoint, TheFileHoldsTheSnapshotNotWhatCameAfter) {
   TempDir dir;
   TestState state(7);
   const std::string before = state.Bytes();
-  auto writer = Writer::Create(dir.path(), 0, 1, TotalBytes(state.items()), 2);
+  auto writer = Writer::Create(dir.path(), 0, 1, TotalBytes(state.items()));
   ASSERT_TRUE(writer.ok());
   std::vector<ShardReport> reports;
   ASSERT_TRUE(
-      (*writer)->Snapshot(1, 1, state.items(), [&](const ShardReport& r) { reports.push_back(r); }).ok());
+      (*writer)
+          ->Snapshot(HostStream(), 1, 1, state.items(), [&](const ShardReport& r) { reports.push_back(r); })
+          .ok());
   state.Fill(99);  // the next step, while the background thread writes
   (*writer)->Wait();
   ASSERT_TRUE(Commit(dir.path(), InfoOf(1), reports).ok());
-  ASSERT_TRUE(Load(StepPath(dir.path(), 1), state.items()).ok());
+  ASSERT_TRUE(Load(HostStream(), StepPath(dir.path(), 1), state.items()).ok());
   EXPECT_TRUE(state.Bytes() == before);
+}
+
+// Loaded onto a device whose memory the host cannot touch, and saved from there: the same file.
+TEST(Checkpoint, GoesOntoADeviceAndComesBack) {
+  TempDir host, device_dir;
+  TestState state(7);
+  const std::vector<ShardReport> want = WriteShards(host.path(), state, 1, 100);
+  ASSERT_TRUE(Commit(host.path(), InfoOf(100), want).ok());
+
+  GuardedMemory memory;
+  const Device device{.memory = &memory};
+  Stream stream = MakeStream(device, 1);
+  std::vector<Item> items = state.items();
+  std::vector<Buffer> buffers;
+  for (Item& item : items) {
+    item.view.data = buffers.emplace_back(device, item.view.bytes()).data();
+  }
+  ASSERT_TRUE(Load(stream, StepPath(host.path(), 100), items).ok());
+  auto writer = Writer::Create(device_dir.path(), 0, 1, TotalBytes(items));
+  ASSERT_TRUE(writer.ok());
+  ShardReport got;
+  ASSERT_TRUE((*writer)->Snapshot(stream, 100, 1, items, [&](const ShardReport& r) { got = r; }).ok());
+  (*writer)->Wait();
+  EXPECT_TRUE(got.status.ok());
+  EXPECT_EQ(got.xxh3, want[0].xxh3);
 }
 
 TEST(Checkpoint, ASecondSaveWhileOneRunsIsRefused) {
@@ -102,17 +130,20 @@ TEST(Checkpoint, ASecondSaveWhileOneRunsIsRefused) {
   std::mutex mutex;
   std::unique_lock hold(mutex);  // keeps the first save from ending
   ASSERT_TRUE((*writer)
-                  ->Snapshot(1, 1, state.items(), [&](const ShardReport&) { std::lock_guard wait(mutex); })
+                  ->Snapshot(HostStream(), 1, 1, state.items(),
+                             [&](const ShardReport&) { std::lock_guard wait(mutex); })
                   .ok());
   EXPECT_TRUE((*writer)->busy());
-  const absl::Status second = (*writer)->Snapshot(2, 1, state.items(), [](const ShardReport&) { FAIL(); });
+  const absl::Status second =
+      (*writer)->Snapshot(HostStream(), 2, 1, state.items(), [](const ShardReport&) { FAIL(); });
   EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(second.message(), HasSubstr("the save of step 1 is still being written"));
   hold.unlock();
   (*writer)->Wait();
   EXPECT_FALSE((*writer)->busy());
   EXPECT_TRUE((*writer)
-                  ->Snapshot(2, 1, state.items(), [](const ShardReport& r) { EXPECT_TRUE(r.status.ok()); })
+                  ->Snapshot(HostStream(), 2, 1, state.items(),
+                             [](const ShardReport& r) { EXPECT_TRUE(r.status.ok()); })
                   .ok());
 }
 
@@ -126,7 +157,7 @@ TEST(Checkpoint, WhatDoesNotFitIsListedWhole) {
   items[1].view.dtype = DType::kU16;  // model.half
   items.push_back(Item::Whole("model.new", items[0].view.Rows(0, 1)));
   const std::string before = state.Bytes();
-  const absl::Status status = Load(StepPath(dir.path(), 100), items);
+  const absl::Status status = Load(HostStream(), StepPath(dir.path(), 100), items);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(state.Bytes() == before);
   for (const char* line :
@@ -146,8 +177,8 @@ TEST(Checkpoint, WeightsLoadWithoutTheOptimizer) {
   for (const Item& item : other.items()) {
     if (item.name.substr(0, 6) == "model.") weights.push_back(item);
   }
-  EXPECT_FALSE(Load(StepPath(dir.path(), 100), weights).ok());
-  ASSERT_TRUE(Load(StepPath(dir.path(), 100), weights, {"optim."}).ok());
+  EXPECT_FALSE(Load(HostStream(), StepPath(dir.path(), 100), weights).ok());
+  ASSERT_TRUE(Load(HostStream(), StepPath(dir.path(), 100), weights, {"optim."}).ok());
   EXPECT_EQ(std::memcmp(weights[0].view.data, state.items()[0].view.data,
                         static_cast<size_t>(weights[0].view.bytes())),
             0);

@@ -20,7 +20,7 @@ TEST(Commit, AStepTakenAgainReplacesTheOldAsAWhole) {
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-100"));
   EXPECT_EQ(Open(StepPath(dir.path(), 100), true)->info.attempt, 2);
   TestState loaded(9);
-  ASSERT_TRUE(Load(StepPath(dir.path(), 100), loaded.items()).ok());
+  ASSERT_TRUE(Load(HostStream(), StepPath(dir.path(), 100), loaded.items()).ok());
   EXPECT_TRUE(loaded.Bytes() == state.Bytes());
   // Equal bytes saved twice in one attempt are no different.
   ASSERT_TRUE(SaveAll(dir.path(), state, 2, 100, 2).ok());
@@ -89,7 +89,9 @@ TEST(Commit, RowsThatNoRankWroteAreNoticed) {
       mine.erase(mine.begin());
     }
     auto writer = Writer::Create(dir.path(), rank, 2, TotalBytes(mine));
-    ASSERT_TRUE((*writer)->Snapshot(1, 1, mine, [&](const ShardReport& r) { reports.push_back(r); }).ok());
+    ASSERT_TRUE((*writer)
+                    ->Snapshot(HostStream(), 1, 1, mine, [&](const ShardReport& r) { reports.push_back(r); })
+                    .ok());
     (*writer)->Wait();
   }
   EXPECT_THAT(Commit(dir.path(), InfoOf(1), reports).message(), HasSubstr(missing));

@@ -38,7 +38,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   EXPECT_THAT(Names(dir.path()), testing::ElementsAre("latest", "step-100"));
   auto latest = FindLatest(dir.path(), nullptr);
   ASSERT_TRUE(latest.ok());
-  ASSERT_TRUE(Load(*latest, later.items()).ok());
+  ASSERT_TRUE(Load(HostStream(), *latest, later.items()).ok());
   EXPECT_TRUE(later.Bytes() == state.Bytes());
 
   // No byte left even for a manifest: the shards fit, the commit fails, nothing is lost.
@@ -50,7 +50,9 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   std::vector<ShardReport> tiny;
   {
     auto writer = Writer::Create(dir.path(), 0, 1, 40);
-    ASSERT_TRUE((*writer)->Snapshot(300, 1, items, [&](const ShardReport& r) { tiny.push_back(r); }).ok());
+    ASSERT_TRUE((*writer)
+                    ->Snapshot(HostStream(), 300, 1, items, [&](const ShardReport& r) { tiny.push_back(r); })
+                    .ok());
   }
   ASSERT_TRUE(tiny[0].status.ok()) << tiny[0].status;
   Spill(JoinPath(dir.path(), "filler"), std::string(static_cast<size_t>(FreeBytes(dir.path()).value()), 'x'));
@@ -75,8 +77,9 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
     std::vector<ShardReport> reports(world);
     for (int rank = 0; rank < world; ++rank) {
       const auto i = static_cast<size_t>(rank);
-      absl::Status status = writers[i]->Snapshot(step, attempt, Share(state.items(), rank, world),
-                                                 [&reports, i](const ShardReport& r) { reports[i] = r; });
+      absl::Status status =
+          writers[i]->Snapshot(HostStream(), step, attempt, Share(state.items(), rank, world),
+                               [&reports, i](const ShardReport& r) { reports[i] = r; });
       if (!status.ok()) ::_exit(4);
     }
     for (auto& writer : writers) writer->Wait();
@@ -126,7 +129,7 @@ TEST(Killed, TheNewestCheckpointIsAlwaysCompleteAndNeverOlderThanTheLastCommit) 
     EXPECT_GE(found, step);
     EXPECT_LE(found, step + 1);
     TestState loaded(0), expected(static_cast<uint64_t>(found));
-    ASSERT_TRUE(Load(*latest, loaded.items()).ok());
+    ASSERT_TRUE(Load(HostStream(), *latest, loaded.items()).ok());
     EXPECT_TRUE(loaded.Bytes() == expected.Bytes());
     for (const Entry& entry : List(dir.path())) EXPECT_TRUE(entry.status.ok()) << entry.status;
     step = found;

@@ -33,7 +33,7 @@ class Damage : public testing::Test {
     const std::vector<Fault> faults = Verify(newer);
     ASSERT_FALSE(faults.empty());
     EXPECT_EQ(faults[0].status, opened);
-    EXPECT_FALSE(Load(newer, loaded_.items()).ok());
+    EXPECT_FALSE(Load(HostStream(), newer, loaded_.items()).ok());
 
     std::vector<std::string> skipped;
     auto latest = FindLatest(dir_.path(), &skipped);
@@ -41,7 +41,7 @@ class Damage : public testing::Test {
     EXPECT_EQ(*latest, StepPath(dir_.path(), 10));
     ASSERT_FALSE(skipped.empty());
     EXPECT_EQ(skipped[0], opened.message());
-    ASSERT_TRUE(Load(*latest, loaded_.items()).ok());
+    ASSERT_TRUE(Load(HostStream(), *latest, loaded_.items()).ok());
     EXPECT_TRUE(loaded_.Bytes() == older_.Bytes());
   }
 

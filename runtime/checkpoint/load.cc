@@ -59,7 +59,7 @@ absl::Status Diff(const std::string& path, const Manifest& manifest, const std::
 
 }  // namespace
 
-absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& items,
+absl::Status Load(Stream& stream, const std::string& checkpoint_path, const std::vector<Item>& items,
                   const std::vector<std::string>& ignore) {
   ASSIGN_OR_RETURN(Opened opened, OpenShards(checkpoint_path, false));
   RETURN_IF_ERROR(Diff(checkpoint_path, opened.manifest, items, ignore));
@@ -81,8 +81,8 @@ absl::Status Load(const std::string& checkpoint_path, const std::vector<Item>& i
       }
     }
     const ShardReport& shard = opened.manifest.shards[s];
-    RETURN_IF_ERROR(
-        ReadShard(JoinPath(checkpoint_path, shard.file), opened.shards[s], shard.xxh3, std::move(wanted)));
+    RETURN_IF_ERROR(ReadShard(stream, JoinPath(checkpoint_path, shard.file), opened.shards[s], shard.xxh3,
+                              std::move(wanted)));
   }
   return absl::OkStatus();
 }

@@ -111,7 +111,7 @@ Opened Walk(const std::string& path, bool verify_data, Sink sink) {
     const std::string file = JoinPath(path, shard.file);
     auto index = CheckShard(file, shard);
     absl::Status status = index.status();
-    if (status.ok() && verify_data) status = ReadShard(file, *index, shard.xxh3);
+    if (status.ok() && verify_data) status = VerifyShard(file, *index, shard.xxh3);
     whole = whole && index.ok();
     opened.shards.push_back(index.ok() ? *std::move(index) : ShardIndex{});
     if (!status.ok() && !sink(file, status)) return opened;

@@ -104,7 +104,9 @@ void Save(const std::string& directory, int world,
     const std::vector<Item> items = items_of(rank);
     auto writer = Writer::Create(directory, rank, world, TotalBytes(items));
     ASSERT_TRUE(writer.ok()) << writer.status();
-    ASSERT_TRUE((*writer)->Snapshot(1, 1, items, [&](const ShardReport& r) { reports.push_back(r); }).ok());
+    ASSERT_TRUE((*writer)
+                    ->Snapshot(HostStream(), 1, 1, items, [&](const ShardReport& r) { reports.push_back(r); })
+                    .ok());
     (*writer)->Wait();
   }
   const absl::Status status = Commit(directory, InfoOf(1), reports);
@@ -127,7 +129,7 @@ void ExpectLoads(const std::string& directory, const Rank::SlicesOf& slices_of) 
   std::vector<std::string> all;  // a rank may have no slice of a small tensor
   for (const ParamSpec& param : Params()) all.push_back(param.name);
   Rank rank(slices_of);
-  const absl::Status status = Load(StepPath(directory, 1), rank.items(), all);
+  const absl::Status status = Load(HostStream(), StepPath(directory, 1), rank.items(), all);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(rank.Differences(), 0);
 }

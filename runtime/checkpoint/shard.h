@@ -49,11 +49,13 @@ absl::StatusOr<ShardIndex> ReadShardIndex(const std::string& path);
 struct Wanted {
   int64_t begin = 0;
   Overlap overlap;
-  std::byte* to = nullptr;
+  std::byte* to = nullptr;  // on the stream's device
 };
-// Reads the whole file once, copies what is wanted, and compares the checksum of the whole; when it differs
-// the error names the tensors whose bytes are not what was written.
-absl::Status ReadShard(const std::string& path, const ShardIndex& index, const std::string& xxh3,
-                       std::vector<Wanted> wanted = {});
+// Reads the whole file once, copies what is wanted by `stream`, and compares the checksum of the whole; when
+// it differs the error names the tensors whose bytes are not what was written.
+absl::Status ReadShard(Stream& stream, const std::string& path, const ShardIndex& index,
+                       const std::string& xxh3, std::vector<Wanted> wanted);
+// The same, for the checksum alone.
+absl::Status VerifyShard(const std::string& path, const ShardIndex& index, const std::string& xxh3);
 
 }  // namespace galley::checkpoint

@@ -15,6 +15,11 @@
 
 namespace galley::checkpoint {
 
+inline Stream& HostStream() {
+  static Stream stream = MakeStream(Device(), 1);
+  return stream;
+}
+
 // Whole tensors with bytes drawn from `seed`.
 class TestState {
  public:
@@ -82,7 +87,10 @@ inline std::vector<ShardReport> WriteShards(const std::string& directory, const 
     const std::vector<Item> mine = Share(state.items(), rank, world);
     auto writer = Writer::Create(directory, rank, world, TotalBytes(mine));
     CHECK(writer.ok()) << writer.status().message();
-    CHECK((*writer)->Snapshot(step, attempt, mine, [&](const ShardReport& r) { reports.push_back(r); }).ok());
+    CHECK(
+        (*writer)
+            ->Snapshot(HostStream(), step, attempt, mine, [&](const ShardReport& r) { reports.push_back(r); })
+            .ok());
     (*writer)->Wait();
   }
   return reports;

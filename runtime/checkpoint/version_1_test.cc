@@ -85,12 +85,12 @@ TEST_F(Version1, LoadsWholeAndByColumns) {
   Fill();
   const std::string expected = Bytes();
   std::memset(buffer_.data(), 0, static_cast<size_t>(used_));
-  ASSERT_TRUE(Load(kFolder, items_).ok());
+  ASSERT_TRUE(Load(HostStream(), kFolder, items_).ok());
   EXPECT_EQ(Bytes(), expected);
 
   float middle[10];  // columns 1 and 2 of model.wte
   const Item item{"model.wte", {5, 4}, {{0, 1}, {5, 2}}, View(middle, DType::kF32, {5, 2})};
-  ASSERT_TRUE(Load(kFolder, {item}, {"model.", "optim."}).ok());
+  ASSERT_TRUE(Load(HostStream(), kFolder, {item}, {"model.", "optim."}).ok());
   for (int64_t row = 0; row < 5; ++row) {
     EXPECT_EQ(std::memcmp(middle + 2 * row, items_[0].view.As<float>() + 4 * row + 1, 8), 0) << row;
   }
@@ -105,7 +105,9 @@ TEST_F(Version1, ShardsOfTheSameStateAreTheSameBytes) {
   for (int rank : {0, 1}) {
     auto writer = Writer::Create(dir.path(), rank, 2, TotalBytes(ranks_[rank]));
     ASSERT_TRUE(
-        (*writer)->Snapshot(12, 3, ranks_[rank], [&](const ShardReport& r) { reports.push_back(r); }).ok());
+        (*writer)
+            ->Snapshot(HostStream(), 12, 3, ranks_[rank], [&](const ShardReport& r) { reports.push_back(r); })
+            .ok());
   }
   auto old = Open(kFolder, true);
   ASSERT_TRUE(old.ok());

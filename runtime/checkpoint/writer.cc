@@ -19,7 +19,6 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/checkpoint/folder.h"
 #include "runtime/checkpoint/shard.h"
-#include "runtime/checkpoint/snapshot_copy.h"
 #include "runtime/tensor/arena.h"
 
 namespace galley::checkpoint {
@@ -36,11 +35,10 @@ struct Save {
 
 class WriterImpl : public Writer {
  public:
-  WriterImpl(std::string directory, int rank, int world, Buffer buffer, int copy_threads)
+  WriterImpl(std::string directory, int rank, int world, Buffer buffer)
       : directory_(std::move(directory)),
         file_(ShardFileName(rank, world)),
         buffer_(std::move(buffer)),
-        copy_threads_(copy_threads),
         thread_([this] { Run(); }) {}
 
   ~WriterImpl() override {
@@ -53,7 +51,7 @@ class WriterImpl : public Writer {
     thread_.join();
   }
 
-  absl::Status Snapshot(int64_t step, int64_t attempt, const std::vector<Item>& items,
+  absl::Status Snapshot(Stream& stream, int64_t step, int64_t attempt, const std::vector<Item>& items,
                         std::function<void(ShardReport)> done) override {
     if (busy()) {
       return absl::FailedPreconditionError(absl::StrCat("step ", step, ": the save of step ", save_.step,
@@ -63,13 +61,13 @@ class WriterImpl : public Writer {
     std::vector<size_t> order;
     std::vector<ShardPart> parts = PartsOf(items, order);
     CHECK_LE(TotalBytes(items), buffer_.size()) << "snapshot buffer";
-    std::vector<Copy> copies;
-    copies.reserve(parts.size());
     for (size_t i = 0; i < parts.size(); ++i) {
-      copies.push_back({static_cast<const std::byte*>(items[order[i]].view.data),
-                        buffer_.data() + parts[i].begin, parts[i].bytes});
+      const View& from = items[order[i]].view;
+      Copy(stream, from, View(buffer_.data() + parts[i].begin, from.dtype, from.shape));
     }
-    CopyAll(copies, copy_threads_);
+    Event arrived;
+    arrived.Record(stream);
+    arrived.Wait();
     {
       std::lock_guard lock(mutex_);
       save_ = {step, attempt, std::move(parts), std::move(done)};
@@ -180,7 +178,6 @@ class WriterImpl : public Writer {
   const std::string directory_;
   const std::string file_;
   Buffer buffer_;
-  const int copy_threads_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool busy_ = false;  // guarded by mutex_; while set, save_ and buffer_ belong to the writing thread
@@ -192,12 +189,11 @@ class WriterImpl : public Writer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Writer>> Writer::Create(std::string directory, int rank, int world,
-                                                       int64_t snapshot_bytes, int copy_threads) {
-  CHECK(rank >= 0 && rank < world && copy_threads >= 1) << rank << " of " << world;
+                                                       int64_t snapshot_bytes) {
+  CHECK(rank >= 0 && rank < world) << rank << " of " << world;
   RETURN_IF_ERROR(MakeDirs(directory));
   // Buffer touches its pages, so the first snapshot does not pay for them.
-  return std::make_unique<WriterImpl>(std::move(directory), rank, world, Buffer(Device(), snapshot_bytes),
-                                      copy_threads);
+  return std::make_unique<WriterImpl>(std::move(directory), rank, world, Buffer(Device(), snapshot_bytes));
 }
 
 }  // namespace galley::checkpoint

@@ -39,7 +39,8 @@ absl::Status Run(const v1::Start& start) {
   const recipe::RecipeSpec& spec = result.prepared->spec;
   ASSIGN_OR_RETURN(auto tokenizer, tokenizer::MakeTokenizer(spec.data.tokenizer));
   auto generator = Generator::Create(spec, result.prepared->plan.card, start.threads());
-  RETURN_IF_ERROR(checkpoint::Load(start.restore_path(), generator->WeightItems(), {"optim."}));
+  RETURN_IF_ERROR(
+      checkpoint::Load(generator->stream(), start.restore_path(), generator->WeightItems(), {"optim."}));
   generator->Loaded();
 
   std::vector<int32_t> tokens;

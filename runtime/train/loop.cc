@@ -118,7 +118,7 @@ class Loop {
     if (parts_.rank == 0) {  // whose manifest it is
       AddLineage(parts_.data.LineageAfter(parts_.batches.order(), state_.samples), info);
     }
-    absl::Status status = parts_.saver.Begin(info, parts_.orders.TakeSaveRequests());
+    absl::Status status = parts_.saver.Begin(parts_.stepper.stream(), info, parts_.orders.TakeSaveRequests());
     if (!status.ok()) LogError("snapshot of step ", state_.step, ": ", status.message());
     record.set_checkpoint_stall_seconds(SecondsSince(began));
   }

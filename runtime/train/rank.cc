@@ -82,7 +82,7 @@ absl::StatusOr<RunState> Restore(const std::string& path, const prepare::Prepare
                      "; a resume may not change batch.global or batch.rampup"));
   }
   RETURN_IF_ERROR(Annotate(data.CheckResume(state.data_plan, state.samples), path));
-  RETURN_IF_ERROR(checkpoint::Load(path, stepper.StateItems()));
+  RETURN_IF_ERROR(checkpoint::Load(stepper.stream(), path, stepper.StateItems()));
   stepper.Restored(state.optimizer_step);
   return state;
 }

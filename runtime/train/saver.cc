@@ -63,7 +63,8 @@ Saver::~Saver() {
   if (committer_.joinable()) committer_.join();
 }
 
-absl::Status Saver::Begin(const checkpoint::ManifestInfo& info, std::vector<std::string> requests) {
+absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
+                          std::vector<std::string> requests) {
   writer_->Wait();
   if (options_.rank == 0) {
     std::lock_guard lock(mutex_);
@@ -74,7 +75,7 @@ absl::Status Saver::Begin(const checkpoint::ManifestInfo& info, std::vector<std:
   }
   int64_t step = info.step;
   absl::Status status =
-      writer_->Snapshot(step, options_.attempt, items_, [this, step](checkpoint::ShardReport shard) {
+      writer_->Snapshot(stream, step, options_.attempt, items_, [this, step](checkpoint::ShardReport shard) {
         v1::Report report;
         *report.mutable_shard() = ToProto(shard, step, options_.rank);
         if (options_.rank != 0) Settle(shard.status);

@@ -36,9 +36,9 @@ class Saver {
                                                        link::Client& client);
   ~Saver();
 
-  // Waits for the rank's earlier write, snapshots, and returns; the rest happens in the background.
-  // `requests` are the Save orders that this save answers.
-  absl::Status Begin(const checkpoint::ManifestInfo& info, std::vector<std::string> requests);
+  // Waits for the rank's earlier write, snapshots in the order of the stream that updates the items, and
+  // returns; the rest happens in the background. `requests` are the Save orders that this save answers.
+  absl::Status Begin(Stream& stream, const checkpoint::ManifestInfo& info, std::vector<std::string> requests);
 
   // Rank 0: a shard of some rank is written. Thread-safe; a repeated report does no harm.
   void OnShard(const v1::ShardReport& report);

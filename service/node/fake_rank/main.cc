@@ -151,7 +151,8 @@ class FakeRank {
     float value = static_cast<float>(step_);
     const checkpoint::Item item = checkpoint::Item::Whole("fake", View(&value, DType::kF32, {1}));
     std::vector<checkpoint::ShardReport> shards;
-    RETURN_IF_ERROR(writer->Snapshot(step_, start_.attempt(), {item},
+    Stream stream = MakeStream(Device(), 1);
+    RETURN_IF_ERROR(writer->Snapshot(stream, step_, start_.attempt(), {item},
                                      [&](checkpoint::ShardReport shard) { shards.push_back(shard); }));
     writer->Wait();
     checkpoint::ManifestInfo info;
