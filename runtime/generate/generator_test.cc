@@ -8,6 +8,7 @@
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
 #include "runtime/models/llama/keys.h"
+#include "runtime/tensor/guarded_memory_for_test.h"
 
 namespace galley::generate {
 namespace {
@@ -26,14 +27,16 @@ recipe::RecipeSpec Spec(const recipe::Family& family, int64_t context, recipe::C
 
 // Every weight is drawn, so that an untouched one would be seen; equal for equal shapes.
 std::unique_ptr<Generator> Make(const recipe::Family& family = models::LlamaFamily(), int64_t context = 40,
-                                recipe::Compute compute = recipe::Compute::kF32) {
+                                recipe::Compute compute = recipe::Compute::kF32, const Device& device = {}) {
   const recipe::RecipeSpec spec = Spec(family, context, compute);
-  auto generator = Generator::Create(spec, models::Describe(spec), 1);
+  auto generator = Generator::Create(spec, models::Describe(spec), 1, device);
   uint64_t stream = 0;
   for (const checkpoint::Item& item : generator->WeightItems()) {
     const Philox normal(3, ++stream);
     uint64_t i = 0;
-    for (float& w : item.view.Span<float>()) w = static_cast<float>(0.2 * normal.Normal(i++));
+    std::vector<float> weights(static_cast<size_t>(item.view.elements()));
+    for (float& w : weights) w = static_cast<float>(0.2 * normal.Normal(i++));
+    Copy(generator->stream(), View(weights.data(), DType::kF32, item.view.shape), item.view);
   }
   generator->Loaded();
   return generator;
@@ -60,6 +63,14 @@ TEST(Generator, PaddingDoesNotReachTheLogits) {
   auto narrow = Make(models::LlamaFamily(), 7), wide = Make(models::LlamaFamily(), 64);
   EXPECT_THAT(Logits(*narrow, Text(5)), Near(Logits(*wide, Text(5)), 1e-4F));
   EXPECT_EQ(Logits(*wide, Text(5)).size(), 150u);
+}
+
+TEST(Generator, OnADeviceThatTheHostCannotTouch) {
+  GuardedMemory memory;
+  for (recipe::Compute compute : {recipe::Compute::kF32, recipe::Compute::kBF16}) {
+    auto there = Make(models::LlamaFamily(), 40, compute, {.memory = &memory});
+    EXPECT_EQ(Logits(*there, Text(9)), Logits(*Make(models::LlamaFamily(), 40, compute), Text(9)));
+  }
 }
 
 TEST(Generator, EachCallStandsAlone) {
