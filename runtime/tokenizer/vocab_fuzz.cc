@@ -1,13 +1,13 @@
 // Any bytes as vocab.json, merges.txt and a text, parted by bytes 0xff, which no UTF-8 holds. Inputs that
-// begin with
-// '+' get a sound vocabulary of 256 bytes and 26 words in place of vocab.json, so that merges are reached.
+// begin with '+' get a sound vocabulary of 256 bytes and 26 words in place of vocab.json, so that merges are
+// reached.
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/check.h"
-#include "runtime/tokenizer/text/unicode.h"
+#include "runtime/base/utf8.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace {
@@ -19,7 +19,7 @@ std::string SoundVocabulary() {
     const bool visible = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
     std::string token;
     if (byte == '"' || byte == '\\') token = "\\";
-    galley::tokenizer::AppendUtf8(visible ? byte : other++, token);
+    galley::AppendUtf8(visible ? byte : other++, token);
     absl::StrAppend(&json, "\"", token, "\":", byte, ",");
   }
   int id = 256;
