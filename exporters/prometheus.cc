@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 
 namespace galley::exporters {
@@ -148,7 +149,7 @@ class Sink : public metrics::Sink {
   }
 
   void CheckpointCommitted(absl::Time at) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     checkpoint_.Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
   }
 
@@ -173,8 +174,8 @@ class Sink : public metrics::Sink {
   std::vector<std::unique_ptr<LazyGauge>> gauges_;  // by index of StepGauges
   std::map<std::string, std::unique_ptr<LazyGauge>> sets_;
   LazyGauge data_wait_;
-  std::mutex mutex_;
-  LazyGauge checkpoint_;  // guarded by mutex_
+  Mutex mutex_;
+  LazyGauge checkpoint_ ABSL_GUARDED_BY(mutex_);
   prometheus::Family<prometheus::Counter>& tokens_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   std::string address_;

@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "runtime/base/check.h"
+#include "runtime/base/mutex.h"
 
 namespace galley {
 namespace {
@@ -78,7 +79,7 @@ void EventLoop::Cancel(Timer timer) {
 
 void EventLoop::Post(Callback callback) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     posted_.push_back(std::move(callback));
   }
   const uint64_t one = 1;
@@ -87,7 +88,7 @@ void EventLoop::Post(Callback callback) {
 
 void EventLoop::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stop_ = true;
   }
   const uint64_t one = 1;
@@ -97,7 +98,7 @@ void EventLoop::Stop() {
 void EventLoop::RunPosted() {
   std::vector<Callback> work;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     work.swap(posted_);
   }
   for (auto& callback : work) callback();
@@ -129,12 +130,12 @@ void EventLoop::Run() {
   for (;;) {
     bool stop;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       stop = stop_;
     }
     RunPosted();
     if (stop) {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       stop_ = false;
       return;
     }

@@ -6,11 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "runtime/base/mutex.h"
 
 namespace galley {
 
@@ -57,9 +57,9 @@ class EventLoop {
   std::map<std::pair<int64_t, Timer>, Callback> timers_;  // by monotonic nanoseconds
   std::map<Timer, int64_t> timer_at_;
   Timer next_timer_ = 1;
-  std::mutex mutex_;
-  std::vector<Callback> posted_;  // guarded by mutex_
-  bool stop_ = false;             // guarded by mutex_
+  Mutex mutex_;
+  std::vector<Callback> posted_ ABSL_GUARDED_BY(mutex_);
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace galley

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/checkpoint/folder.h"
@@ -44,7 +43,7 @@ class WriterImpl : public Writer {
   ~WriterImpl() override {
     WriterImpl::Wait();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       stop_ = true;
     }
     changed_.notify_all();
@@ -69,7 +68,7 @@ class WriterImpl : public Writer {
     arrived.Record(stream);
     arrived.Wait();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       save_ = {step, attempt, std::move(parts), std::move(done)};
       busy_ = true;
     }
@@ -78,13 +77,13 @@ class WriterImpl : public Writer {
   }
 
   bool busy() const override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return busy_;
   }
 
   void Wait() override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !busy_; });
+    MutexLock lock(mutex_);
+    changed_.wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !busy_; });
   }
 
  private:
@@ -93,8 +92,8 @@ class WriterImpl : public Writer {
     (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 5);
     for (;;) {
       {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return busy_ || stop_; });
+        MutexLock lock(mutex_);
+        changed_.wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return busy_ || stop_; });
         if (!busy_) return;
       }
       ShardReport report;
@@ -102,7 +101,7 @@ class WriterImpl : public Writer {
       save_.done(std::move(report));
       save_.done = nullptr;
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         busy_ = false;
       }
       changed_.notify_all();
@@ -178,10 +177,10 @@ class WriterImpl : public Writer {
   const std::string directory_;
   const std::string file_;
   Buffer buffer_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool busy_ = false;  // guarded by mutex_; while set, save_ and buffer_ belong to the writing thread
-  bool stop_ = false;  // guarded by mutex_
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // while set, save_ and buffer_ belong to the writing thread
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   Save save_;
   std::thread thread_;  // last: it uses all of the above
 };

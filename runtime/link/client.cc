@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "runtime/link/frame.h"
 #include "runtime/link/socket.h"
 
@@ -46,7 +45,7 @@ class ClientImpl : public Client {
 
   ~ClientImpl() override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       stop_ = true;
     }
     Wake();
@@ -57,7 +56,7 @@ class ClientImpl : public Client {
   void Send(v1::Report report) override {
     CHECK(report.report_case() != v1::Report::REPORT_NOT_SET && !report.has_hello() &&
           !report.has_heartbeat());
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (report.has_ready()) {
       ready_ = EncodeFrame(FrameKind::kReport, 0, report.SerializeAsString());
       ready_due_ = true;
@@ -68,7 +67,7 @@ class ClientImpl : public Client {
   }
 
   void SetProgress(absl::string_view phase, int64_t step, int64_t item) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (phase == progress_.phase() && step == progress_.step() && item == progress_.item()) return;
     progress_.set_phase(std::string(phase));
     progress_.set_step(step);
@@ -78,29 +77,31 @@ class ClientImpl : public Client {
   }
 
   std::optional<v1::Order> Poll() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return TakeOrder();
   }
 
   std::optional<v1::Order> WaitOrder(absl::Duration timeout) override {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [&] { return !orders_.empty(); });
+    MutexLock lock(mutex_);
+    changed_.wait_for(lock, timeout,
+                      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !orders_.empty(); });
     return TakeOrder();
   }
 
   bool Flush(absl::Duration timeout) override {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
-                             [&] { return spool_.empty() && dropped_ == 0; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return spool_.empty() && dropped_ == 0;
+    });
   }
 
   bool connected() const override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return connected_;
   }
 
   absl::Duration away() const override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return connected_ ? absl::ZeroDuration() : Now() - away_since_;
   }
 
@@ -116,8 +117,7 @@ class ClientImpl : public Client {
     (void)!::write(wake_, &one, sizeof(one));
   }
 
-  // REQUIRES: mutex_ held, for all below up to Loop.
-  void Spool(const v1::Report& report) {
+  void Spool(const v1::Report& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Entry entry{next_sequence_, EncodeFrame(FrameKind::kReport, next_sequence_, report.SerializeAsString()),
                 report.has_step()};
     ++next_sequence_;
@@ -136,7 +136,7 @@ class ClientImpl : public Client {
     }
   }
 
-  std::optional<v1::Order> TakeOrder() {
+  std::optional<v1::Order> TakeOrder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (orders_.empty()) return std::nullopt;
     v1::Order order = std::move(orders_.front());
     orders_.pop_front();
@@ -144,7 +144,7 @@ class ClientImpl : public Client {
     return order;
   }
 
-  void TakeAck(uint64_t sequence) {
+  void TakeAck(uint64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (!spool_.empty() && spool_.front().sequence <= sequence) {
       spool_bytes_ -= spool_.front().frame.size();
       spool_.pop_front();
@@ -154,7 +154,7 @@ class ClientImpl : public Client {
   }
 
   // Fills the socket's buffer with what is due. Gives the time until a heartbeat is due.
-  absl::Duration FillOut(absl::Duration now) {
+  absl::Duration FillOut(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (std::exchange(ready_due_, false)) out_ += ready_;
     absl::Duration gap = progress_changed_ ? kMinHeartbeatGap : options_.heartbeat;
     // Not behind what the socket does not take: it would be old news, and they would pile up.
@@ -184,7 +184,7 @@ class ClientImpl : public Client {
   bool TakeFrames() {
     for (;;) {
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (orders_.size() >= options_.max_orders) return true;
       }
       absl::StatusOr<std::optional<Frame>> frame = reader_.Next();
@@ -195,7 +195,7 @@ class ClientImpl : public Client {
       if (!frame->has_value()) return true;
       retry_ = options_.first_retry;
       if ((*frame)->kind == FrameKind::kAck) {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         TakeAck((*frame)->sequence);
       } else if ((*frame)->kind == FrameKind::kOrder) {
         if (!TakeOrderFrame(**frame)) return false;
@@ -216,14 +216,14 @@ class ClientImpl : public Client {
     if (order.has_start() && std::exchange(started_, true)) return true;
     if (order.has_peers() && std::exchange(peers_, true)) return true;
     if (order.order_case() == v1::Order::ORDER_NOT_SET) return true;  // of a newer trainerd
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     orders_.push_back(std::move(order));
     changed_.notify_all();
     return true;
   }
 
   bool Stopping() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return stop_;
   }
 
@@ -248,7 +248,7 @@ class ClientImpl : public Client {
         fd_ = *fd;
         Connected();
         ::close(std::exchange(fd_, -1));
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         connected_ = false;
         away_since_ = Now();
       }
@@ -261,7 +261,7 @@ class ClientImpl : public Client {
 
   void Connected() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       connected_ = true;
       out_ = hello_;
       sent_ = 0;
@@ -275,7 +275,7 @@ class ClientImpl : public Client {
       absl::Duration next;
       bool full;
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         next = FillOut(Now());
         full = orders_.size() >= options_.max_orders;
       }
@@ -297,7 +297,7 @@ class ClientImpl : public Client {
   }
 
   bool MoreToSend() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return sent_ < spool_.size();
   }
 
@@ -306,22 +306,22 @@ class ClientImpl : public Client {
   std::string hello_;
   int wake_ = -1;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;  // an order came, or the spool is empty
-  std::deque<Entry> spool_;          // this and all below to stop_: guarded by mutex_
-  size_t spool_bytes_ = 0;
-  size_t sent_ = 0;  // the first so many of spool_ have been sent on this connection
-  uint64_t next_sequence_ = 1;
-  int64_t dropped_ = 0;
-  std::string ready_;
-  bool ready_due_ = false;
-  v1::Heartbeat progress_;
-  bool progress_changed_ = false;
-  absl::Duration last_heartbeat_;
-  std::deque<v1::Order> orders_;
-  bool connected_ = false;
-  absl::Duration away_since_;
-  bool stop_ = false;
+  mutable Mutex mutex_;
+  CondVar changed_;  // an order came, or the spool is empty
+  std::deque<Entry> spool_ ABSL_GUARDED_BY(mutex_);
+  size_t spool_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t sent_ ABSL_GUARDED_BY(mutex_) = 0;  // the first so many of spool_ have been sent on this connection
+  uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 1;
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string ready_ ABSL_GUARDED_BY(mutex_);
+  bool ready_due_ ABSL_GUARDED_BY(mutex_) = false;
+  v1::Heartbeat progress_ ABSL_GUARDED_BY(mutex_);
+  bool progress_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration last_heartbeat_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::Order> orders_ ABSL_GUARDED_BY(mutex_);
+  bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration away_since_ ABSL_GUARDED_BY(mutex_);
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
 
   // The thread's own.
   int fd_ = -1;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "runtime/base/check.h"
+#include "runtime/base/mutex.h"
 
 namespace galley::metrics {
 
@@ -17,7 +18,7 @@ Bus::Bus(std::vector<std::unique_ptr<Sink>> sinks, OnError on_error, size_t capa
 
 Bus::~Bus() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stop_ = true;
   }
   pushed_.notify_all();
@@ -35,7 +36,7 @@ void Bus::Rest() { Enqueue({std::nullopt, nullptr, true}); }
 void Bus::Enqueue(Item item) {
   std::function<void()> oldest;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (queue_.size() >= capacity_) {
       oldest = std::move(queue_.front().written);
       if (queue_.front().record.has_value()) ++dropped_;
@@ -50,13 +51,13 @@ void Bus::Enqueue(Item item) {
 }
 
 void Bus::Drain() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const int64_t target = pushed_count_;
-  drained_.wait(lock, [&] { return done_count_ >= target; });
+  drained_.wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return done_count_ >= target; });
 }
 
 int64_t Bus::dropped() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return dropped_;
 }
 
@@ -70,9 +71,9 @@ void Bus::WriteAll(const StepRecord& record) {
 }
 
 void Bus::Loop() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    pushed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    pushed_.wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || !queue_.empty(); });
     if (queue_.empty()) break;
     Item item = std::move(queue_.front());
     queue_.pop_front();

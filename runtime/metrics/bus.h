@@ -2,16 +2,15 @@
 // waits: when a sink is so slow that `capacity` records wait, the oldest is dropped and counted.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "runtime/base/mutex.h"
 #include "runtime/metrics/sink.h"
 #include "runtime/metrics/step_record.h"
 
@@ -49,13 +48,13 @@ class Bus {
   std::vector<bool> failing_;  // by sink; the thread's own
   const OnError on_error_;
   const size_t capacity_;
-  mutable std::mutex mutex_;
-  std::condition_variable pushed_, drained_;
-  std::deque<Item> queue_;  // this and below: guarded by mutex_
-  int64_t pushed_count_ = 0;
-  int64_t done_count_ = 0;  // written or dropped
-  int64_t dropped_ = 0;
-  bool stop_ = false;
+  mutable Mutex mutex_;
+  CondVar pushed_, drained_;
+  std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  int64_t pushed_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t done_count_ ABSL_GUARDED_BY(mutex_) = 0;  // written or dropped
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 
 namespace galley::train {
 
@@ -28,14 +29,14 @@ void Orders::Watch() {
 void Orders::Handle(const v1::Order& order) {
   switch (order.order_case()) {
     case v1::Order::kStop: {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       stop_reason_ = order.stop().reason();
       // A wish to stop without saving wins over an earlier one to save: it is the more urgent.
       stop_ = order.stop().save() && stop_ != kStopUnsaved ? kStopSaved : kStopUnsaved;
       return;
     }
     case v1::Order::kSave: {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!seen_saves_.insert(order.save().request_id()).second) return;
       open_saves_.push_back(order.save().request_id());
       ++saves_;
@@ -43,7 +44,7 @@ void Orders::Handle(const v1::Order& order) {
     }
     case v1::Order::kAbort: {
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         abort_reason_ = order.abort().reason();
       }
       aborted_ = true;
@@ -59,17 +60,17 @@ void Orders::Handle(const v1::Order& order) {
 }
 
 std::string Orders::stop_reason() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return stop_reason_;
 }
 
 std::string Orders::abort_reason() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return abort_reason_;
 }
 
 std::vector<std::string> Orders::TakeSaveRequests() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return std::exchange(open_saves_, {});
 }
 

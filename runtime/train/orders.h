@@ -5,13 +5,13 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "galley/v1/rank.pb.h"
+#include "runtime/base/mutex.h"
 #include "runtime/link/client.h"
 
 namespace galley::train {
@@ -52,10 +52,10 @@ class Orders {
   std::atomic<int64_t> saves_{0};
   std::atomic<bool> aborted_{false};
   std::atomic<bool> closing_{false};
-  mutable std::mutex mutex_;
-  std::string stop_reason_, abort_reason_;
-  std::set<std::string> seen_saves_;
-  std::vector<std::string> open_saves_;
+  mutable Mutex mutex_;
+  std::string stop_reason_ ABSL_GUARDED_BY(mutex_), abort_reason_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> seen_saves_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> open_saves_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 
 namespace galley::train {
@@ -56,7 +57,7 @@ Saver::Saver(const SaverOptions& options, std::vector<checkpoint::Item> items, l
 Saver::~Saver() {
   writer_.reset();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
@@ -67,7 +68,7 @@ absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
                           std::vector<std::string> requests) {
   writer_->Wait();
   if (options_.rank == 0) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Pending& save = pending_[info.step];
     save.info = info;
     save.requests = std::move(requests);
@@ -95,7 +96,7 @@ absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
 
 void Saver::OnShard(const v1::ShardReport& report) {
   if (options_.rank != 0) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // An early rank may report before this one has begun the save; a late repeat finds no save and is dropped
   // at the commit of nothing: the entry then has no info and stays incomplete.
   if (report.step() <= last_committed_) return;
@@ -104,14 +105,14 @@ void Saver::OnShard(const v1::ShardReport& report) {
 }
 
 void Saver::CommitLoop() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    auto ready = [this] {
+    auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       auto it = pending_.begin();
       return it != pending_.end() && it->second.info.step != 0 &&
              static_cast<int>(it->second.shards.size()) == options_.world;
     };
-    changed_.wait(lock, [&] { return closing_ || ready(); });
+    changed_.wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closing_ || ready(); });
     if (!ready()) return;
     Pending save = std::move(pending_.begin()->second);
     pending_.erase(pending_.begin());
@@ -140,7 +141,7 @@ void Saver::CommitOne(Pending save) {
   done.set_bytes(bytes);
   done.set_write_seconds(absl::ToDoubleSeconds(Clock::Real().Now() - save.begun));
   if (status.ok()) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     last_committed_ = save.info.step;
   } else {
     done.set_error(std::string(status.message()));
@@ -161,21 +162,22 @@ void Saver::CommitOne(Pending save) {
 }
 
 void Saver::Settle(const absl::Status& status) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   failures_ = status.ok() ? 0 : failures_ + 1;
   if (!status.ok() && (absl::IsResourceExhausted(status) || failures_ >= kMaxFailures)) failure_ = status;
 }
 
 absl::Status Saver::Failure() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return failure_;
 }
 
 absl::Status Saver::Drain(absl::Duration timeout) {
   writer_->Wait();
-  std::unique_lock lock(mutex_);
-  if (options_.rank == 0 && !changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
-                                               [this] { return pending_.empty() && !committing_; })) {
+  MutexLock lock(mutex_);
+  if (options_.rank == 0 && !changed_.wait_for(lock, timeout, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return pending_.empty() && !committing_;
+      })) {
     return absl::DeadlineExceededError(absl::StrCat(options_.directory, ": step ", pending_.begin()->first,
                                                     ": not every rank reported its shard in time"));
   }

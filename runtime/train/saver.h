@@ -2,11 +2,9 @@
 // have reported. The step loop waits for the snapshot only, or for an earlier write that has not ended.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "galley/v1/rank.pb.h"
+#include "runtime/base/mutex.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/link/client.h"
 
@@ -64,20 +63,20 @@ class Saver {
   Saver(const SaverOptions& options, std::vector<checkpoint::Item> items, link::Client& client,
         std::unique_ptr<checkpoint::Writer> writer);
   void CommitLoop();
-  void CommitOne(Pending save);
-  void Settle(const absl::Status& status);  // counts failures; takes mutex_
+  void CommitOne(Pending save) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Settle(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);  // counts failures
 
   const SaverOptions options_;
   const std::vector<checkpoint::Item> items_;
   link::Client& client_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<int64_t, Pending> pending_;  // by step
-  bool committing_ = false;
-  bool closing_ = false;
-  int failures_ = 0;
-  absl::Status failure_;
-  int64_t last_committed_ = 0;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::map<int64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);  // by step
+  bool committing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  int64_t last_committed_ ABSL_GUARDED_BY(mutex_) = 0;
   // After what its callback touches, so that it ends first.
   std::unique_ptr<checkpoint::Writer> writer_;
   std::thread committer_;

@@ -1,19 +1,19 @@
 #include "runtime/data/ingest/tokenize_pipeline.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/data/ingest/jsonl.h"
 
 namespace galley::data {
 namespace {
 
-constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -30,7 +30,7 @@ TokenizePipeline::TokenizePipeline(const tokenizer::Tokenizer& tokenizer, const 
 
 TokenizePipeline::~TokenizePipeline() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
@@ -38,7 +38,7 @@ TokenizePipeline::~TokenizePipeline() {
 }
 
 TokenizeJob* TokenizePipeline::Pop(const std::function<void()>& tick) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   TokenizeJob& job = At(written_);
   while (!(read_done_ && written_ == read_) && job.phase != Phase::kEncoded) {
     changed_.wait_for(lock, kTick);
@@ -50,7 +50,7 @@ TokenizeJob* TokenizePipeline::Pop(const std::function<void()>& tick) {
 }
 
 void TokenizePipeline::Release(TokenizeJob& job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   job.phase = Phase::kFree;
   ++written_;
   changed_.notify_all();
@@ -58,14 +58,15 @@ void TokenizePipeline::Release(TokenizeJob& job) {
 
 // A free job for the reader; null when the pipeline stops.
 TokenizeJob* TokenizePipeline::Claim() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   TokenizeJob& job = At(read_);
-  changed_.wait(lock, [&] { return stop_ || job.phase == Phase::kFree; });
+  changed_.wait(lock,
+                [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || job.phase == Phase::kFree; });
   return stop_ ? nullptr : &job;
 }
 
 void TokenizePipeline::Hand(Phase phase, TokenizeJob& job) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   job.phase = phase;
   ++read_;
   changed_.notify_all();
@@ -110,7 +111,7 @@ void TokenizePipeline::ReadAll() {
     }
     before += reader->input().consumed();
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   read_done_ = true;
   changed_.notify_all();
 }
@@ -118,9 +119,11 @@ void TokenizePipeline::ReadAll() {
 void TokenizePipeline::EncodeAll() {
   const std::unique_ptr<tokenizer::Encoder> encoder = tokenizer_.NewEncoder();
   std::string storage;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stop_ || taken_ < read_ || read_done_; });
+    changed_.wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return stop_ || taken_ < read_ || read_done_;
+    });
     if (stop_ || (read_done_ && taken_ == read_)) return;
     TokenizeJob& job = At(taken_++);
     if (job.phase == Phase::kEncoded) continue;  // the reader's error

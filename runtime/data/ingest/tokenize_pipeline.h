@@ -1,15 +1,14 @@
 // Reading and encoding, in threads; the caller writes. Private to Tokenize.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "runtime/base/mutex.h"
 #include "runtime/data/ingest/documents.h"
 #include "runtime/data/ingest/tokenize.h"
 #include "runtime/tokenizer/framing.h"
@@ -62,14 +61,14 @@ class TokenizePipeline {
   const tokenizer::Framing& framing_;
   const TokenizeOptions& options_;
   const Place from_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  CondVar changed_;
   std::vector<TokenizeJob> ring_;
-  int64_t read_ = 0;     // jobs handed on by the reader
-  int64_t taken_ = 0;    // by encoding threads
-  int64_t written_ = 0;  // by the caller
-  bool read_done_ = false;
-  bool stop_ = false;
+  int64_t read_ ABSL_GUARDED_BY(mutex_) = 0;     // jobs handed on by the reader
+  int64_t taken_ ABSL_GUARDED_BY(mutex_) = 0;    // by encoding threads
+  int64_t written_ ABSL_GUARDED_BY(mutex_) = 0;  // by the caller
+  bool read_done_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

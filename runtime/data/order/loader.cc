@@ -1,9 +1,7 @@
 #include "runtime/data/order/loader.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/data/order/document_mask.h"
 
@@ -50,15 +49,15 @@ struct Loader::State {
 
   // The ring: slots [oldest, oldest + used) are requested, in order; `to_read` counts those no thread has
   // taken.
-  std::mutex mutex;
-  std::condition_variable asked;
-  std::condition_variable done;
+  Mutex mutex;
+  CondVar asked;
+  CondVar done;
   std::vector<Slot> ring;
-  size_t oldest = 0;
-  size_t used = 0;
-  size_t to_read = 0;
-  bool stop = false;
-  absl::Duration waited;
+  size_t oldest ABSL_GUARDED_BY(mutex) = 0;
+  size_t used ABSL_GUARDED_BY(mutex) = 0;
+  size_t to_read ABSL_GUARDED_BY(mutex) = 0;
+  bool stop ABSL_GUARDED_BY(mutex) = false;
+  absl::Duration waited ABSL_GUARDED_BY(mutex);
 
   std::vector<SampleReader::Scratch> scratch;  // one a thread
   std::vector<std::thread> threads;
@@ -85,8 +84,9 @@ absl::Status Loader::State::ReadSample(const Slot& slot, int64_t i, SampleReader
                  absl::FormatDuration(options.retry.total));
     }
     pause = std::min(pause, options.retry.total - failing);
-    std::unique_lock lock(mutex);
-    if (asked.wait_for(lock, absl::ToChronoNanoseconds(pause), [&] { return stop || slot.dropped; })) {
+    MutexLock lock(mutex);
+    if (asked.wait_for(lock, pause,
+                       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return stop || slot.dropped; })) {
       return absl::CancelledError("the loader stopped");
     }
     failing += pause;
@@ -106,9 +106,9 @@ absl::Status Loader::State::Fill(Slot& slot, SampleReader::Scratch& work) {
 }
 
 void Loader::State::Work(SampleReader::Scratch& work) {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   while (true) {
-    asked.wait(lock, [this] { return stop || to_read > 0; });
+    asked.wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return stop || to_read > 0; });
     if (stop) return;
     Slot& slot = ring[(oldest + used - to_read) % ring.size()];
     --to_read;
@@ -144,7 +144,7 @@ Loader::Loader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Loader::~Loader() {
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->stop = true;
   }
   state_->asked.notify_all();
@@ -154,7 +154,7 @@ Loader::~Loader() {
 void Loader::Request(int64_t first, int64_t count) {
   State& s = *state_;
   CHECK(first >= 0 && count > 0 && count <= s.options.max_count) << first << ", " << count;
-  std::unique_lock lock(s.mutex);
+  MutexLock lock(s.mutex);
   CHECK_LT(s.used, s.ring.size());
   Slot& slot = s.ring[(s.oldest + s.used) % s.ring.size()];
   // A cleared slot may still be in a thread's hands.
@@ -168,19 +168,18 @@ void Loader::Request(int64_t first, int64_t count) {
 }
 
 int Loader::Room() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   return static_cast<int>(state_->ring.size() - state_->used);
 }
 
 absl::Status Loader::Pop(const SampleSpans& out) {
   State& s = *state_;
   const absl::Duration start = Clock::Real().SinceStart();
-  std::unique_lock lock(s.mutex);
+  MutexLock lock(s.mutex);
   CHECK_GT(s.used, size_t{0}) << "nothing was requested";
   Slot& slot = s.ring[s.oldest];
   const auto is_done = [&slot] { return slot.phase == Slot::Phase::kDone; };
-  for (absl::Duration wait = s.options.slow; !s.done.wait_for(lock, absl::ToChronoNanoseconds(wait), is_done);
-       wait *= 2) {
+  for (absl::Duration wait = s.options.slow; !s.done.wait_for(lock, wait, is_done); wait *= 2) {
     LogWarning("data: waiting for samples ", slot.first, " to ", slot.first + slot.count, " since ",
                absl::FormatDuration(Clock::Real().SinceStart() - start), "; the file system is slow or away");
   }
@@ -213,7 +212,7 @@ absl::Status Loader::Pop(const SampleSpans& out) {
 
 void Loader::Clear() {
   State& s = *state_;
-  const std::lock_guard lock(s.mutex);
+  const MutexLock lock(s.mutex);
   for (size_t i = 0; i < s.used; ++i) {
     Slot& slot = s.ring[(s.oldest + i) % s.ring.size()];
     if (slot.phase == Slot::Phase::kReading) {
@@ -230,7 +229,7 @@ void Loader::Clear() {
 }
 
 absl::Duration Loader::waited() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   return state_->waited;
 }
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/data/store/indexed_dataset.h"
 
@@ -50,7 +50,7 @@ absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int thr
   dataset.Expect(IndexedDataset::Access::kInOrder);
   const int64_t blocks = (dataset.tokens() + kBlock - 1) / kBlock;
   std::atomic<int64_t> next{0};
-  std::mutex mutex;
+  Mutex mutex;
   int64_t first_bad = blocks;  // of the earliest block with an error: the answer does not depend on threads
   absl::Status status;
 
@@ -67,7 +67,7 @@ absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int thr
       if (read.ok()) read = CheckIds(dataset, begin, part, vocab);
       if (read.ok()) continue;
       next = blocks;  // later blocks need no look; earlier ones are taken already
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (block < first_bad) {
         first_bad = block;
         status = read;

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/data/store/dataset_info.h"
 
@@ -28,7 +28,7 @@ void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t voc
   const int64_t block_tokens = kSumBlock / item;
   const int64_t blocks = (dataset.tokens() + block_tokens - 1) / block_tokens;
   std::atomic<int64_t> next{0};
-  std::mutex mutex;
+  Mutex mutex;
   Found found;
   const auto work = [&] {
     std::vector<int32_t> tokens(static_cast<size_t>(std::min(block_tokens, dataset.tokens())));
@@ -45,7 +45,7 @@ void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t voc
       }
       if (status.ok() && vocab > 0) status = CheckIds(dataset, begin, ids, vocab);
       if (status.ok()) continue;
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       found.emplace_back(begin, std::move(status));
     }
   };

@@ -3,7 +3,6 @@
 #include <grpcpp/grpcpp.h>
 #include <stdlib.h>
 
-#include <mutex>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -11,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "galley/v1/controller.grpc.pb.h"
 #include "runtime/base/file.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/base/token_file.h"
 #include "runtime/base/user_dirs.h"
@@ -80,7 +80,7 @@ class GrpcClient : public Client {
                                 [&](auto* context) { return stub_->Logs(context, request); });
   }
   void CancelStreams() override {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     for (grpc::ClientContext* context : streams_) context->TryCancel();
   }
   const std::string& address() const override { return address_; }
@@ -128,7 +128,7 @@ class GrpcClient : public Client {
     grpc::ClientContext context;
     Prepare(context, timeout);
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      MutexLock lock(mutex_);
       streams_.insert(&context);
     }
     auto reader = invoke(&context);
@@ -141,7 +141,7 @@ class GrpcClient : public Client {
     }
     const grpc::Status status = reader->Finish();
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      MutexLock lock(mutex_);
       streams_.erase(&context);
     }
     return stopped ? absl::OkStatus() : FromGrpc(status);
@@ -150,8 +150,8 @@ class GrpcClient : public Client {
   const std::string address_;
   std::unique_ptr<v1::Controller::Stub> stub_;
   const std::string token_;
-  std::mutex mutex_;
-  std::set<grpc::ClientContext*> streams_;  // guarded by mutex_
+  Mutex mutex_;
+  std::set<grpc::ClientContext*> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
 std::string Env(const char* name) {

@@ -10,12 +10,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <mutex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 
 namespace galley::trainctl {
@@ -175,7 +175,7 @@ class Follower {
   }
 
   void OnReply(const v1::WatchReply& reply) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     failures_ = 0;
     if (reply.has_run()) {
       followed_.run = reply.run();
@@ -209,15 +209,15 @@ class Follower {
   }
 
   void Say(const std::string& line) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     progress_.Say(line);
   }
 
   Client& client_;
   const std::string& run_;
   const FollowOptions& options_;
-  std::mutex mutex_;  // two threads write the progress line
-  Progress progress_;
+  Mutex mutex_;  // two threads write the progress line
+  Progress progress_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> leave_ = false;
   // Of the thread that watches.
   Followed followed_;
