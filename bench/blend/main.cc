@@ -1,6 +1,7 @@
 // bench-blend [SOURCES [SAMPLES [ROUNDS]]]: deals a blend of SOURCES by Megatron's rule, a slice of SAMPLES
-// by data::Foremost and the same slice by the plain loop over all sources, in turn, and prints nanoseconds a
-// sample of both. Weights spread over a factor of about 10, all different. Fails when the two differ.
+// by data::LargestDeficit and the same slice by the plain loop over all sources, in turn, and prints
+// nanoseconds a sample of both. Weights spread over a factor of about 10, all different. Fails when the two
+// differ.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,7 +11,7 @@
 
 #include "runtime/base/rng.h"
 #include "runtime/data/megatron/blend.h"
-#include "runtime/data/megatron/foremost.h"
+#include "runtime/data/megatron/largest_deficit.h"
 
 namespace galley {
 namespace {
@@ -58,12 +59,12 @@ int Run(size_t sources, size_t samples, int rounds) {
   for (uint64_t s = 0; s < sources; ++s)
     weights.push_back(0.1 + static_cast<double>(rng.At(s)[0]) / 4294967296.0);
   const std::vector<double> shares = data::Normalized(data::Normalized(weights));
-  data::Foremost foremost(shares);
+  data::LargestDeficit deficits(shares);
   Plain plain(shares);
   std::vector<size_t> a(samples), b(samples);
   std::vector<double> ours, theirs;
   for (int round = 0; round < rounds; ++round) {
-    ours.push_back(Slice(foremost, a));
+    ours.push_back(Slice(deficits, a));
     theirs.push_back(Slice(plain, b));
     if (a == b) continue;
     fprintf(stderr, "bench-blend: the two orders differ in round %d\n", round);

@@ -1,4 +1,4 @@
-// CHECK: for what only a bug of ours can cause. It prints the place and the values, then aborts.
+// CHECK: for what only a bug of ours can cause. It prints file, line and the values, then aborts.
 #pragma once
 
 #include <sstream>

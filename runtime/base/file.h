@@ -1,4 +1,4 @@
-// Files and folders, with the one rule of the house: nothing on disk is ever half-written.
+// Files and folders, with one rule: nothing on disk is ever half-written.
 // Every error names the path.
 #pragma once
 

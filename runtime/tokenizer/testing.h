@@ -1,4 +1,4 @@
-// What tests of this room and of those above share.
+// What tests of tokenizers and of what uses them share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,8 +17,7 @@ namespace galley::tokenizer {
 // A file of the developers' collection of real vocabularies and texts; empty when this machine has none.
 inline std::string SharedFile(const std::string& path) {
   const char* root = std::getenv("GALLEY_SHARED");
-  const std::string full =
-      (root != nullptr ? std::string(root) : SourceDir() + "/../shared") + "/" + path;
+  const std::string full = (root != nullptr ? std::string(root) : SourceDir() + "/../shared") + "/" + path;
   return FileExists(full) ? full : "";
 }
 

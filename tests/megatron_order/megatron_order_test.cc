@@ -120,12 +120,12 @@ std::string Blend(const Case& c) {
       CountBlend(weights, c.number("samples"),
                  c.text("rules") == "0.10" ? MegatronSurplus::kCore010 : MegatronSurplus::kCore014);
   const MegatronBlend blend = MegatronBlend::Build(weights, counts.size);
-  std::vector<int64_t> sources, places;
+  std::vector<int64_t> sources, indices;
   for (int64_t n = 0; n < blend.size(); ++n) {
     sources.push_back(blend.At(n).source);
-    places.push_back(blend.At(n).place);
+    indices.push_back(blend.At(n).index);
   }
-  return absl::StrCat(Crc(counts.asked), " ", counts.size, " ", Crc(sources), " ", Crc(places));
+  return absl::StrCat(Crc(counts.asked), " ", counts.size, " ", Crc(sources), " ", Crc(indices));
 }
 
 // A plan over real files, back from its JSON, and every sample of its order.
@@ -215,8 +215,9 @@ TEST(MegatronOrder, EqualsThousandsOfRandomCasesOfThePythonReference) {
     GTEST_SKIP() << python << " with numpy is not on this machine (Debian: python3-numpy)";
   }
   const std::string cases = setting("GALLEY_MEGATRON_CASES", "3000");
-  const std::string command = absl::StrCat(python, " ", SourceDir(), "/tests/megatron_order/reference.py --cases ", cases, " --seed ",
-                                           setting("GALLEY_MEGATRON_SEED", "7"));
+  const std::string command =
+      absl::StrCat(python, " ", SourceDir(), "/tests/megatron_order/reference.py --cases ", cases, " --seed ",
+                   setting("GALLEY_MEGATRON_SEED", "7"));
   FILE* const pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   int64_t compared = 0;

@@ -18,7 +18,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 }  // namespace
 
 TokenizePipeline::TokenizePipeline(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
-                                   const TokenizeOptions& options, Place from)
+                                   const TokenizeOptions& options, Location from)
     : tokenizer_(tokenizer),
       framing_(framing),
       options_(options),

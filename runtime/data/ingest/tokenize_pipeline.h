@@ -32,13 +32,13 @@ struct TokenizeJob {
 // One reader thread, some encoding threads. The ring bounds what is in memory.
 class TokenizePipeline {
  public:
-  struct Place {
+  struct Location {
     int64_t input = 0;
     int64_t text_offset = 0;
     int64_t line = 1;
   };
   TokenizePipeline(const tokenizer::Tokenizer& tokenizer, const tokenizer::Framing& framing,
-                   const TokenizeOptions& options, Place from);
+                   const TokenizeOptions& options, Location from);
   ~TokenizePipeline();
 
   // The oldest encoded chunk; null at the end. Calls `tick` while it waits.
@@ -60,7 +60,7 @@ class TokenizePipeline {
   const tokenizer::Tokenizer& tokenizer_;
   const tokenizer::Framing& framing_;
   const TokenizeOptions& options_;
-  const Place from_;
+  const Location from_;
   Mutex mutex_;
   CondVar changed_;
   std::vector<TokenizeJob> ring_;

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "runtime/base/check.h"
-#include "runtime/data/megatron/foremost.h"
+#include "runtime/data/megatron/largest_deficit.h"
 
 namespace galley::data {
 namespace {
@@ -84,8 +84,8 @@ void MegatronBlend::Emit(size_t source) {
 
 MegatronBlend MegatronBlend::Build(std::span<const double> weights, int64_t size) {
   MegatronBlend blend(weights.size(), size);
-  Foremost foremost(Normalized(Normalized(weights)));
-  for (int64_t n = 0; n < size; ++n) blend.Emit(foremost.Next());
+  LargestDeficit deficits(Normalized(Normalized(weights)));
+  for (int64_t n = 0; n < size; ++n) blend.Emit(deficits.Next());
   return blend;
 }
 
@@ -95,8 +95,8 @@ MegatronBlend MegatronBlend::BuildExhaustive(std::span<const int64_t> sizes) {
   MegatronBlend blend(sizes.size(), total);
   std::vector<double> weights;
   for (const int64_t size : sizes) weights.push_back(static_cast<double>(size) / static_cast<double>(total));
-  Foremost foremost(weights, sizes);
-  for (int64_t n = 0; n < total; ++n) blend.Emit(foremost.Next());
+  LargestDeficit deficits(weights, sizes);
+  for (int64_t n = 0; n < total; ++n) blend.Emit(deficits.Next());
   return blend;
 }
 
@@ -105,9 +105,9 @@ MegatronBlend::Draw MegatronBlend::At(int64_t sample) const {
   const auto at = static_cast<size_t>(sample);
   const size_t block = at / static_cast<size_t>(mark_);
   const int16_t source = sources_[at];
-  int64_t place = marks_[block * count_ + static_cast<size_t>(source)];
-  for (size_t i = block * static_cast<size_t>(mark_); i < at; ++i) place += sources_[i] == source;
-  return {source, place};
+  int64_t index = marks_[block * count_ + static_cast<size_t>(source)];
+  for (size_t i = block * static_cast<size_t>(mark_); i < at; ++i) index += sources_[i] == source;
+  return {source, index};
 }
 
 std::vector<int64_t> MegatronBlend::DrawnBefore(int64_t sample) const {

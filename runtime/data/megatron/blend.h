@@ -44,7 +44,7 @@ class MegatronBlend {
   int64_t size() const { return static_cast<int64_t>(sources_.size()); }
   struct Draw {
     int64_t source = 0;
-    int64_t place = 0;  // how many were drawn from that source before
+    int64_t index = 0;  // how many were drawn from that source before
     bool operator==(const Draw&) const = default;
   };
   Draw At(int64_t sample) const;

@@ -18,16 +18,16 @@ std::vector<int64_t> Sources(const MegatronBlend& blend) {
   return sources;
 }
 
-std::vector<int64_t> Places(const MegatronBlend& blend) {
-  std::vector<int64_t> places;
-  for (int64_t n = 0; n < blend.size(); ++n) places.push_back(blend.At(n).place);
-  return places;
+std::vector<int64_t> Indices(const MegatronBlend& blend) {
+  std::vector<int64_t> indices;
+  for (int64_t n = 0; n < blend.size(); ++n) indices.push_back(blend.At(n).index);
+  return indices;
 }
 
 TEST(MegatronBlendTest, Golden) {
   const MegatronBlend two = MegatronBlend::Build(std::vector<double>{.3, .7}, 12);
   EXPECT_THAT(Sources(two), ElementsAre(1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1));
-  EXPECT_THAT(Places(two), ElementsAre(0, 0, 1, 2, 1, 3, 4, 2, 5, 6, 3, 7));
+  EXPECT_THAT(Indices(two), ElementsAre(0, 0, 1, 2, 1, 3, 4, 2, 5, 6, 3, 7));
   const MegatronBlend three = MegatronBlend::Build(std::vector<double>{1, 1, 2}, 12);
   EXPECT_THAT(Sources(three), ElementsAre(2, 0, 1, 2, 0, 2, 1, 2, 0, 2, 1, 2));
   const MegatronBlend all = MegatronBlend::BuildExhaustive(std::vector<int64_t>{3, 5, 2});
@@ -54,7 +54,7 @@ TEST(MegatronBlendTest, DrawsAreCountedAcrossMarks) {
       EXPECT_EQ(blend.DrawnBefore(n), drawn);
     }
     const MegatronBlend::Draw draw = blend.At(n);
-    ASSERT_EQ(draw.place, drawn[static_cast<size_t>(draw.source)]++);
+    ASSERT_EQ(draw.index, drawn[static_cast<size_t>(draw.source)]++);
   }
   EXPECT_EQ(blend.DrawnBefore(blend.size()), drawn);
 }

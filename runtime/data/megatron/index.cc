@@ -107,17 +107,17 @@ void MegatronIndex::Mark(int threads) {
   std::partial_sum(marks_.begin(), marks_.end(), marks_.begin());
 }
 
-MegatronIndex::Place MegatronIndex::Find(int64_t token) const {
+MegatronIndex::Location MegatronIndex::Find(int64_t token) const {
   // The last mark at or below the token; documents without tokens may give several marks one value.
   const auto mark = std::upper_bound(marks_.begin(), marks_.end(), token) - marks_.begin() - 1;
-  Place place{mark * kMark, token - marks_[static_cast<size_t>(mark)]};
-  while (place.position < positions()) {
-    const int64_t length = LengthAt(place.position);
-    if (place.offset < length) break;
-    place.offset -= length;
-    ++place.position;
+  Location location{mark * kMark, token - marks_[static_cast<size_t>(mark)]};
+  while (location.position < positions()) {
+    const int64_t length = LengthAt(location.position);
+    if (location.offset < length) break;
+    location.offset -= length;
+    ++location.position;
   }
-  return place;
+  return location;
 }
 
 template <class Value>

@@ -65,10 +65,10 @@ class MegatronIndex {
     int32_t offset = 0;  // first token in it
     int64_t count = 0;   // above 0
   };
-  // Calls visit(Part) for the parts of the sample at `place` of the shuffled order, in the order they are
+  // Calls visit(Part) for the parts of `sample` of the shuffled order, in the order they are
   // read; together T + 1 tokens.
   template <class Function>
-  void Visit(int64_t place, Function visit) const;
+  void Visit(int64_t sample, Function visit) const;
 
   // The arrays as Megatron stores them.
   std::span<const int32_t> document_index() const { return document_index_; }
@@ -77,7 +77,7 @@ class MegatronIndex {
  private:
   static constexpr int64_t kMark = 32;  // positions
 
-  struct Place {
+  struct Location {
     int64_t position;  // in the document index
     int64_t offset;    // in that document
   };
@@ -85,7 +85,7 @@ class MegatronIndex {
     return lengths_[document_index_[static_cast<size_t>(position)]];
   }
   int64_t positions() const { return static_cast<int64_t>(document_index_.size()); }
-  Place Find(int64_t token) const;  // of the shuffled documents, one after the other
+  Location Find(int64_t token) const;  // of the shuffled documents, one after the other
   void Mark(int threads);
 
   int64_t length_ = 0;
@@ -96,8 +96,8 @@ class MegatronIndex {
 };
 
 template <class Function>
-void MegatronIndex::Visit(int64_t place, Function visit) const {
-  auto [position, offset] = Find(static_cast<int64_t>(shuffle_[static_cast<size_t>(place)]) * length_);
+void MegatronIndex::Visit(int64_t sample, Function visit) const {
+  auto [position, offset] = Find(static_cast<int64_t>(shuffle_[static_cast<size_t>(sample)]) * length_);
   // The bound only matters when the .idx changes under its map.
   for (int64_t need = length_ + 1; need > 0 && position < positions(); ++position, offset = 0) {
     const int64_t count = std::min(LengthAt(position) - offset, need);

@@ -88,13 +88,13 @@ TEST(MegatronIndexTest, SamplesAreTheTokensOfTheShuffledDocuments) {
       for (int32_t i = 0; i < lengths[static_cast<size_t>(document)]; ++i) stream.emplace_back(document, i);
     }
     ASSERT_EQ(static_cast<int64_t>(stream.size()), epochs.epochs * 54);
-    for (int64_t place = 0; place < index.samples(); ++place) {
+    for (int64_t at = 0; at < index.samples(); ++at) {
       std::vector<std::pair<int32_t, int32_t>> sample;
-      index.Visit(place, [&](const MegatronIndex::Part& part) {
+      index.Visit(at, [&](const MegatronIndex::Part& part) {
         EXPECT_GT(part.count, 0);
         for (int32_t i = 0; i < part.count; ++i) sample.emplace_back(part.sequence, part.offset + i);
       });
-      const auto from = stream.begin() + index.shuffle_index()[static_cast<size_t>(place)] * length;
+      const auto from = stream.begin() + index.shuffle_index()[static_cast<size_t>(at)] * length;
       EXPECT_THAT(sample, ElementsAreArray(from, from + length + 1));
     }
   }

@@ -35,15 +35,15 @@ class NumpyRandom {
   // numpy's shuffle of an array of one dimension, whatever its item type.
   template <class T>
   void Shuffle(std::span<T> items) {
-    // The draws do not depend on the items: made ahead, they let the memory fetch many places at once.
-    std::array<uint64_t, kAhead> places;
+    // The draws do not depend on the items: made ahead, they let the memory fetch many items at once.
+    std::array<uint64_t, kAhead> swaps;
     for (uint64_t last = items.empty() ? 0 : items.size() - 1; last > 0;) {
       const uint64_t count = std::min<uint64_t>(kAhead, last);
       for (uint64_t i = 0; i < count; ++i) {
-        places[i] = Interval(last - i);
-        __builtin_prefetch(&items[places[i]], 1);
+        swaps[i] = Interval(last - i);
+        __builtin_prefetch(&items[swaps[i]], 1);
       }
-      for (uint64_t i = 0; i < count; ++i) std::swap(items[last - i], items[places[i]]);
+      for (uint64_t i = 0; i < count; ++i) std::swap(items[last - i], items[swaps[i]]);
       last -= count;
     }
   }

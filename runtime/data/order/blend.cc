@@ -25,8 +25,8 @@ absl::StatusOr<std::vector<int64_t>> SharesOf(const std::vector<double>& weights
   if (!std::isfinite(sum)) return absl::InvalidArgumentError("data.train: the weights' sum is not finite");
   const size_t n = weights.size();
   if (n == 1) return std::vector<int64_t>{1};
-  // At least 2^16 places, and 2^10 a source: a weight is off by half a place at most, so that of an average
-  // source by less than 0.1 %.
+  // At least 2^16 positions, and 2^10 a source: a weight is off by half a position at most, so that of an
+  // average source by less than 0.1 %.
   const auto period = static_cast<int64_t>(std::bit_ceil(std::max<size_t>(1 << 16, n << 10)));
 
   // Everyone gets 1 and its whole part of the rest; what is left goes to the largest remainders.
@@ -57,7 +57,7 @@ std::vector<int32_t> Deal(const std::vector<int64_t>& shares) {
   std::vector<int32_t> dealt(static_cast<size_t>(period), 0);
   if (k == 1) return dealt;
 
-  // With share a of period P, draw x (from 0) of a source may be made at the first place n (from 1) where
+  // With share a of period P, draw x (from 0) of a source may be made at the first position n (from 1) where
   // n a / P - x >= 1 / (2k - 2), and must be by the first where n a / P - x > 1 - 1 / (2k - 2). Taking the
   // earliest deadline of those that may always succeeds (Tijdeman, theorem 1), and then |drawn - n a / P|
   // < 1. All in whole numbers, which fit: P <= 2^24, k <= 2^12, x <= P.
@@ -70,7 +70,7 @@ std::vector<int32_t> Deal(const std::vector<int64_t>& shares) {
     const int64_t a = shares[s];
     return (numerator + d * period * drawn[s] + d * a - 1) / (d * a);
   };
-  const auto wait = [&](size_t s, int64_t from) {  // `from`: the next place
+  const auto wait = [&](size_t s, int64_t from) {  // `from`: the next position
     const auto release = static_cast<size_t>(std::clamp(first(s, period), from, period + 1));
     next[s] = std::exchange(waiting[release], static_cast<int32_t>(s));
   };
@@ -83,7 +83,7 @@ std::vector<int32_t> Deal(const std::vector<int64_t>& shares) {
       ready.push(deadline << kSourceBits | static_cast<uint64_t>(s));
     }
     CHECK(!ready.empty() && static_cast<int64_t>(ready.top() >> kSourceBits) >= n)
-        << "place " << n << " of " << period;
+        << "position " << n << " of " << period;
     const auto source = static_cast<size_t>(ready.top() & ((uint64_t{1} << kSourceBits) - 1));
     ready.pop();
     dealt[static_cast<size_t>(n - 1)] = static_cast<int32_t>(source);

@@ -1,5 +1,5 @@
 // Token files that are not what was written, and disks that are full: each is noticed, and the error names
-// the file and the place.
+// the file and the offset.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>

@@ -27,19 +27,19 @@ absl::Status StartsByIndex(const IndexedDataset& dataset, int64_t begin, std::sp
       low = middle + 1;
     }
   }
-  int64_t place = 0, start = 0;
-  for (int64_t document = low; document < dataset.documents() && place < count; ++document) {
+  int64_t position = 0, start = 0;
+  for (int64_t document = low; document < dataset.documents() && position < count; ++document) {
     ASSIGN_OR_RETURN(const int64_t at, border(document));
-    if (at - begin < place) {
+    if (at - begin < position) {
       return absl::DataLossError(
           absl::StrCat(dataset.idx_path(), ": document ", document, " begins at token ", at,
                        ", before the one in front of it; the file is damaged: copy or tokenize it anew"));
     }
     const int64_t end = std::min(at - begin, count);
-    std::fill(starts.begin() + place, starts.begin() + end, static_cast<int32_t>(start));
-    place = start = end;
+    std::fill(starts.begin() + position, starts.begin() + end, static_cast<int32_t>(start));
+    position = start = end;
   }
-  std::fill(starts.begin() + place, starts.end(), static_cast<int32_t>(start));
+  std::fill(starts.begin() + position, starts.end(), static_cast<int32_t>(start));
   return absl::OkStatus();
 }
 
@@ -57,7 +57,7 @@ void PositionsOf(std::span<const int32_t> starts, std::span<int32_t> positions) 
   for (size_t i = 0; i < starts.size(); ++i) positions[i] = static_cast<int32_t>(i) - starts[i];
 }
 
-void MaskLastPlaces(std::span<const int32_t> starts, std::span<int32_t> labels) {
+void MaskLastPositions(std::span<const int32_t> starts, std::span<int32_t> labels) {
   CHECK_EQ(starts.size(), labels.size() + 1);
   for (size_t i = 0; i < labels.size(); ++i) {
     if (starts[i + 1] == static_cast<int32_t>(i) + 1) labels[i] = -1;

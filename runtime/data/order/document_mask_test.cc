@@ -19,7 +19,7 @@ TEST(DocumentMask, ByTokensTheEodIsTheLastOfItsDocument) {
   EXPECT_THAT(starts, ElementsAre(0, 0, 2, 2, 2, 5, 6));
   PositionsOf(starts, positions);
   EXPECT_THAT(positions, ElementsAre(0, 1, 0, 1, 2, 0, 0));
-  MaskLastPlaces(starts, labels);
+  MaskLastPositions(starts, labels);
   EXPECT_THAT(labels, ElementsAre(0, -1, 6, 0, -1, -1)) << "the eod is predicted, what follows it is not";
 }
 

@@ -1,5 +1,5 @@
 // `data.kind: dummy`: tokens made of nothing, for benchmarks. A sample is a function of seed, split and
-// number alone: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over its places.
+// number alone: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) over its positions.
 #pragma once
 
 #include <cstdint>

@@ -87,13 +87,13 @@ uint64_t GalleyOrder::Key(int64_t source, int64_t epoch, uint64_t purpose) const
   return key;
 }
 
-SamplePlace GalleyOrder::At(int64_t sample) const {
+SampleLocation GalleyOrder::At(int64_t sample) const {
   CHECK_GE(sample, 0);
-  const auto place = static_cast<size_t>(sample % period_);
-  SamplePlace at;
-  at.source = dealt_[place];
+  const auto position = static_cast<size_t>(sample % period_);
+  SampleLocation at;
+  at.source = dealt_[position];
   const Source& source = sources_[static_cast<size_t>(at.source)];
-  const int64_t drawn = sample / period_ * source.share + before_[place];
+  const int64_t drawn = sample / period_ * source.share + before_[position];
   at.epoch = drawn / source.windows;
   const auto n = static_cast<uint64_t>(source.windows);
   at.window = static_cast<int64_t>(
@@ -105,7 +105,7 @@ SamplePlace GalleyOrder::At(int64_t sample) const {
 }
 
 absl::Status GalleyOrder::Locate(int64_t sample, SampleParts& parts) const {
-  const SamplePlace at = At(sample);
+  const SampleLocation at = At(sample);
   parts.source = at.source;
   parts.ranges.assign(1, {at.token, at.token + length_ + 1});
   return absl::OkStatus();
@@ -125,7 +125,7 @@ uint64_t GalleyOrder::SamplesHash(int64_t first, int64_t count) const {
   uint64_t hash = 0;
   size_t filled = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const SamplePlace at = At(first + i);
+    const SampleLocation at = At(first + i);
     ids[filled++] = static_cast<uint64_t>(at.source);
     ids[filled++] = static_cast<uint64_t>(at.token);
     if (filled == std::size(ids) || i + 1 == count) {

@@ -11,12 +11,12 @@
 
 namespace galley::data {
 
-struct SamplePlace {
+struct SampleLocation {
   int64_t source = 0;
   int64_t epoch = 0;   // of that source
   int64_t window = 0;  // in the split
   int64_t token = 0;   // first of T + 1 tokens, in the source's stream; of a packed source: the window
-  bool operator==(const SamplePlace&) const = default;
+  bool operator==(const SampleLocation&) const = default;
 };
 
 // A keyed permutation of [0, n): the swap-or-not shuffle (Hoang, Morris, Rogaway, "An Enciphering Scheme
@@ -37,7 +37,7 @@ class GalleyOrder final : public Order {
   // REQUIRES: plan.Windows(source, split) > 0 for every source (BuildDataPlan sees to it).
   GalleyOrder(const DataPlan& plan, Split split);
 
-  SamplePlace At(int64_t sample) const;
+  SampleLocation At(int64_t sample) const;
   absl::Status Locate(int64_t sample, SampleParts& parts) const override;
   std::vector<int64_t> DrawnBySource(int64_t consumed) const override;
   // Over source and first token of each sample.
@@ -57,7 +57,7 @@ class GalleyOrder final : public Order {
   int64_t length_;
   int64_t period_;
   std::vector<Source> sources_;
-  std::vector<int32_t> dealt_;   // source of each place in the period
+  std::vector<int32_t> dealt_;   // source of each position in the period
   std::vector<int32_t> before_;  // how often that source stands earlier in the period
 };
 

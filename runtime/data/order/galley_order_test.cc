@@ -138,7 +138,7 @@ TEST(OrderTest, EveryWindowOnceAnEpochAndLessThanAWindowDropped) {
     std::map<std::pair<int64_t, int64_t>, std::set<int64_t>> windows;  // of (source, epoch)
     std::map<std::pair<int64_t, int64_t>, std::set<int64_t>> tokens;
     for (int64_t i = 0; i < 2000; ++i) {
-      const SamplePlace at = order.At(i);
+      const SampleLocation at = order.At(i);
       const Range& stream = plan.sources[static_cast<size_t>(at.source)].stream[static_cast<size_t>(split)];
       EXPECT_GE(at.token, stream.begin);
       EXPECT_LE(at.token + kLength + 1, stream.end);
@@ -202,16 +202,16 @@ TEST(OrderTest, SamplesHashTellsSamplesAndTheirOrder) {
 }
 
 // The rules of galley-order-v1 may never change: checkpoints of old runs resume by them.
-TEST(OrderTest, GoldenOrderOfVersion1) {  // places by an independent program in Python
+TEST(OrderTest, GoldenOrderOfVersion1) {  // positions by an independent program in Python
   const GalleyOrder order(PlanOf({1000, 333}, {0.75, 0.25}, 8, 1234), Split::kTrain);
-  std::vector<SamplePlace> places;
+  std::vector<SampleLocation> positions;
   for (const int64_t sample : {0, 1, 2, 3, 4, 5, 1000, 1000000, 1000000000})
-    places.push_back(order.At(sample));
-  const std::vector<SamplePlace> golden = {
+    positions.push_back(order.At(sample));
+  const std::vector<SampleLocation> golden = {
       {0, 0, 11, 90},  {0, 0, 67, 538}, {1, 0, 18, 144},   {0, 0, 17, 138},        {0, 0, 2, 18},
       {0, 0, 38, 306}, {0, 6, 59, 478}, {0, 6048, 10, 83}, {0, 6048387, 112, 898},
   };
-  EXPECT_EQ(places, golden);
+  EXPECT_EQ(positions, golden);
   EXPECT_EQ(order.SamplesHash(0, 16), uint64_t{17844411697313658694u});
   EXPECT_EQ(kOrderVersion, "galley-order-v1");
 }

@@ -27,7 +27,7 @@ struct Slot {
   int64_t count = 0;
   std::vector<int32_t> tokens;  // (max_count, T + 1)
   std::vector<int32_t> starts;  // the same; empty when no mask needs them
-  std::vector<int64_t> filled;  // (max_count): places of each sample that are no padding
+  std::vector<int64_t> filled;  // (max_count): positions of each sample that are no padding
   absl::Status status;
 };
 
@@ -203,7 +203,7 @@ absl::Status Loader::Pop(const SampleSpans& out) {
     std::fill(labels.begin() + static_cast<std::ptrdiff_t>(last), labels.end(), -1);
     if (slot.starts.empty()) continue;
     const std::span<const int32_t> starts(slot.starts.data() + i * s.row, s.row);
-    if (!s.reader.mask().eod_loss) MaskLastPlaces(starts, labels);
+    if (!s.reader.mask().eod_loss) MaskLastPositions(starts, labels);
     if (out.starts.empty()) continue;
     std::memcpy(out.starts.data() + i * length, starts.data(), length * sizeof(int32_t));
   }

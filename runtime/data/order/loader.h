@@ -40,7 +40,7 @@ struct LoaderOptions {
 // (count, T) each.
 struct SampleSpans {
   std::span<int32_t> tokens;
-  std::span<int32_t> labels;       // the tokens one place on; -1: none
+  std::span<int32_t> labels;       // the tokens one position on; -1: none
   std::span<int32_t> starts = {};  // empty unless MaskOptions::starts
 };
 

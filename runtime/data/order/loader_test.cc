@@ -116,12 +116,12 @@ TEST_F(LoaderTest, BordersByIndexAreThoseOfTheDocuments) {
   for (int64_t first = 0; first < 200; first += 4) {
     loader->Request(first, 4);
     ASSERT_TRUE(loader->Pop({tokens, labels, starts}).ok());
-    for (int64_t place = 0; place < 4 * kLength; ++place) {
-      const SamplePlace at = order.At(first + place / kLength);
+    for (int64_t position = 0; position < 4 * kLength; ++position) {
+      const SampleLocation at = order.At(first + position / kLength);
       const int64_t document = at.source == 0 ? 20 : 10;
-      const int64_t i = place % kLength;
+      const int64_t i = position % kLength;
       const int64_t within = (at.token + i) % document;
-      const auto p = static_cast<size_t>(place);
+      const auto p = static_cast<size_t>(position);
       ASSERT_EQ(starts[p], std::max<int64_t>(i - within, 0));
       const bool last = within == document - 1;
       ASSERT_EQ(labels[p], last ? -1 : (tokens[p] + 1) % 251) << "nothing is predicted across a border";

@@ -52,9 +52,9 @@ absl::Status Compare(const std::string& path, const std::vector<int64_t>& shape,
     RETURN_IF_ERROR(file.Read(begin, b));
     const auto differ = std::mismatch(a.begin(), a.end(), b.begin());
     if (differ.first != a.end()) {
-      const int64_t place = begin + (differ.first - a.begin());
+      const int64_t index = begin + (differ.first - a.begin());
       return absl::FailedPreconditionError(
-          absl::StrCat(path, ": offset ", file.header().data + place * file.header().item, ": value ", place,
+          absl::StrCat(path, ": offset ", file.header().data + index * file.header().item, ": value ", index,
                        " is ", *differ.second, ", and this run's index has ", *differ.first,
                        ": it is of other data or other rules (data.megatron.rules), or damaged"));
     }

@@ -18,7 +18,7 @@ struct CacheCheck {
 // Looks in `folder` for the indices of `split`, by their descriptions: class, split, seed, T, number of
 // samples and the last part of the data set's path (folders may have moved, and descriptions hold whole
 // paths). Every value of the files found is compared. kNotFound without the folder; kDataLoss for a damaged
-// file and kFailedPrecondition for one with another value, each with file, place and remedy.
+// file and kFailedPrecondition for one with another value, each with file, offset and remedy.
 absl::StatusOr<CacheCheck> CheckMegatronCache(const std::string& folder, const DataPlan& plan, Split split,
                                               const MegatronOrder& order);
 

@@ -94,13 +94,13 @@ class MegatronCacheTest : public ::testing::Test {
                                                         {"weights", {0.75, 0.25}},
                                                         {"size", size}})
                                             .dump(4));
-    std::vector<int64_t> from, place;
+    std::vector<int64_t> from, index;
     for (int64_t n = 0; n < size; ++n) {
       from.push_back(order_->blend()->At(n).source);
-      place.push_back(order_->blend()->At(n).place);
+      index.push_back(order_->blend()->At(n).index);
     }
     WriteText(base + "dataset_index.npy", Npy("<i2", {size}, from));
-    WriteText(base + "dataset_sample_index.npy", Npy("<i8", {size}, place));
+    WriteText(base + "dataset_sample_index.npy", Npy("<i8", {size}, index));
   }
   absl::StatusOr<CacheCheck> Check() const {
     return CheckMegatronCache(folder_, plan_, Split::kTrain, *order_);

@@ -106,7 +106,7 @@ absl::Status MegatronOrder::Locate(int64_t sample, SampleParts& parts) const {
   parts.ranges.clear();
   absl::Status status;
   int64_t tokens = 0;
-  indices_[static_cast<size_t>(draw.source)].Visit(draw.place, [&](const MegatronIndex::Part& part) {
+  indices_[static_cast<size_t>(draw.source)].Visit(draw.index, [&](const MegatronIndex::Part& part) {
     if (!status.ok()) return;
     const absl::StatusOr<Range> range = source.SequenceTokens(part.sequence);
     if (!range.ok()) {
@@ -141,7 +141,7 @@ uint64_t MegatronOrder::SamplesHash(int64_t first, int64_t count) const {
   for (int64_t i = first; i < first + count; ++i) {
     const MegatronBlend::Draw draw = DrawAt(i);
     add(draw.source);
-    indices_[static_cast<size_t>(draw.source)].Visit(draw.place, [&](const MegatronIndex::Part& part) {
+    indices_[static_cast<size_t>(draw.source)].Visit(draw.index, [&](const MegatronIndex::Part& part) {
       add(part.sequence);
       add(part.offset);
       add(part.count);

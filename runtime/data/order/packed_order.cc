@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<PackedOrder>> PackedOrder::Create(const DataPlan&
 }
 
 absl::Status PackedOrder::Locate(int64_t sample, SampleParts& parts) const {
-  const SamplePlace at = bins_.At(sample);
+  const SampleLocation at = bins_.At(sample);
   parts.source = at.source;
   parts.ranges.clear();
   packings_[static_cast<size_t>(at.source)].Append(at.window, parts.ranges);

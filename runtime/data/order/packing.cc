@@ -26,39 +26,39 @@ struct Group {
   std::vector<int64_t> ends;  // of each bin, in pieces
 };
 
-// Bins by the room that is left in them.
-class Rooms {
+// Bins by the space that is left in them.
+class FreeBins {
  public:
-  explicit Rooms(int32_t capacity)
+  explicit FreeBins(int32_t capacity)
       : bins_(static_cast<size_t>(capacity) + 1), words_(bins_.size() / 64 + 1, 0) {}
 
-  // A bin with the least room that is at least `size`, the newest of those; -1: none.
-  int32_t Take(int32_t size, int32_t& room) {
+  // A bin with the least left that is at least `size`, the newest of those; -1: none.
+  int32_t Take(int32_t size, int32_t& left) {
     auto word = static_cast<size_t>(size) / 64;
     uint64_t bits = words_[word] & (~uint64_t{0} << (size % 64));
     while (bits == 0) {
       if (++word == words_.size()) return -1;
       bits = words_[word];
     }
-    room = static_cast<int32_t>(word * 64) + std::countr_zero(bits);
-    std::vector<int32_t>& of_room = bins_[static_cast<size_t>(room)];
-    const int32_t bin = of_room.back();
-    of_room.pop_back();
-    if (of_room.empty()) words_[word] &= ~(uint64_t{1} << (room % 64));
+    left = static_cast<int32_t>(word * 64) + std::countr_zero(bits);
+    std::vector<int32_t>& of_size = bins_[static_cast<size_t>(left)];
+    const int32_t bin = of_size.back();
+    of_size.pop_back();
+    if (of_size.empty()) words_[word] &= ~(uint64_t{1} << (left % 64));
     return bin;
   }
-  void Put(int32_t bin, int32_t room) {
-    if (room == 0) return;
-    bins_[static_cast<size_t>(room)].push_back(bin);
-    words_[static_cast<size_t>(room) / 64] |= uint64_t{1} << (room % 64);
+  void Put(int32_t bin, int32_t left) {
+    if (left == 0) return;
+    bins_[static_cast<size_t>(left)].push_back(bin);
+    words_[static_cast<size_t>(left) / 64] |= uint64_t{1} << (left % 64);
   }
 
  private:
-  std::vector<std::vector<int32_t>> bins_;  // by room
+  std::vector<std::vector<int32_t>> bins_;  // by what is left in them
   std::vector<uint64_t> words_;             // bit r: bins_[r] holds one
 };
 
-// Places of `pieces` from the largest to the smallest, in their order where they are equal.
+// Indices of `pieces` from the largest to the smallest, in their order where they are equal.
 std::vector<int32_t> LargestFirst(const std::vector<Piece>& pieces, int32_t capacity) {
   std::vector<int32_t> at(static_cast<size_t>(capacity) + 2, 0);
   for (const Piece& piece : pieces) ++at[static_cast<size_t>(capacity - piece.size) + 1];
@@ -72,19 +72,19 @@ std::vector<int32_t> LargestFirst(const std::vector<Piece>& pieces, int32_t capa
 }
 
 Group Pack(const std::vector<Piece>& pieces, int32_t capacity) {
-  Rooms rooms(capacity);
+  FreeBins free(capacity);
   std::vector<int32_t> bin_of(pieces.size());
   Group group;  // ends count pieces first
   for (const int32_t p : LargestFirst(pieces, capacity)) {
     const int32_t size = pieces[static_cast<size_t>(p)].size;
-    int32_t room = capacity;
-    int32_t bin = rooms.Take(size, room);
+    int32_t left = capacity;
+    int32_t bin = free.Take(size, left);
     if (bin < 0) {
       bin = static_cast<int32_t>(group.ends.size());
       group.ends.push_back(0);
-      room = capacity;
+      left = capacity;
     }
-    rooms.Put(bin, room - size);
+    free.Put(bin, left - size);
     bin_of[static_cast<size_t>(p)] = bin;
     ++group.ends[static_cast<size_t>(bin)];
   }
@@ -107,7 +107,7 @@ absl::StatusOr<int64_t> DocumentBegin(const IndexedDataset& dataset, int64_t doc
 }
 
 // The pieces of documents [first, last) inside the stream. A document of more than a bin gives whole windows
-// that share a token with the next, as every place but the first is to be predicted.
+// that share a token with the next, as every position but the first is to be predicted.
 absl::StatusOr<std::vector<Piece>> Cut(const IndexedDataset& dataset, const Range& stream,
                                        const Range& documents, int32_t capacity) {
   std::vector<Piece> pieces;

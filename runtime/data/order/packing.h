@@ -16,7 +16,7 @@ class Packing {
  public:
   // Packs the documents in tokens `stream` of `dataset` into bins of `length` + 1 tokens; the same for any
   // number of threads. A document that begins before the stream, or ends after it, counts with the part that
-  // is inside. kDataLoss names the place in a damaged .idx.
+  // is inside. kDataLoss names the offset in a damaged .idx.
   static absl::StatusOr<Packing> Build(const IndexedDataset& dataset, const Range& stream, int64_t length,
                                        int threads);
 

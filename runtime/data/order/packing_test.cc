@@ -98,7 +98,7 @@ TEST_F(PackingTest, SamplesArePaddedAndNothingIsPredictedThere) {
   Write(std::vector<int32_t>(50, 6));
   auto plan = BuildDataPlan({.train = {{Path("d"), 1}},
                              .split = {1},
-                             .sequence_length = 15,  // two documents and four places of padding
+                             .sequence_length = 15,  // two documents and four positions of padding
                              .vocab = 60000,
                              .order = std::string(kPackedVersion)});
   ASSERT_TRUE(plan.ok()) << plan.status();

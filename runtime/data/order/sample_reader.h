@@ -17,8 +17,8 @@ namespace galley::data {
 
 // What the borders between the documents of a sample do to it (document_mask.h).
 struct MaskOptions {
-  bool starts = false;              // the place at which each place's document begins is asked for
-  bool eod_loss = true;             // false: no label at a document's last place
+  bool starts = false;              // the position at which each position's document begins is asked for
+  bool eod_loss = true;             // false: no label at a document's last position
   std::optional<int32_t> eod = {};  // this token ends documents; none: the .idx says where they end
 };
 
@@ -26,7 +26,7 @@ struct SampleOptions {
   Split split = Split::kTrain;
   int index_threads = 4;  // while Open builds the order's indices
   MaskOptions mask = {};
-  int32_t pad = 0;  // id of places that are padding
+  int32_t pad = 0;  // id of positions that are padding
 };
 
 // Immutable and thread-safe, with one Scratch a thread.
@@ -42,9 +42,9 @@ class SampleReader {
 
   Scratch MakeScratch() const;
 
-  // out: T + 1 ids. starts: T + 1 places, or empty when no mask needs them. Returns how many places of `out`
-  // are no padding. kUnavailable is a read that failed and may be tried again; other errors name file and
-  // offset too (a file cut short, an id outside the vocabulary). Allocates nothing.
+  // out: T + 1 ids. starts: T + 1 positions, or empty when no mask needs them. Returns how many positions of
+  // `out` are no padding. kUnavailable is a read that failed and may be tried again; other errors name file
+  // and offset too (a file cut short, an id outside the vocabulary). Allocates nothing.
   absl::StatusOr<int64_t> Read(int64_t sample, std::span<int32_t> out, std::span<int32_t> starts,
                                Scratch& scratch) const;
 

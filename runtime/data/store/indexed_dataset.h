@@ -65,7 +65,7 @@ class IndexedDataset {
   std::span<const std::byte> index_bytes() const { return idx_.bytes(); }  // the whole .idx
   std::span<const std::byte> length_bytes() const;  // i32 of each sequence, in tokens; not aligned
 
-  // Place of a sequence in the token stream; `sequence` in [0, sequences()].
+  // Where a sequence lies in the token stream; `sequence` in [0, sequences()].
   absl::StatusOr<int64_t> TokenBegin(int64_t sequence) const;
   absl::StatusOr<Range> SequenceTokens(int64_t sequence) const;  // in the token stream
   absl::StatusOr<Range> DocumentSequences(int64_t document) const;

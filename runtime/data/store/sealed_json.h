@@ -1,5 +1,5 @@
 // JSON that Galley writes beside a data set: the text ends with its own checksum, so that every flipped bit
-// is noticed. Private to this room.
+// is noticed. Private to runtime/data.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Small data sets and files for this room's tests.
+// Small data sets and files for the tests of runtime/data.
 #pragma once
 
 #include <gtest/gtest.h>

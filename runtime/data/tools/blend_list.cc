@@ -50,7 +50,7 @@ absl::Status Bad(absl::string_view name, absl::string_view what) {
 
 absl::StatusOr<BlendList> FromItems(const Items& items, absl::string_view name) {
   if (items.empty()) return Bad(name, "no data set is named; give prefixes, or weights and prefixes in turn");
-  size_t numbers = 0;            // at places of weights
+  size_t numbers = 0;            // where weights are expected
   std::optional<size_t> number;  // the first anywhere
   for (size_t i = 0; i < items.size(); ++i) {
     if (!ParseFloat(items[i]).has_value()) continue;

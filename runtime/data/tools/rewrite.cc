@@ -294,7 +294,7 @@ absl::StatusOr<RewriteReport> SplitDataset(const std::string& prefix, const Cut&
                      IndexedDatasetWriter::Create(prefix_of(p, parts), report.type, report.origin));
     const auto at = static_cast<size_t>(p);
     RETURN_IF_ERROR(copier.CopyDocuments((*begins)[at + 1] - (*begins)[at], *writer));
-    RETURN_IF_ERROR(writer->Complete());  // closes its files: a part takes room on the disk alone
+    RETURN_IF_ERROR(writer->Complete());  // closes its files: a part takes space on the disk alone
     Count(*writer, report);
     writers.push_back(std::move(writer));
   }

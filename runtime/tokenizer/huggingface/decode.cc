@@ -31,7 +31,7 @@ absl::Status ReadDecoder(const Node& node, int depth, std::vector<DecodeStep>& s
     ASSIGN_OR_RETURN(std::string content, node["content"].Needed());
     if (pattern.regex.has_value()) {
       absl::StatusOr<Regex> regex = Regex::Compile(*pattern.regex, Regex::Dialect::kOniguruma);
-      if (!regex.ok()) return Annotate(regex.status(), node.place());
+      if (!regex.ok()) return Annotate(regex.status(), node.path());
       steps.push_back(ReplaceRegexDecode(*std::move(regex), std::move(content)));
     } else {
       steps.push_back(ReplaceDecode(std::move(pattern.literal), std::move(content)));

@@ -8,15 +8,13 @@ const Json kNull;
 }  // namespace
 
 Node Node::operator[](const char* key) const {
-  const std::string place = place_.empty() ? key : absl::StrCat(place_, ".", key);
-  if (!json_->is_object()) return {&kNull, place};
+  const std::string path = path_.empty() ? key : absl::StrCat(path_, ".", key);
+  if (!json_->is_object()) return {&kNull, path};
   const auto at = json_->find(key);
-  return {at == json_->end() ? &kNull : &*at, place};
+  return {at == json_->end() ? &kNull : &*at, path};
 }
 
-Node Node::operator[](size_t index) const {
-  return {&(*json_)[index], absl::StrCat(place_, "[", index, "]")};
-}
+Node Node::operator[](size_t index) const { return {&(*json_)[index], absl::StrCat(path_, "[", index, "]")}; }
 
 std::string Node::type() const {
   const Node type = (*this)["type"];
@@ -24,13 +22,13 @@ std::string Node::type() const {
 }
 
 absl::Status Node::Bad(absl::string_view what) const {
-  return absl::DataLossError(absl::StrCat(place_, ": ", what));
+  return absl::DataLossError(absl::StrCat(path_, ": ", what));
 }
 
 absl::Status Node::Unsupported() const {
   const std::string name = type();
-  return absl::UnimplementedError(name.empty() ? absl::StrCat(place_, ": no component with a type")
-                                               : absl::StrCat(place_, ": ", name, " is not supported"));
+  return absl::UnimplementedError(name.empty() ? absl::StrCat(path_, ": no component with a type")
+                                               : absl::StrCat(path_, ": ", name, " is not supported"));
 }
 
 absl::StatusOr<bool> Node::Bool(bool otherwise) const {

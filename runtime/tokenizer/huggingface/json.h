@@ -1,4 +1,4 @@
-// A value of tokenizer.json with its place. Only this room's hf_*.cc include it.
+// A value of tokenizer.json with its path. For this folder alone.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,9 +16,9 @@ using Json = nlohmann::json;
 
 class Node {
  public:
-  Node(const Json* json, std::string place) : json_(json), place_(std::move(place)) {}
+  Node(const Json* json, std::string path) : json_(json), path_(std::move(path)) {}
   const Json& json() const { return *json_; }
-  const std::string& place() const { return place_; }  // "model.merges[3]"
+  const std::string& path() const { return path_; }  // "model.merges[3]"
   bool null() const { return json_->is_null(); }
 
   // A member, null when it is missing.
@@ -28,7 +28,7 @@ class Node {
 
   std::string type() const;  // of its "type", empty when there is none
   absl::Status Bad(absl::string_view what) const;
-  absl::Status Unsupported() const;  // names the type and the place
+  absl::Status Unsupported() const;  // names the type and the path
 
   // The value, or `otherwise` when it is missing or null; an error for another type.
   absl::StatusOr<bool> Bool(bool otherwise) const;
@@ -38,12 +38,12 @@ class Node {
 
  private:
   const Json* json_;
-  std::string place_;
+  std::string path_;
 };
 
 constexpr int kMaxDepth = 16;  // of Sequences in Sequences
 
-// Each adds to `parts`, or fails with the place of what is wrong or not supported.
+// Each adds to `parts`, or fails with the path of what is wrong or not supported.
 absl::Status ReadNormalizer(const Node& node, int depth, std::vector<TextStep>& steps);
 // `byte_level`: the last step writes the visible characters of bytes, which a model of bytes does without; it
 // is then left out.

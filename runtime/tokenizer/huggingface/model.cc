@@ -70,8 +70,7 @@ absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabular
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     ASSIGN_OR_RETURN(const std::string text, node[key].String(""));
     if (!text.empty())
-      return absl::UnimplementedError(
-          absl::StrCat(node[key].place(), ": ", Shown(text), " is not supported"));
+      return absl::UnimplementedError(absl::StrCat(node[key].path(), ": ", Shown(text), " is not supported"));
   }
   ASSIGN_OR_RETURN(const bool whole, node["ignore_merges"].Bool(false));
   ASSIGN_OR_RETURN(const bool fallback, node["byte_fallback"].Bool(false));

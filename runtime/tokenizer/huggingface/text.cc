@@ -10,7 +10,7 @@ namespace {
 
 absl::StatusOr<Regex> Compile(const Node& node, const std::string& pattern) {
   absl::StatusOr<Regex> regex = Regex::Compile(pattern, Regex::Dialect::kOniguruma);
-  if (!regex.ok()) return Annotate(regex.status(), node.place());
+  if (!regex.ok()) return Annotate(regex.status(), node.path());
   return regex;
 }
 

@@ -252,7 +252,7 @@ void BpeEncoder::MergeLong(std::vector<int32_t>& ids) {
     std::pop_heap(heap_.begin(), heap_.end(), later);
     const Candidate best = heap_.back();
     heap_.pop_back();
-    // Stale when either token has merged with another since; a merged-away place has id -1.
+    // Stale when either token has merged with another since; a merged-away position has id -1.
     Link& left = at(best.left);
     if (left.id != best.left_id || left.next < 0 || at(left.next).id != best.right_id) continue;
     Link& right = at(left.next);

@@ -98,7 +98,7 @@ class BpeEncoder {
   };
   struct Candidate {
     uint32_t rank;
-    int32_t left;  // place of the left token
+    int32_t left;  // position of the left token
     int32_t left_id;
     int32_t right_id;
     int32_t merged;

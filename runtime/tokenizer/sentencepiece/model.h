@@ -40,7 +40,7 @@ struct SentencePieceModel {
   std::array<int32_t, 256> bytes{};
 };
 
-// Errors name `name` and the place.
+// Errors name `name` and the piece.
 absl::StatusOr<SentencePieceModel> ParseSentencePieceModel(absl::string_view bytes, absl::string_view name);
 
 // SentencePiece's normalizer: rules of the model's character map, whitespace, and marks for spaces.

@@ -124,17 +124,17 @@ absl::Status ParseMerges(absl::string_view text, absl::string_view name, const I
     text.remove_prefix(std::min(end + 1, text.size()));
     ++line_number;
     if (line.empty() || (line_number == 1 && absl::StartsWith(line, "#version"))) continue;
-    const std::string place = absl::StrCat(name, ":", line_number);
+    const std::string line_name = absl::StrCat(name, ":", line_number);
     const size_t space = line.find(' ');
     if (space == absl::string_view::npos || line.find(' ', space + 1) != absl::string_view::npos) {
-      return Bad(place, absl::StrCat(Shown(line), " is not two tokens with one space between"));
+      return Bad(line_name, absl::StrCat(Shown(line), " is not two tokens with one space between"));
     }
     const auto id = [&](absl::string_view token) -> absl::StatusOr<int32_t> {
       const auto found = ids.find(std::string(token));
       if (found == ids.end())
-        return Bad(place, absl::StrCat("token ", Shown(token), " is not in vocab.json"));
+        return Bad(line_name, absl::StrCat("token ", Shown(token), " is not in vocab.json"));
       if (token.empty() || !ToBytes(token, bytes)) {
-        return Bad(place, absl::StrCat("token ", Shown(token), " does not stand for bytes"));
+        return Bad(line_name, absl::StrCat("token ", Shown(token), " does not stand for bytes"));
       }
       return found->second;
     };
@@ -143,7 +143,8 @@ absl::Status ParseMerges(absl::string_view text, absl::string_view name, const I
     ASSIGN_OR_RETURN(merge.right, id(line.substr(space + 1)));
     ASSIGN_OR_RETURN(merge.merged, id(absl::StrCat(line.substr(0, space), line.substr(space + 1))));
     const uint64_t key = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
-    if (!pairs.insert(key).second) return Bad(place, absl::StrCat("merge ", Shown(line), " stands twice"));
+    if (!pairs.insert(key).second)
+      return Bad(line_name, absl::StrCat("merge ", Shown(line), " stands twice"));
     merge.rank = static_cast<uint32_t>(merges.size());
     merges.push_back(merge);
   }

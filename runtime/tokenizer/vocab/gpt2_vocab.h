@@ -23,7 +23,7 @@ struct Gpt2Vocabulary {
 // visible character a byte (33 to 126, 161 to 172 and 174 to 255 stand for themselves, the other 68 bytes in
 // order are U+0100 and on). A token with another character (an added one) stands for its own UTF-8 and is
 // never produced by merging. merges.txt: "left right" a line, after an optional first line "#version...".
-// Errors name file and place.
+// Errors name file and line.
 absl::StatusOr<Gpt2Vocabulary> ParseGpt2Vocabulary(absl::string_view vocab_json, absl::string_view merges_txt,
                                                    absl::string_view vocab_name,
                                                    absl::string_view merges_name);

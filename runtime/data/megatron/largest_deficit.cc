@@ -1,4 +1,4 @@
-#include "runtime/data/megatron/foremost.h"
+#include "runtime/data/megatron/largest_deficit.h"
 
 #include <algorithm>
 #include <limits>
@@ -25,7 +25,7 @@ double Samples(int64_t sample) { return std::max(static_cast<double>(sample), 1.
 
 }  // namespace
 
-Foremost::Foremost(std::span<const double> weights, std::span<const int64_t> limits) {
+LargestDeficit::LargestDeficit(std::span<const double> weights, std::span<const int64_t> limits) {
   CHECK(!weights.empty() && (limits.empty() || limits.size() == weights.size()));
   std::map<double, size_t> group_of;
   for (size_t s = 0; s < weights.size(); ++s) {
@@ -45,8 +45,8 @@ Foremost::Foremost(std::span<const double> weights, std::span<const int64_t> lim
   }
 }
 
-// The first group of those that are foremost.
-Foremost::Choice Foremost::First(const Field& field, double samples) {
+// The first group of those that are furthest behind.
+LargestDeficit::Choice LargestDeficit::First(const Field& field, double samples) {
   const size_t count = field.weights.size();
   const double* const weights = field.weights.data();
   const double* const drawn = field.drawn.data();
@@ -63,9 +63,9 @@ Foremost::Choice Foremost::First(const Field& field, double samples) {
 }
 
 // With what has been drawn, a distance grows with the sample and, rounded, never shrinks: a group below the
-// floor at the last sample of a stretch is below it all along, and can be foremost only where the foremost of
-// the others is below it too.
-void Foremost::Gather() {
+// floor at the last sample of a stretch is below it all along, and can be furthest behind only where the
+// furthest behind of the others is below it too.
+void LargestDeficit::Gather() {
   const size_t count = all_.groups.size();
   const bool few = count <= kFew;
   end_ = few ? kForever : sample_ + kAhead;
@@ -82,14 +82,14 @@ void Foremost::Gather() {
   }
 }
 
-size_t Foremost::SourceAt(size_t place) const {
-  const Group& group = groups_[near_.groups[place]];
+size_t LargestDeficit::SourceAt(size_t index) const {
+  const Group& group = groups_[near_.groups[index]];
   return group.sources[group.turn];
 }
 
-size_t Foremost::Next() {
+size_t LargestDeficit::Next() {
   const double samples = Samples(sample_);
-  Choice best{.place = 0, .behind = -kInfinite};
+  Choice best{.index = 0, .behind = -kInfinite};
   if (sample_ < end_) best = First(near_, samples);
   if (sample_ >= end_ || best.behind < floor_) {
     // A floor that did not hold for the whole stretch was too near.
@@ -100,19 +100,19 @@ size_t Foremost::Next() {
   CHECK(best.behind > -kInfinite) << "no source is left for sample " << sample_;
   if (turns_) {
     // Groups stand in the order of their first sources, not of those whose turn it is.
-    for (size_t i = best.place + 1; i < near_.groups.size(); ++i) {
+    for (size_t i = best.index + 1; i < near_.groups.size(); ++i) {
       if (Behind(near_.weights[i], samples, near_.drawn[i]) != best.behind) continue;
-      if (SourceAt(i) < SourceAt(best.place)) best.place = i;
+      if (SourceAt(i) < SourceAt(best.index)) best.index = i;
     }
   }
-  const size_t source = SourceAt(best.place);
-  Group& group = groups_[near_.groups[best.place]];
+  const size_t source = SourceAt(best.index);
+  Group& group = groups_[near_.groups[best.index]];
   if (++group.turn == group.sources.size()) {
     group.turn = 0;
-    double& drawn = near_.drawn[best.place];
+    double& drawn = near_.drawn[best.index];
     drawn += 1;
     if (drawn >= static_cast<double>(group.limit)) drawn = kInfinite;
-    all_.drawn[near_.groups[best.place]] = drawn;
+    all_.drawn[near_.groups[best.index]] = drawn;
   }
   ++sample_;
   return source;

@@ -10,11 +10,11 @@
 
 namespace galley::data {
 
-class Foremost {
+class LargestDeficit {
  public:
   // `weights` sum to about 1. A source drops out when it has given its limit; no limits: none does.
   // REQUIRES: sources of equal weight have equal limits.
-  explicit Foremost(std::span<const double> weights, std::span<const int64_t> limits = {});
+  explicit LargestDeficit(std::span<const double> weights, std::span<const int64_t> limits = {});
 
   // Source of the next sample. REQUIRES: one is left.
   size_t Next();
@@ -32,21 +32,21 @@ class Foremost {
     std::vector<size_t> groups;
   };
   struct Choice {
-    size_t place = 0;  // in the field
+    size_t index = 0;  // in the field
     double behind = 0;
   };
   static Choice First(const Field& field, double samples);
   void Gather();
-  size_t SourceAt(size_t place) const;  // of near_, whose turn it is
+  size_t SourceAt(size_t index) const;  // of near_, whose turn it is
 
   std::vector<Group> groups_;
   bool turns_ = false;  // a group has several sources
   Field all_;
-  Field near_;  // those that can be foremost for some samples to come
+  Field near_;  // those that can be furthest behind for some samples to come
   int64_t sample_ = 0;
   double floor_ = 0;  // no group outside near_ reaches it before sample end_
   int64_t end_ = 0;
-  double margin_ = 0.5;  // of the floor below the foremost
+  double margin_ = 0.5;  // of the floor below the furthest behind
 };
 
 }  // namespace galley::data
