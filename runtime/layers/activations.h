@@ -5,6 +5,7 @@
 // and Backward may be given fewer rows than were allocated; they then use the first rows of their tensors.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "runtime/tensor/arena.h"
@@ -13,16 +14,24 @@
 namespace galley::layers {
 
 struct Extent {
-  int64_t rows = 0;  // the most tokens of a micro-batch
+  int64_t rows = 0;      // the most tokens of a micro-batch
+  int64_t sequence = 0;  // and of a sample
+  int64_t vocab = 0;     // rows of the projection to logits, padded
   DType compute = DType::kF32;
+  int threads = 1;
 };
 
 struct Memory {
-  Arena kept;       // what lives from a micro-batch's forward to its backward pass, or longer
-  Arena workspace;  // what lives within one call; blocks and micro-batches share it
+  Arena kept;           // what lives from a micro-batch's forward to its backward pass, or longer
+  Arena workspace;      // what lives within one call; blocks and micro-batches share it
+  int64_t scratch = 0;  // the most bytes that any op takes from its stream (ops/scratch.h)
+
+  void Scratch(int64_t bytes) { scratch = std::max(scratch, bytes); }
+  int64_t bytes() const { return kept.peak() + workspace.peak() + scratch; }
 };
 
-// Arenas on a device that have what `measured` took at most.
+// Arenas on a device that have what `measured` took at most. Scratch is the stream's, reserved when it is
+// made.
 Memory BindMemory(const Device& device, const Memory& measured);
 
 // How the rows of a micro-batch make up samples of `length` rows each.
@@ -36,7 +45,8 @@ struct NormActivations {
   View inv;   // (rows) f32
   View mean;  // (rows) f32, layer normalisation only
 };
-NormActivations AllocateNorm(const Extent& extent, bool centred, Memory& memory);
+// centred: layer normalisation, else RMS.
+NormActivations AllocateNorm(const Extent& extent, int64_t dim, bool centred, Memory& memory);
 
 struct AttentionSizes {
   int64_t heads = 0;

@@ -97,7 +97,7 @@ class LayerTest : public testing::Test {
     }
   }
 
-  static constexpr Extent kExtent{.rows = kRows, .compute = DType::kF32};
+  static constexpr Extent kExtent{.rows = kRows, .sequence = kSequence, .vocab = 16, .compute = DType::kF32};
   Stream stream_{CpuStream(2)};
   std::vector<Buffer> buffers_;
   std::vector<std::unique_ptr<Param>> params_;
@@ -116,7 +116,7 @@ TEST_F(LayerTest, NormsAddTheResidualsGradient) {
     params_.clear();
     const Param* gain = MakeParam({kHidden}, 0.3, 1);
     Norm layer(gain, bias ? MakeParam({kHidden}, 0.3) : nullptr, 1e-5);
-    const NormActivations a = Allocate([&](Memory& m) { return AllocateNorm(kExtent, bias, m); });
+    const NormActivations a = Allocate([&](Memory& m) { return AllocateNorm(kExtent, kHidden, bias, m); });
     // y = norm(x) + x, whose second part Backward is handed as the residual.
     ExpectDerivative(
         [&](View x, View y) {

@@ -1,7 +1,5 @@
 #include "runtime/models/describe.h"
 
-#include <algorithm>
-
 #include "runtime/base/check.h"
 #include "runtime/models/families.h"
 
@@ -22,15 +20,6 @@ const Family& FamilyOf(const recipe::Model& model) {
   return Families().front();
 }
 
-// Logits of a chunk of tokens, in f32, and their gradients where those are of another type. The chunk is the
-// cross-entropy op's (runtime/ops/cross_entropy_cpu.cc).
-int64_t ScratchBytes(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
-  constexpr int64_t kChunkBytes = int64_t{64} << 20;
-  const int64_t all = 4 * padded_vocab * spec.model.context * spec.batch.micro;
-  const int64_t logits = std::min(all, std::max(kChunkBytes, 64 * 4 * padded_vocab));
-  return spec.precision.compute == recipe::Compute::kF32 ? logits : logits / 2 * 3;
-}
-
 }  // namespace
 
 recipe::Families RecipeFamilies() {
@@ -40,10 +29,7 @@ recipe::Families RecipeFamilies() {
 }
 
 plan::ModelCard Describe(const recipe::RecipeSpec& spec) {
-  plan::ModelCard card =
-      FamilyOf(spec.model).describe(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));
-  card.scratch_bytes = ScratchBytes(spec, card.padded_vocab);
-  return card;
+  return FamilyOf(spec.model).describe(spec, PaddedVocab(spec.model.vocab, spec.parallelism.tensor));
 }
 
 ModelLayout LayoutOf(const recipe::Model& model) { return FamilyOf(model).layout(model); }

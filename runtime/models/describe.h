@@ -11,7 +11,7 @@ namespace galley::models {
 // of `tensor`. The loss and sampling leave the padded rows out, so their gradient is zero.
 int64_t PaddedVocab(int64_t vocab, int64_t tensor);
 
-// The table of parameters (embedding first, head last), FLOPs and activation estimate of the recipe's model.
+// The table of parameters (embedding first, head last), and FLOPs of the recipe's model.
 plan::ModelCard Describe(const recipe::RecipeSpec& spec);
 
 // What the model's blocks work in.

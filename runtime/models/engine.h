@@ -35,6 +35,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   Stream& stream() { return stream_; }
+  const Stream& stream() const { return stream_; }
   Weights& weights() { return weights_; }
   const Weights& weights() const { return weights_; }
 

@@ -7,8 +7,8 @@ BlockLayout PreNormLayout(const PreNormSizes& sizes) {
     const Shape shape{extent.rows, sizes.hidden};
     auto a = std::make_unique<PreNormActivations>();
     for (View* v : {&a->normed1, &a->mid, &a->normed2}) *v = memory.kept.Take(extent.compute, shape);
-    a->norm1 = layers::AllocateNorm(extent, sizes.centred, memory);
-    a->norm2 = layers::AllocateNorm(extent, sizes.centred, memory);
+    a->norm1 = layers::AllocateNorm(extent, sizes.hidden, sizes.centred, memory);
+    a->norm2 = layers::AllocateNorm(extent, sizes.hidden, sizes.centred, memory);
 
     const int64_t mark = memory.workspace.Mark();
     for (View* v : {&a->branch, &a->dmid}) *v = memory.workspace.Take(extent.compute, shape);

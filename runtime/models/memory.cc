@@ -1,6 +1,5 @@
 #include "runtime/models/memory.h"
 
-#include "runtime/base/check.h"
 #include "runtime/models/describe.h"
 
 namespace galley::models {
@@ -18,14 +17,17 @@ WeightTensors AllocateWeights(int64_t elements, DType compute, EngineMode mode, 
 }  // namespace
 
 DType ElementOf(recipe::Compute compute) {
-  CHECK(compute == recipe::Compute::kF32 || compute == recipe::Compute::kBF16)
-      << "refused before a rank starts";
+  // What is not built yet (f16, FP8) is counted as 16 bits; a rank refuses it.
   return compute == recipe::Compute::kF32 ? DType::kF32 : DType::kBF16;
 }
 
 EngineTensors AllocateEngine(const recipe::RecipeSpec& spec, const plan::ModelCard& card,
                              const EngineOptions& options, layers::Memory& memory) {
-  const layers::Extent extent{.rows = options.rows, .compute = ElementOf(spec.precision.compute)};
+  const layers::Extent extent{.rows = options.rows,
+                              .sequence = spec.model.context,
+                              .vocab = card.padded_vocab,
+                              .compute = ElementOf(spec.precision.compute),
+                              .threads = options.threads};
   const ModelLayout layout = LayoutOf(spec.model);
   const BlockRange blocks = StageBlocks(spec.model, options.stage, options.stages);
   const Shape stream{extent.rows, spec.model.hidden};

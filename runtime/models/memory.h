@@ -13,6 +13,7 @@
 
 namespace galley::models {
 
+// What activations and the weights of matrix products are held in.
 DType ElementOf(recipe::Compute compute);
 
 enum class EngineMode {
@@ -24,6 +25,7 @@ enum class EngineMode {
 struct EngineOptions {
   EngineMode mode = EngineMode::kTrain;
   int64_t rows = 0;       // tokens of a micro-batch
+  int threads = 1;        // of the engine's stream
   int micro_batches = 1;  // in flight: forward passes whose backward pass is still to come
   int64_t stage = 0;      // of the pipeline
   int64_t stages = 1;

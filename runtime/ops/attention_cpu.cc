@@ -8,12 +8,13 @@
 #include <limits>
 
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/scratch.h"
 #include "runtime/ops/tile_product.h"
 
 namespace galley::ops {
 namespace {
 
-constexpr int64_t kTile = 64;  // rows and columns of a tile of scores
+constexpr int64_t kTile = kAttentionTile;
 
 // Sizes that every helper needs. Rows are padded to whole tiles and columns to whole vectors, with zeros.
 struct Sizes {
@@ -129,9 +130,9 @@ GALLEY_SIMD void DivideRows(int64_t rows, int64_t width, const float* sum, float
   }
 }
 
-struct ForwardRoom {
+struct ForwardWorkspace {
   float *q, *k, *k_tiles, *v, *out, *scores, *maximum, *sum;
-  ForwardRoom(Scratch& scratch, const Sizes& z)
+  ForwardWorkspace(Scratch& scratch, const Sizes& z)
       : q(scratch.Take<float>(z.matrix())),
         k(scratch.Take<float>(z.matrix())),
         k_tiles(scratch.Take<float>(z.matrix())),
@@ -142,32 +143,34 @@ struct ForwardRoom {
         sum(scratch.Take<float>(z.length)) {}
 };
 
-// One query head, with the key/value head already in room.
+static_assert(sizeof(ForwardWorkspace) == sizeof(float*) * kAttentionForward.tensors());
+
+// One query head, with the key/value head already in `work`.
 template <class T>
 void ForwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, float* log_sum, int64_t heads,
-                 const ForwardRoom& room) {
-  Widen(z, q, z.scale, room.q);
-  std::fill_n(room.out, z.matrix(), 0.0f);
-  std::fill_n(room.maximum, z.length, -std::numeric_limits<float>::infinity());
-  std::fill_n(room.sum, z.length, 0.0f);
+                 const ForwardWorkspace& work) {
+  Widen(z, q, z.scale, work.q);
+  std::fill_n(work.out, z.matrix(), 0.0f);
+  std::fill_n(work.maximum, z.length, -std::numeric_limits<float>::infinity());
+  std::fill_n(work.sum, z.length, 0.0f);
   for (int64_t i = 0; i < z.tiles; ++i) {
-    float* out = room.out + i * kTile * z.width;
+    float* out = work.out + i * kTile * z.width;
     for (int64_t j = mask.first_tile(i); j < mask.end_tile(i); ++j) {
-      TileProduct(kTile, kTile, z.head_dim, {room.q + i * kTile * z.width, z.width, 1},
-                  room.k_tiles + j * kTile * z.width, kTile, room.scores, kTile, false);
-      SoftmaxTile(z.width, mask, i, j, room.scores, room.maximum + i * kTile, room.sum + i * kTile, out);
-      TileProduct(kTile, z.width, kTile, {room.scores, kTile, 1}, room.v + j * kTile * z.width, z.width, out,
+      TileProduct(kTile, kTile, z.head_dim, {work.q + i * kTile * z.width, z.width, 1},
+                  work.k_tiles + j * kTile * z.width, kTile, work.scores, kTile, false);
+      SoftmaxTile(z.width, mask, i, j, work.scores, work.maximum + i * kTile, work.sum + i * kTile, out);
+      TileProduct(kTile, z.width, kTile, {work.scores, kTile, 1}, work.v + j * kTile * z.width, z.width, out,
                   z.width, true);
     }
   }
-  DivideRows(z.sequence, z.width, room.sum, room.out);
-  Narrow(z, room.out, y);
-  for (int64_t r = 0; r < z.sequence; ++r) log_sum[r * heads] = room.maximum[r] + std::log(room.sum[r]);
+  DivideRows(z.sequence, z.width, work.sum, work.out);
+  Narrow(z, work.out, y);
+  for (int64_t r = 0; r < z.sequence; ++r) log_sum[r * heads] = work.maximum[r] + std::log(work.sum[r]);
 }
 
-struct BackwardRoom {
+struct BackwardWorkspace {
   float *q, *k, *k_tiles, *v, *v_tiles, *dy, *dq, *dk, *dv, *weights, *slopes, *log_sum, *dot;
-  BackwardRoom(Scratch& scratch, const Sizes& z)
+  BackwardWorkspace(Scratch& scratch, const Sizes& z)
       : q(scratch.Take<float>(z.matrix())),
         k(scratch.Take<float>(z.matrix())),
         k_tiles(scratch.Take<float>(z.matrix())),
@@ -182,6 +185,8 @@ struct BackwardRoom {
         log_sum(scratch.Take<float>(z.length)),
         dot(scratch.Take<float>(z.length)) {}
 };
+
+static_assert(sizeof(BackwardWorkspace) == sizeof(float*) * kAttentionBackward.tensors());
 
 // dot[r] = sum of dy[r] * y[r]: what the softmax's own gradient subtracts in every row.
 template <class T>
@@ -213,35 +218,35 @@ GALLEY_SIMD void SlopesTile(const Mask& mask, int64_t i_tile, int64_t j_tile, co
   }
 }
 
-// One query head; adds to room.dk and room.dv, which the heads of a group share.
+// One query head; adds to work.dk and work.dv, which the heads of a group share.
 template <class T>
 void BackwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, const float* log_sum, int64_t heads,
-                  Rows<T> dy, Rows<T> dq, const BackwardRoom& room) {
-  Widen(z, q, z.scale, room.q);
-  Widen(z, dy, 1.0f, room.dy);
-  RowDots(z, y, dy, room.dot);
-  for (int64_t r = 0; r < z.length; ++r) room.log_sum[r] = r < z.sequence ? log_sum[r * heads] : 0.0f;
-  std::fill_n(room.dq, z.matrix(), 0.0f);
+                  Rows<T> dy, Rows<T> dq, const BackwardWorkspace& work) {
+  Widen(z, q, z.scale, work.q);
+  Widen(z, dy, 1.0f, work.dy);
+  RowDots(z, y, dy, work.dot);
+  for (int64_t r = 0; r < z.length; ++r) work.log_sum[r] = r < z.sequence ? log_sum[r * heads] : 0.0f;
+  std::fill_n(work.dq, z.matrix(), 0.0f);
   for (int64_t i = 0; i < z.tiles; ++i) {
     int64_t row = i * kTile * z.width;
     for (int64_t j = mask.first_tile(i); j < mask.end_tile(i); ++j) {
       int64_t col = j * kTile * z.width;
-      TileProduct(kTile, kTile, z.head_dim, {room.q + row, z.width, 1}, room.k_tiles + col, kTile,
-                  room.weights, kTile, false);
-      TileProduct(kTile, kTile, z.head_dim, {room.dy + row, z.width, 1}, room.v_tiles + col, kTile,
-                  room.slopes, kTile, false);
-      SlopesTile(mask, i, j, room.log_sum + i * kTile, room.dot + i * kTile, room.weights, room.slopes);
+      TileProduct(kTile, kTile, z.head_dim, {work.q + row, z.width, 1}, work.k_tiles + col, kTile,
+                  work.weights, kTile, false);
+      TileProduct(kTile, kTile, z.head_dim, {work.dy + row, z.width, 1}, work.v_tiles + col, kTile,
+                  work.slopes, kTile, false);
+      SlopesTile(mask, i, j, work.log_sum + i * kTile, work.dot + i * kTile, work.weights, work.slopes);
       // q carries the scale already, so dk needs none; dq gets it at the end.
-      TileProduct(kTile, z.width, kTile, {room.weights, 1, kTile}, room.dy + row, z.width, room.dv + col,
+      TileProduct(kTile, z.width, kTile, {work.weights, 1, kTile}, work.dy + row, z.width, work.dv + col,
                   z.width, true);
-      TileProduct(kTile, z.width, kTile, {room.slopes, 1, kTile}, room.q + row, z.width, room.dk + col,
+      TileProduct(kTile, z.width, kTile, {work.slopes, 1, kTile}, work.q + row, z.width, work.dk + col,
                   z.width, true);
-      TileProduct(kTile, z.width, kTile, {room.slopes, kTile, 1}, room.k + col, z.width, room.dq + row,
+      TileProduct(kTile, z.width, kTile, {work.slopes, kTile, 1}, work.k + col, z.width, work.dq + row,
                   z.width, true);
     }
   }
-  for (int64_t i = 0; i < z.sequence * z.width; ++i) room.dq[i] *= z.scale;
-  Narrow(z, room.dq, dq);
+  for (int64_t i = 0; i < z.sequence * z.width; ++i) work.dq[i] *= z.scale;
+  Narrow(z, work.dq, dq);
 }
 
 // The columns of head `head` (of query, key and value heads counted through) in sample b's rows.
@@ -257,16 +262,16 @@ Mask MaskOf(const View& starts, const AttentionShape& shape, int64_t b) {
   return {own, shape.sequence, shape.causal};
 }
 
-// Calls f(b, kv_head, room) for every pair, with one Room a thread.
-template <class Room, class F>
+// Calls f(b, kv_head, work) for every pair, with one Workspace a thread.
+template <class Workspace, class F>
 void ForPairs(CpuStream& stream, const AttentionShape& shape, int64_t rows, const Sizes& z, F&& f) {
   Scratch scratch(stream);
   int64_t pairs = rows / shape.sequence * shape.kv_heads;
   int parts = stream.threads();
-  Room* rooms = scratch.Take<Room>(parts);
-  for (int part = 0; part < parts; ++part) new (rooms + part) Room(scratch, z);
+  auto* work = scratch.Take<Workspace>(parts);
+  for (int part = 0; part < parts; ++part) new (work + part) Workspace(scratch, z);
   ParallelParts(parts, pairs, 1, [&](int part, int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) f(p / shape.kv_heads, p % shape.kv_heads, rooms[part]);
+    for (int64_t p = begin; p < end; ++p) f(p / shape.kv_heads, p % shape.kv_heads, work[part]);
   });
 }
 
@@ -277,15 +282,15 @@ void AttentionForward(CpuStream& stream, const AttentionShape& shape, View qkv, 
   Sizes z(shape);
   int64_t group = shape.heads / shape.kv_heads;
   WithCompute(qkv.dtype, [&]<class T>(T) {
-    ForPairs<ForwardRoom>(
-        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const ForwardRoom& room) {
-          Widen(z, Head<T>(qkv, shape, b, shape.heads + kv), 1.0f, room.k);
-          Widen(z, Head<T>(qkv, shape, b, shape.heads + shape.kv_heads + kv), 1.0f, room.v);
-          TransposeTiles(z, room.k, room.k_tiles);
+    ForPairs<ForwardWorkspace>(
+        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const ForwardWorkspace& work) {
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + kv), 1.0f, work.k);
+          Widen(z, Head<T>(qkv, shape, b, shape.heads + shape.kv_heads + kv), 1.0f, work.v);
+          TransposeTiles(z, work.k, work.k_tiles);
           const Mask mask = MaskOf(starts, shape, b);
           for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
             float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
-            ForwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads, room);
+            ForwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads, work);
           }
         });
   });
@@ -296,23 +301,23 @@ void AttentionBackward(CpuStream& stream, const AttentionShape& shape, View qkv,
   Sizes z(shape);
   int64_t group = shape.heads / shape.kv_heads;
   WithCompute(qkv.dtype, [&]<class T>(T) {
-    ForPairs<BackwardRoom>(
-        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const BackwardRoom& room) {
+    ForPairs<BackwardWorkspace>(
+        stream, shape, qkv.shape[0], z, [&](int64_t b, int64_t kv, const BackwardWorkspace& work) {
           int64_t key = shape.heads + kv, value = key + shape.kv_heads;
-          Widen(z, Head<T>(qkv, shape, b, key), 1.0f, room.k);
-          Widen(z, Head<T>(qkv, shape, b, value), 1.0f, room.v);
-          TransposeTiles(z, room.k, room.k_tiles);
-          TransposeTiles(z, room.v, room.v_tiles);
-          std::fill_n(room.dk, z.matrix(), 0.0f);
-          std::fill_n(room.dv, z.matrix(), 0.0f);
+          Widen(z, Head<T>(qkv, shape, b, key), 1.0f, work.k);
+          Widen(z, Head<T>(qkv, shape, b, value), 1.0f, work.v);
+          TransposeTiles(z, work.k, work.k_tiles);
+          TransposeTiles(z, work.v, work.v_tiles);
+          std::fill_n(work.dk, z.matrix(), 0.0f);
+          std::fill_n(work.dv, z.matrix(), 0.0f);
           const Mask mask = MaskOf(starts, shape, b);
           for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
             const float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
             BackwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads,
-                         Head<T>(dy, shape, b, h), Head<T>(dqkv, shape, b, h), room);
+                         Head<T>(dy, shape, b, h), Head<T>(dqkv, shape, b, h), work);
           }
-          Narrow(z, room.dk, Head<T>(dqkv, shape, b, key));
-          Narrow(z, room.dv, Head<T>(dqkv, shape, b, value));
+          Narrow(z, work.dk, Head<T>(dqkv, shape, b, key));
+          Narrow(z, work.dv, Head<T>(dqkv, shape, b, value));
         });
   });
 }

@@ -4,20 +4,10 @@
 
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/gemm.h"
+#include "runtime/ops/scratch.h"
 
 namespace galley::ops {
 namespace {
-
-// Logits of a chunk of tokens are held in f32. More rows make better products; this is where the gain ends.
-constexpr int64_t kChunkBytes = int64_t{64} << 20;
-constexpr int64_t kFewestRows = 64;
-
-// Equal chunks, so that there is no small rest that needs products of another shape.
-int64_t ChunkRows(int64_t rows, int64_t padded_vocab) {
-  int64_t most = std::max(kFewestRows, kChunkBytes / (padded_vocab * int64_t{sizeof(float)}));
-  int64_t chunks = (rows + most - 1) / most;
-  return (rows + chunks - 1) / chunks;
-}
 
 // The loss of each row; a row that does not count gives 0. `T*` gradients, where asked for, are
 // grad_scale * (softmax - one at the label), zeros in the padding.
@@ -57,7 +47,7 @@ void Run(CpuStream& stream, const View& x, const View& w, const View& labels, in
          const View& loss, const View& dx, const View& dw) {
   int64_t rows = x.shape[0], padded = w.shape[0];
   for (int32_t label : labels.Span<int32_t>()) CHECK(label >= -1 && label < vocab) << label;
-  int64_t chunk = ChunkRows(rows, padded);
+  int64_t chunk = CrossEntropyChunk(rows, padded);
   bool backward = dx.data != nullptr;
   Scratch scratch(stream);
   double* losses = scratch.Take<double>(rows);

@@ -2,12 +2,12 @@
 
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/elementwise.h"
+#include "runtime/ops/scratch.h"
 
 namespace galley::ops {
 namespace {
 
-constexpr int64_t kGrain = 4096;      // elements: below this a second thread costs more than it gives
-constexpr int64_t kSumBlock = 16384;  // elements summed in one go, whatever the thread count
+constexpr int64_t kGrain = 4096;  // elements: below this a second thread costs more than it gives
 
 template <class T>
 GALLEY_SIMD void AddRows(int64_t begin, int64_t end, int64_t cols, Rows<T> a, Rows<T> b, Rows<T> y) {

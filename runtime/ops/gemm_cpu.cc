@@ -1,6 +1,7 @@
 #include "runtime/ops/gemm.h"
 
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/scratch.h"
 #include "runtime/ops/tile_product.h"
 
 namespace galley::ops {
@@ -66,7 +67,7 @@ GALLEY_SIMD void StoreRow(const float* sum, const float* bias, bool accumulate, 
   }
 }
 
-struct Room {
+struct PackedBlocks {
   float* left;
   float* right;
   float* sum;
@@ -74,22 +75,22 @@ struct Room {
 
 template <class T, class C>
 void Block(const View& a, const View& b, const float* bias, bool accumulate, const View& c, int64_t row,
-           int64_t column, Room room) {
+           int64_t column, PackedBlocks to) {
   int64_t m = std::min(kBlockRows, c.shape[0] - row), n = std::min(kBlockColumns, c.shape[1] - column);
   int64_t depth = a.shape[1];
   const T* left = a.As<T>() + row * a.strides[0];
   const T* right = b.As<T>() + column * b.strides[1];
   for (int64_t p = 0; p < depth; p += kBlockDepth) {
     int64_t k = std::min(kBlockDepth, depth - p);
-    TileOperand tile = PackLeft(left + p * a.strides[1], a.strides[0], a.strides[1], m, k, room.left);
-    PackRight(right + p * b.strides[0], b.strides[0], b.strides[1], k, n, room.right);
+    TileOperand tile = PackLeft(left + p * a.strides[1], a.strides[0], a.strides[1], m, k, to.left);
+    PackRight(right + p * b.strides[0], b.strides[0], b.strides[1], k, n, to.right);
     for (int64_t j = 0; j < n; j += kPanel) {
-      TileProduct(m, kPanel, k, tile, room.right + j * k, kPanel, room.sum + j, kBlockColumns, p > 0);
+      TileProduct(m, kPanel, k, tile, to.right + j * k, kPanel, to.sum + j, kBlockColumns, p > 0);
     }
   }
   Rows<C> out(c);
   for (int64_t i = 0; i < m; ++i) {
-    StoreRow(room.sum + i * kBlockColumns, bias == nullptr ? nullptr : bias + column, accumulate, n,
+    StoreRow(to.sum + i * kBlockColumns, bias == nullptr ? nullptr : bias + column, accumulate, n,
              out[row + i] + column);
   }
 }
@@ -111,13 +112,14 @@ void BlockedGemm(CpuStream& stream, View a, View b, View bias, bool accumulate, 
   const float* wide_bias = Widened(scratch, bias);
   constexpr int64_t kLeft = kBlockRows * kBlockDepth, kRight = kBlockColumns * kBlockDepth,
                     kSum = kBlockRows * kBlockColumns;
-  float* room = scratch.Take<float>(stream.threads() * (kLeft + kRight + kSum));
+  static_assert(static_cast<int64_t>(sizeof(float)) * (kLeft + kRight + kSum) <= kMatmulScratchOfThread);
+  float* packed = scratch.Take<float>(stream.threads() * (kLeft + kRight + kSum));
   int64_t across = (c.shape[1] + kBlockColumns - 1) / kBlockColumns;
   int64_t down = (c.shape[0] + kBlockRows - 1) / kBlockRows;
   WithCompute(a.dtype, [&]<class T>(T) {
     WithCompute(c.dtype, [&]<class C>(C) {
       ParallelParts(stream.threads(), across * down, 1, [&](int part, int64_t begin, int64_t end) {
-        float* own = room + part * (kLeft + kRight + kSum);
+        float* own = packed + part * (kLeft + kRight + kSum);
         for (int64_t i = begin; i < end; ++i) {
           Block<T, C>(a, b, wide_bias, accumulate, c, i / across * kBlockRows, i % across * kBlockColumns,
                       {own, own + kLeft, own + kLeft + kRight});

@@ -13,22 +13,18 @@ double ClipCoefficient(double norm, double clip_norm) {
   return coefficient < 1 ? coefficient : 1;
 }
 
-AdamW::AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params)
-    : spec_(spec), params_(params) {
+AdamW::AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params,
+             const Moments& moments)
+    : spec_(spec), params_(params), moments_(moments) {
   for (const plan::ParamSpec& p : params_) {
     if (ranges_.empty() || ranges_.back().decay != p.decay) ranges_.push_back({elements_, 0, p.decay});
     ranges_.back().count += p.elements();
     elements_ += p.elements();
   }
-}
-
-void AdamW::Allocate(Arena& arena) {
-  m_ = arena.Take(DType::kF32, {elements_});
-  v_ = arena.Take(DType::kF32, {elements_});
+  CHECK_EQ(moments_.m.elements(), elements_);
 }
 
 void AdamW::Step(Stream& stream, double lr, double grad_scale, View grads, View weights, View copy) {
-  CHECK(m_.data != nullptr) << "Allocate first";
   CHECK_EQ(grads.elements(), elements_);
   CHECK_EQ(weights.elements(), elements_);
   CHECK(copy.data == nullptr || copy.elements() == elements_);
@@ -45,7 +41,8 @@ void AdamW::Step(Stream& stream, double lr, double grad_scale, View grads, View 
   for (const Range& range : ranges_) {
     step.weight_decay = range.decay ? static_cast<float>(spec_.weight_decay) : 0.0f;
     auto part = [&](const View& v) { return v.data == nullptr ? v : v.Rows(range.begin, range.count); };
-    ops::AdamWUpdate(stream, step, part(grads), part(m_), part(v_), part(weights), part(copy));
+    ops::AdamWUpdate(stream, step, part(grads), part(moments_.m), part(moments_.v), part(weights),
+                     part(copy));
   }
 }
 
@@ -53,8 +50,8 @@ std::vector<AdamW::Slice> AdamW::State() const {
   std::vector<Slice> out;
   int64_t begin = 0;
   for (const plan::ParamSpec& p : params_) {
-    out.push_back({absl::StrCat("optim.m.", p.name), p.shape, m_.Rows(begin, p.elements())});
-    out.push_back({absl::StrCat("optim.v.", p.name), p.shape, v_.Rows(begin, p.elements())});
+    out.push_back({absl::StrCat("optim.m.", p.name), p.shape, moments_.m.Rows(begin, p.elements())});
+    out.push_back({absl::StrCat("optim.v.", p.name), p.shape, moments_.v.Rows(begin, p.elements())});
     begin += p.elements();
   }
   return out;

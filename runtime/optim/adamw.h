@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/optim/moments.h"
 #include "runtime/plan/params.h"
 #include "runtime/recipe/spec.h"
 #include "runtime/tensor/stream.h"
@@ -18,14 +19,12 @@ double ClipCoefficient(double norm, double clip_norm);
 
 class AdamW {
  public:
-  AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params);
-
-  // Takes the moments: two flat f32 buffers, zero at first.
-  void Allocate(Arena& arena);
+  // moments: bound, of all elements (AllocateMoments).
+  AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params, const Moments& moments);
 
   // One update at learning rate lr of `weights` from grad_scale * grads; both (elements) f32. `copy`,
   // (elements) bf16, gets the new weights rounded, or is View{}. Weight decay applies to the parameters whose
-  // table entry says so. REQUIRES: Allocate on an arena that binds.
+  // table entry says so.
   void Step(Stream&, double lr, double grad_scale, View grads, View weights, View copy);
 
   int64_t elements() const { return elements_; }
@@ -52,7 +51,7 @@ class AdamW {
   std::vector<Range> ranges_;
   int64_t elements_ = 0;
   int64_t steps_ = 0;
-  View m_, v_;
+  Moments moments_;
 };
 
 }  // namespace galley::optim

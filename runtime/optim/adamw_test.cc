@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <deque>
 #include <limits>
 
 #include "runtime/base/rng.h"
@@ -50,12 +51,14 @@ class AdamWTest : public ::testing::Test {
     spec_.beta2 = 0.95;
     spec_.weight_decay = 0.5;
   }
-  Arena Bind(AdamW& adamw) {
+  // Moments in memory that lives as long as the test.
+  AdamW Make() {
+    int64_t elements = 0;
+    for (const plan::ParamSpec& p : Params()) elements += p.elements();
     Arena measure;
-    adamw.Allocate(measure);
-    Arena arena{Buffer(Device(), measure.used())};
-    adamw.Allocate(arena);
-    return arena;
+    AllocateMoments(elements, measure);
+    Arena& arena = arenas_.emplace_back(Buffer(Device(), measure.used()));
+    return AdamW(spec_, Params(), AllocateMoments(elements, arena));
   }
   static std::vector<float> Normal(size_t n, uint64_t seed) {
     std::vector<float> out(n);
@@ -73,12 +76,12 @@ class AdamWTest : public ::testing::Test {
   }
 
   recipe::Optimizer spec_;
+  std::deque<Arena> arenas_;
   Stream stream_{CpuStream(2)};
 };
 
 TEST_F(AdamWTest, AgreesWithDouble) {
-  AdamW adamw(spec_, Params());
-  Arena arena = Bind(adamw);
+  AdamW adamw = Make();
   auto n = static_cast<size_t>(adamw.elements());
   ASSERT_EQ(n, 31u * 7 + 35 + 5 + 13 + 31 * 7);
   std::vector<float> w = Normal(n, 1);
@@ -99,8 +102,7 @@ TEST_F(AdamWTest, AgreesWithDouble) {
 }
 
 TEST_F(AdamWTest, GoesOnFromItsSavedStateBitByBit) {
-  AdamW one(spec_, Params()), two(spec_, Params());
-  Arena arena1 = Bind(one), arena2 = Bind(two);
+  AdamW one = Make(), two = Make();
   auto n = static_cast<size_t>(one.elements());
   std::vector<float> w = Normal(n, 1), g = Normal(n, 2);
   for (int t = 0; t < 3; ++t) one.Step(stream_, 0.01, 1, Of(g), Of(w), View{});
@@ -120,8 +122,7 @@ TEST_F(AdamWTest, GoesOnFromItsSavedStateBitByBit) {
 }
 
 TEST_F(AdamWTest, DecaySparesWhatTheTableSpares) {
-  AdamW adamw(spec_, Params());
-  Arena arena = Bind(adamw);
+  AdamW adamw = Make();
   auto n = static_cast<size_t>(adamw.elements());
   std::vector<float> w(n, 1.0f), g(n, 0.0f);
   adamw.Step(stream_, 0.1, 1, Of(g), Of(w), View{});

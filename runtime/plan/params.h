@@ -55,10 +55,6 @@ struct ModelCard {
   int64_t vocab = 0;         // true vocabulary
   int64_t padded_vocab = 0;  // rows of embedding and head
   int64_t hidden = 0;
-  // Estimates of what the engine lays (tests/golden compares them): bytes that a micro-batch of one sample
-  // keeps and uses, and bytes that do not grow with the micro-batch.
-  int64_t activation_bytes_per_sample = 0;
-  int64_t scratch_bytes = 0;
   int64_t parameters() const {
     int64_t n = 0;
     for (const ParamSpec& p : params) n += p.elements();

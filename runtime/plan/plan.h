@@ -23,7 +23,7 @@ struct Memory {
   int64_t master = 0;       // f32 weights
   int64_t gradients = 0;    // f32
   int64_t optimizer = 0;    // AdamW m and v, f32
-  int64_t activations = 0;  // estimate, one micro-batch
+  int64_t activations = 0;  // and all else that a step works in: constants, batch, workspace, scratch of ops
   int64_t snapshot = 0;     // checkpoint in flight
   int64_t total() const { return weights + master + gradients + optimizer + activations + snapshot; }
 };
@@ -57,7 +57,9 @@ struct Plan {
 };
 
 // REQUIRES: a spec that Load and Check found sound, and an inventory of the mesh's ranks.
-Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Inventory& inventory);
+// memory: measured (prepare/training_memory.h); its snapshot is set here.
+Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& memory,
+           const Inventory& inventory);
 
 // What only the arithmetic can find: a run of no steps, a warm-up longer than the decay, phases out of order,
 // an evaluation that costs more than 5 % of the time. Handed to recipe::Load.

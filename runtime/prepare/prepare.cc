@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
+#include "runtime/prepare/training_memory.h"
 #include "runtime/recipe/quantity.h"
 
 namespace galley::prepare {
@@ -25,7 +26,9 @@ PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory
     result.faults.push_back(std::move(fault));
     return result;
   }
-  plan::Plan plan = plan::Build(*loaded.spec, models::Describe(*loaded.spec), given);
+  const plan::ModelCard card = models::Describe(*loaded.spec);
+  const plan::Memory memory = MeasureTraining(*loaded.spec, card, given.threads_per_rank);
+  plan::Plan plan = plan::Build(*loaded.spec, card, memory, given);
   result.prepared = Prepared{*std::move(loaded.spec), std::move(plan)};
   return result;
 }

@@ -16,7 +16,13 @@ int64_t ScratchStack::bytes() const {
   return bytes;
 }
 
-Scratch::Scratch(ScratchStack& stack) : stack_(stack) {
+void ScratchStack::Reserve(int64_t bytes) {
+  CHECK_EQ(frames_, 0);
+  blocks_.clear();
+  if (bytes > 0) blocks_.push_back({Buffer(device_, bytes), 0});
+}
+
+Scratch::Scratch(ScratchStack& stack) : stack_(stack), in_use_(stack.in_use_) {
   // With no frame open, several blocks become one, so that the next op finds its bytes in one piece.
   if (stack_.frames_ == 0 && stack_.blocks_.size() > 1) {
     int64_t total = stack_.bytes();
@@ -30,6 +36,7 @@ Scratch::Scratch(ScratchStack& stack) : stack_(stack) {
 
 Scratch::~Scratch() {
   --stack_.frames_;
+  stack_.in_use_ = in_use_;
   for (size_t i = block_; i < stack_.blocks_.size(); ++i) {
     stack_.blocks_[i].used = i == block_ ? used_ : 0;
   }
@@ -37,6 +44,8 @@ Scratch::~Scratch() {
 
 void* Scratch::Bytes(int64_t bytes) {
   bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+  stack_.in_use_ += bytes;
+  stack_.peak_ = std::max(stack_.peak_, stack_.in_use_);
   // A block left by an earlier frame at this depth may follow the current one; use the first with room.
   for (size_t i = block_; i < stack_.blocks_.size(); ++i) {
     ScratchStack::Block& block = stack_.blocks_[i];

@@ -15,8 +15,11 @@ class ScratchStack {
  public:
   explicit ScratchStack(const Device& device) : device_(device) {}
 
-  // Bytes held now: the most that any op so far has needed.
-  int64_t bytes() const;
+  // Takes this much at once, in one piece. Ops that need more make it grow. REQUIRES: no Scratch is open.
+  void Reserve(int64_t bytes);
+
+  int64_t bytes() const;                  // held now
+  int64_t peak() const { return peak_; }  // the most that was in use at one time
 
  private:
   friend class Scratch;
@@ -28,6 +31,7 @@ class ScratchStack {
   Device device_;
   std::vector<Block> blocks_;  // pointers into a block stay good until its Scratch ends, so blocks never move
   int frames_ = 0;
+  int64_t in_use_ = 0, peak_ = 0;
 };
 
 // Scratch of one op: what it takes lives until the object ends. Frames nest as calls do. Work of a stream
@@ -52,6 +56,7 @@ class Scratch {
   ScratchStack& stack_;
   size_t block_;  // where the stack stood when the frame began
   int64_t used_;
+  int64_t in_use_;
 };
 
 }  // namespace galley

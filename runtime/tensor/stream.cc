@@ -2,6 +2,10 @@
 
 namespace galley {
 
+int64_t ScratchBytesOf(const Stream& stream) {
+  return std::visit([](const auto& s) { return s.scratch().bytes(); }, stream);
+}
+
 const Device& DeviceOf(const Stream& stream) {
   return std::visit([](const auto& s) -> const Device& { return s.device(); }, stream);
 }

@@ -26,6 +26,7 @@ class CpuStream {
   int threads() const { return threads_; }
   const Device& device() const { return device_; }
   ScratchStack& scratch() { return scratch_; }
+  const ScratchStack& scratch() const { return scratch_; }
 
   // State of a backend library (cached oneDNN primitives), made on first use by the ops room and opaque here.
   // Shared pointer: the deleter is known only to the room that made it.
@@ -42,17 +43,22 @@ class CudaStream;  // declared for overloads; defined with the CUDA backend
 
 using Stream = std::variant<CpuStream>;
 
-// A stream on `device`. `threads`: of the host, for work that the CPU does.
-inline Stream MakeStream(const Device& device, int threads) {
+// A stream on `device`. `threads`: of the host, for work that the CPU does. `scratch_bytes`: reserved for
+// ops.
+inline Stream MakeStream(const Device& device, int threads, int64_t scratch_bytes = 0) {
   switch (device.kind) {
-    case DeviceKind::kCpu:
-      return CpuStream(threads, device);
+    case DeviceKind::kCpu: {
+      CpuStream stream(threads, device);
+      stream.scratch().Reserve(scratch_bytes);
+      return stream;
+    }
   }
   CHECK(false) << "device kind without a stream";
   return CpuStream(threads);
 }
 
 const Device& DeviceOf(const Stream& stream);
+int64_t ScratchBytesOf(const Stream& stream);  // held now
 
 // Calls op(s), s the stream's own type, with the device's memory open: how an op reaches its overload for the
 // backend. `operands`: the memory that the op touches, all of it of the stream's device; null for an absent

@@ -14,6 +14,7 @@
 #include "runtime/ops/elementwise.h"
 #include "runtime/optim/adamw.h"
 #include "runtime/parallel/gradient_reducer.h"
+#include "runtime/prepare/training_memory.h"
 
 namespace galley::train {
 namespace {
@@ -28,46 +29,22 @@ std::optional<int64_t> AvailableMemory() {
   return std::nullopt;
 }
 
-models::EngineOptions OptionsOf(const recipe::RecipeSpec& spec) {
-  return {.rows = spec.batch.micro * spec.model.context};
-}
-
-// All that a step works in.
-struct StepTensors {
-  models::EngineTensors engine;
-  View sums;  // (3) f64: of the losses, of the labels, of the gradient's squares
-  models::Batch batch;
-};
-StepTensors Allocate(const recipe::RecipeSpec& spec, const plan::ModelCard& card, optim::AdamW& optimizer,
-                     layers::Memory& memory) {
-  StepTensors t;
-  t.engine = models::AllocateEngine(spec, card, OptionsOf(spec), memory);
-  optimizer.Allocate(memory.kept);
-  t.sums = memory.kept.Take(DType::kF64, {3});
-  const Shape ids{spec.batch.micro, spec.model.context};
-  for (View* v : {&t.batch.tokens, &t.batch.labels, &t.batch.starts, &t.batch.positions}) {
-    *v = memory.kept.Take(DType::kI32, ids);
-  }
-  t.batch.loss = t.sums.Rows(0, 2);
-  return t;
-}
-
 class Training : public Stepper {
  public:
-  // memory: measured. `optimizer` gets its moments.
   Training(const recipe::RecipeSpec& spec, const plan::ModelCard& card, const parallel::Groups& groups,
-           int threads, int64_t bucket_bytes, const Device& device, optim::AdamW optimizer,
+           const models::EngineOptions& options, int64_t bucket_bytes, const Device& device,
            const layers::Memory& measured)
       : spec_(spec),
         groups_(&groups),
-        rows_(spec.batch.micro * spec.model.context),
-        optimizer_(std::move(optimizer)),
+        rows_(options.rows),
         memory_(layers::BindMemory(device, measured)),
-        tensors_(Allocate(spec, card, optimizer_, memory_)),
-        engine_(spec_.model, card, OptionsOf(spec), std::move(tensors_.engine), MakeStream(device, threads)),
+        tensors_(prepare::AllocateTraining(spec, card, options, memory_)),
+        engine_(spec_.model, card, options, std::move(tensors_.engine),
+                MakeStream(device, options.threads, measured.scratch)),
+        optimizer_(spec_.optimizer, card.params, tensors_.moments),
         host_stream_(MakeStream(Device(), 1)),
         reducer_(groups.data.get(), engine_.weights().gradients(), bucket_bytes, device) {
-    engine_.weights().Initialise(engine_.stream(), static_cast<uint64_t>(spec_.train.seed), threads);
+    engine_.weights().Initialise(engine_.stream(), static_cast<uint64_t>(spec_.train.seed), options.threads);
   }
 
   absl::StatusOr<StepResult> Run(const StepInput& input) override {
@@ -82,7 +59,7 @@ class Training : public Stepper {
       Backward(batch, m + 1 == input.micro_batches);
     }
     RETURN_IF_ERROR(reducer_.Finish());
-    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.batch.loss));
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.sums.Rows(0, 2)));
     if (!input.flags.empty()) {
       RETURN_IF_ERROR(groups_->world->AllReduceMax(
           host_stream_, View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
@@ -111,7 +88,7 @@ class Training : public Stepper {
       batch.backward = false;
       engine_.Forward(0, batch);
     }
-    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.batch.loss));
+    RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.sums.Rows(0, 2)));
     ASSIGN_OR_RETURN(const Sums sums, ReadSums());
     return sums.loss / sums.labels;
   }
@@ -128,6 +105,10 @@ class Training : public Stepper {
   void Restored(int64_t optimizer_step) override {
     optimizer_.set_steps(optimizer_step);
     weights().Refresh(stream());
+  }
+
+  int64_t memory_bytes() const override {
+    return memory_.kept.peak() + memory_.workspace.peak() + ScratchBytesOf(engine_.stream());
   }
 
   int64_t optimizer_step() const override { return optimizer_.steps(); }
@@ -179,12 +160,12 @@ class Training : public Stepper {
         }
       }
     }
-    const models::Batch& at = tensors_.batch;
+    const prepare::TrainingTensors& at = tensors_;
     return models::Batch{.tokens = Upload(given.tokens, at.tokens),
                          .labels = Upload(given.labels, at.labels),
                          .starts = Upload(given.starts, at.starts),
                          .positions = Upload(given.positions, at.positions),
-                         .loss = at.loss};
+                         .loss = at.sums.Rows(0, 2)};
   }
 
   // Blocks finish their gradients from the end of the table to its beginning, so after each of them in the
@@ -200,10 +181,10 @@ class Training : public Stepper {
   const recipe::RecipeSpec spec_;
   const parallel::Groups* const groups_;
   const int64_t rows_;  // tokens of a micro-batch
-  optim::AdamW optimizer_;
   layers::Memory memory_;
-  StepTensors tensors_;
+  prepare::TrainingTensors tensors_;
   models::Engine engine_;
+  optim::AdamW optimizer_;
   Stream host_stream_;  // of control values, which never leave the host
   Event arrived_;       // what ReadSums copies
   parallel::GradientReducer reducer_;
@@ -215,24 +196,16 @@ absl::StatusOr<std::unique_ptr<Stepper>> Stepper::Create(const recipe::RecipeSpe
                                                          const plan::ModelCard& card,
                                                          const parallel::Groups& groups, int threads,
                                                          int64_t bucket_bytes, const Device& device) {
-  optim::AdamW optimizer(spec.optimizer, card.params);
+  const models::EngineOptions options = prepare::TrainingOptions(spec, threads);
   layers::Memory memory;
-  Allocate(spec, card, optimizer, memory);
-  const int64_t bytes = memory.kept.peak() + memory.workspace.peak();
+  prepare::AllocateTraining(spec, card, options, memory);
+  const int64_t bytes = memory.bytes();
   if (auto available = AvailableMemory(); available && bytes > *available) {
     return absl::ResourceExhaustedError(
         absl::StrCat("training needs ", bytes >> 20, " MiB and the machine has ", *available >> 20,
                      " MiB left; lower batch.micro or model.context, or train a smaller model"));
   }
-  return std::make_unique<Training>(spec, card, groups, threads, bucket_bytes, device, std::move(optimizer),
-                                    memory);
-}
-
-int64_t Stepper::MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card) {
-  optim::AdamW optimizer(spec.optimizer, card.params);
-  layers::Memory memory;
-  Allocate(spec, card, optimizer, memory);
-  return memory.kept.peak() + memory.workspace.peak();
+  return std::make_unique<Training>(spec, card, groups, options, bucket_bytes, device, memory);
 }
 
 }  // namespace galley::train

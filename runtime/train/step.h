@@ -57,9 +57,6 @@ class Stepper {
                                                          const parallel::Groups& groups, int threads,
                                                          int64_t bucket_bytes = kBucketBytes,
                                                          const Device& device = {});
-  // What Create would take, without taking it: the measuring pass. Ops take scratch of their own beside it,
-  // when a shape first runs (ModelCard::scratch_bytes).
-  static int64_t MemoryBytes(const recipe::RecipeSpec& spec, const plan::ModelCard& card);
   virtual ~Stepper() = default;
 
   // kFailedPrecondition when no place of the step has a label.
@@ -76,6 +73,9 @@ class Stepper {
   virtual Stream& stream() = 0;
   // After the views of StateItems were overwritten: refreshes what is derived from them.
   virtual void Restored(int64_t optimizer_step) = 0;
+  // Taken now, scratch of ops included: what prepare::MeasureTraining says, unless a vendor's kernel asked
+  // for more (ops/scratch.h).
+  virtual int64_t memory_bytes() const = 0;
   virtual int64_t optimizer_step() const = 0;  // updates done, for AdamW's bias correction
 };
 

@@ -11,6 +11,7 @@
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
 #include "runtime/models/llama/keys.h"
+#include "runtime/prepare/training_memory.h"
 
 namespace galley::train {
 namespace {
@@ -233,16 +234,23 @@ TEST_P(StepperTest, StateHoldsEveryParameterThreeTimes) {
   EXPECT_EQ(items.back().shape, (std::vector<int64_t>{40, 32}));
 }
 
-TEST_P(StepperTest, MemoryIsMeasuredWithoutTakingIt) {
-  const int64_t small = Stepper::MemoryBytes(spec_, card_);
+TEST_P(StepperTest, MemoryIsWhatWasMeasuredAndStaysSo) {
+  const int64_t measured = prepare::MeasureTraining(spec_, card_, 1).total();
   const int64_t states = card_.parameters() * (4 * 4 + (GetParam() == recipe::Compute::kBF16 ? 2 : 0));
-  EXPECT_GT(small, states);
-  EXPECT_LT(small, states + (1 << 20));
+  EXPECT_GT(measured, states);
+  EXPECT_LT(measured, states + (4 << 20));
+  auto stepper = Make();
+  EXPECT_EQ(stepper->memory_bytes(), measured);
+  Run(*stepper, 0);
+  Evaluate(*stepper);
+  EXPECT_EQ(stepper->memory_bytes(), measured);
+}
 
+TEST_P(StepperTest, MoreThanTheMachineHasIsRefused) {
   spec_.model.hidden = 1 << 17;
   spec_.model.ffn = 1 << 18;
   card_ = models::Describe(spec_);
-  EXPECT_GT(Stepper::MemoryBytes(spec_, card_), int64_t{1} << 40);
+  EXPECT_GT(prepare::MeasureTraining(spec_, card_, 1).total(), int64_t{1} << 40);
   auto refused = Stepper::Create(spec_, card_, groups_, 1);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(refused.status().message(), HasSubstr("lower batch.micro"));

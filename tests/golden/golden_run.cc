@@ -98,6 +98,7 @@ std::vector<Step> Train(const recipe::RecipeSpec& spec, const Options& options) 
     consumed += step.global_batch;
     if (options.after_step) options.after_step(i + 1);
   }
+  if (options.memory_bytes != nullptr) *options.memory_bytes = (*stepper)->memory_bytes();
   return out;
 }
 

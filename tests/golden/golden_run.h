@@ -32,6 +32,7 @@ struct Options {
   comm::Group* group = nullptr;  // default: a group of one
   int64_t bucket_bytes = train::Stepper::kBucketBytes;
   Device device = {};
+  int64_t* memory_bytes = nullptr;  // Stepper::memory_bytes after the last step
   std::function<void(plan::ModelCard&)> edit_card = {};
   std::function<void(int step)> after_step = {};  // 1-based
 };

@@ -12,6 +12,7 @@
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
 #include "runtime/prepare/prepare.h"
+#include "runtime/prepare/training_memory.h"
 #include "runtime/recipe/schema.h"
 #include "runtime/train/step.h"
 #include "service/node/sinks.h"
@@ -86,7 +87,7 @@ TEST(Families, EachTrainsOrIsNotListed) {
     recipe::SetFamily(*family, spec.model);
     if (family->finish != nullptr) family->finish(spec.model);
     spec.precision.compute = recipe::Compute::kF32;
-    EXPECT_GT(train::Stepper::MemoryBytes(spec, models::Describe(spec)), 0) << family->name;
+    EXPECT_GT(prepare::MeasureTraining(spec, models::Describe(spec), 1).total(), 0) << family->name;
   }
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/models/gpt2/spec.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -49,17 +48,6 @@ plan::Flops FlopsPerToken(const recipe::Model& m) {
           .head = 6 * hidden * m.vocab};
 }
 
-// What model.cc lays, a token. Kept by each layer: LN1 and LN2 outputs, q, k, v, the attention's result, the
-// residual stream twice (6 h + 2 h), the MLP before and after its activation (2 f), the softmax's row
-// statistics and four norm statistics in f32. Then the first residual stream and two gradients of one (3 h),
-// and what one layer's backward pass uses: two gradients of h, and those of attention or MLP.
-int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
-  const recipe::Model& m = spec.model;
-  const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
-  const int64_t layer = element * (8 * m.hidden + 2 * m.ffn) + 4 * (m.heads + 4);
-  return m.context * (m.layers * layer + element * (5 * m.hidden + std::max(4 * m.hidden, m.ffn)));
-}
-
 }  // namespace
 
 plan::ModelCard DescribeGpt2(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
@@ -92,7 +80,6 @@ plan::ModelCard DescribeGpt2(const recipe::RecipeSpec& spec, int64_t padded_voca
   table.Norm("ln_f", m.hidden);
 
   card.flops_per_token = FlopsPerToken(m);
-  card.activation_bytes_per_sample = ActivationBytes(spec);
   return card;
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/models/llama/spec.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -37,18 +36,6 @@ plan::Flops FlopsPerToken(const recipe::Model& m) {
           .head = 6 * hidden * m.vocab};
 }
 
-// What model.cc lays, a token. Kept by each layer: both norms' outputs, q, k, v, the attention's result, the
-// residual stream twice, gate, up and their product, the softmax's and norms' row statistics in f32. Then the
-// first residual stream and two gradients of one (3 h), and what one layer's backward pass uses: two
-// gradients of h, and those of attention or MLP.
-int64_t ActivationBytes(const recipe::RecipeSpec& spec) {
-  const recipe::Model& m = spec.model;
-  const int64_t element = spec.precision.compute == recipe::Compute::kF32 ? 4 : 2;
-  const int64_t kv = m.hidden / m.heads * m.keys.As<LlamaKeys>().kv_heads;
-  const int64_t layer = element * (6 * m.hidden + 2 * kv + 3 * m.ffn) + 4 * (m.heads + 2);
-  return m.context * (m.layers * layer + element * (5 * m.hidden + std::max(2 * m.hidden + 2 * kv, m.ffn)));
-}
-
 }  // namespace
 
 plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_vocab) {
@@ -82,7 +69,6 @@ plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_voc
   }
 
   card.flops_per_token = FlopsPerToken(m);
-  card.activation_bytes_per_sample = ActivationBytes(spec);
   return card;
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
@@ -16,6 +17,7 @@ namespace galley::trainctl {
 
 absl::StatusOr<std::unique_ptr<SeenStep>> SeenStep::Open(const std::string& run_dir, int64_t step) {
   ASSIGN_OR_RETURN(const prepare::PrepareResult recipe, ReadRunRecipe(run_dir));
+  CHECK(recipe.prepared.has_value()) << run_dir;  // ReadRunRecipe told its faults
   const plan::Plan& plan = recipe.prepared->plan;
   if (step < 1 || step > plan.total_steps) {
     return absl::InvalidArgumentError(
