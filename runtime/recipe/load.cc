@@ -195,7 +195,7 @@ LoadResult LoadString(const std::string& yaml, const std::string& name, const st
 LoadResult LoadText(const RecipeText& text, const Rules& rules) {
   Loader loader;
   NodePtr root = loader.Document(text.canonical, {"recipe.yaml", text.root}, "", nullptr);
-  if (root != nullptr) root = WithOrigins(root, text.origins_json, text.root, loader.files());
+  if (root != nullptr) root = WithOrigins(root, ParseOrigins(text.origins_json), text.root, loader.files());
   LoadResult result = loader.Finish(root, text.root, rules);
   if (result.spec) result.text = text;  // the origins that came with it, not places in the canonical text
   return result;

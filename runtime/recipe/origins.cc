@@ -1,6 +1,5 @@
 #include "runtime/recipe/origins.h"
 
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
@@ -23,36 +22,31 @@ void Walk(const Node& node, const std::string& path, const F& visit) {
   for (size_t i = 0; i < node.items.size(); ++i) Walk(*node.items[i], ItemPath(path, i), visit);
 }
 
-std::map<std::string, std::string> PlacesOf(const std::string& origins_json,
-                                            std::vector<std::string>* files) {
-  std::map<std::string, std::string> places;
-  const Json json = Json::parse(origins_json, nullptr, false);
-  if (!json.is_object()) return places;
-  const Json names = json.value("files", Json::array());
-  const Json entries = json.value("places", Json::object());
-  if (names.is_array() && files != nullptr) {
-    for (const Json& name : names) {
-      if (name.is_string()) files->push_back(name.get<std::string>());
-    }
+// "file:line:column"; a name may hold colons itself.
+Origin ParseOrigin(const std::string& text) {
+  const size_t column = text.rfind(':');
+  const size_t line =
+      column == std::string::npos || column == 0 ? std::string::npos : text.rfind(':', column - 1);
+  Origin origin;
+  if (line == std::string::npos || !absl::SimpleAtoi(text.substr(column + 1), &origin.column) ||
+      !absl::SimpleAtoi(text.substr(line + 1, column - line - 1), &origin.line)) {
+    return {text, 0, 0};
   }
-  if (!entries.is_object()) return places;
-  for (const auto& [path, place] : entries.items()) {
-    if (place.is_string()) places[path] = place.get<std::string>();
-  }
-  return places;
+  origin.file = text.substr(0, line);
+  return origin;
 }
 
 class Placer {
  public:
-  Placer(std::map<std::string, std::string> places, const std::vector<std::string>& names,
-         const std::string& root, Files& files)
-      : places_(std::move(places)), root_(root), files_(files) {
-    for (const std::string& name : names) FileOf(name);
+  Placer(const Origins& origins, const std::string& root, Files& files)
+      : origins_(origins), root_(root), files_(files) {
+    for (const std::string& name : origins.files) FileOf(name);
   }
 
   NodePtr Run(const Node& node, const std::string& path, Place above) {
     auto copy = std::make_shared<Node>(node);
-    if (const auto found = places_.find(path); found != places_.end()) above = PlaceOf(found->second);
+    if (const Origin* origin = origins_.Find(path))
+      above = {FileOf(origin->file), origin->line, origin->column};
     copy->place = above;
     for (Entry& e : copy->entries) {
       e.value = Run(*e.value, ChildPath(path, e.key), above);
@@ -72,26 +66,17 @@ class Placer {
     return static_cast<int>(files_.size()) - 1;
   }
 
-  // "file:line:column"; a name may hold colons itself.
-  Place PlaceOf(const std::string& text) {
-    const size_t column = text.rfind(':');
-    const size_t line =
-        column == std::string::npos || column == 0 ? std::string::npos : text.rfind(':', column - 1);
-    Place place;
-    if (line == std::string::npos || !absl::SimpleAtoi(text.substr(column + 1), &place.column) ||
-        !absl::SimpleAtoi(text.substr(line + 1, column - line - 1), &place.line)) {
-      return {FileOf(text), 0, 0};
-    }
-    place.file = FileOf(text.substr(0, line));
-    return place;
-  }
-
-  const std::map<std::string, std::string> places_;
+  const Origins& origins_;
   const std::string root_;
   Files& files_;
 };
 
-Json ToJson(const Node& node, const std::string& path, const std::map<std::string, std::string>* origins) {
+std::string OriginText(const Origins& origins, const std::string& path) {
+  const Origin* origin = origins.Find(path);
+  return origin == nullptr ? "default" : ToString(*origin);
+}
+
+Json ToJson(const Node& node, const std::string& path, const Origins* origins) {
   if (node.kind == Node::Kind::kMap) {
     Json map = Json::object();
     for (const Entry& e : node.entries) map[e.key] = ToJson(*e.value, ChildPath(path, e.key), origins);
@@ -108,8 +93,7 @@ Json ToJson(const Node& node, const std::string& path, const std::map<std::strin
   Json value = node.quoted ? Json(node.text) : Json::parse(node.text, nullptr, false);
   if (value.is_discarded()) value = node.text;
   if (origins == nullptr) return value;
-  const auto found = origins->find(path);
-  return {{"value", value}, {"origin", found == origins->end() ? "default" : found->second}};
+  return {{"value", value}, {"origin", OriginText(*origins, path)}};
 }
 
 }  // namespace
@@ -122,32 +106,63 @@ std::string OriginsJson(const Node& canonical, const Checker& checker) {
     if (place == nullptr) return;
     const FileInfo& file = checker.files()[static_cast<size_t>(place->file)];
     places[path] =
-        file.command_line ? file.name : absl::StrCat(file.name, ":", place->line, ":", place->column);
+        ToString(file.command_line ? Origin{file.name} : Origin{file.name, place->line, place->column});
   });
   return Json{{"files", files}, {"places", places}}.dump();
 }
 
-NodePtr WithOrigins(const NodePtr& canonical, const std::string& origins_json, const std::string& root,
-                    Files& files) {
-  std::vector<std::string> names;
-  std::map<std::string, std::string> places = PlacesOf(origins_json, &names);
-  if (places.empty()) return canonical;
-  Placer placer(std::move(places), names, root, files);
+std::string ToString(const Origin& origin) {
+  return origin.line == 0 ? origin.file : absl::StrCat(origin.file, ":", origin.line, ":", origin.column);
+}
+
+const Origin* Origins::Find(const std::string& path) const {
+  const auto found = by_path.find(path);
+  return found == by_path.end() ? nullptr : &found->second;
+}
+
+const Origin* Origins::Nearest(std::string path) const {
+  while (!path.empty()) {
+    if (const Origin* origin = Find(path)) return origin;
+    const size_t cut = path.find_last_of(".[");
+    path.resize(cut == std::string::npos ? 0 : cut);
+  }
+  return nullptr;
+}
+
+Origins ParseOrigins(const std::string& origins_json) {
+  Origins origins;
+  const Json json = Json::parse(origins_json, nullptr, false);
+  if (!json.is_object()) return origins;
+  const Json names = json.value("files", Json::array());
+  const Json places = json.value("places", Json::object());
+  if (names.is_array()) {
+    for (const Json& name : names) {
+      if (name.is_string()) origins.files.push_back(name.get<std::string>());
+    }
+  }
+  if (!places.is_object()) return origins;
+  for (const auto& [path, place] : places.items()) {
+    if (place.is_string()) origins.by_path[path] = ParseOrigin(place.get<std::string>());
+  }
+  return origins;
+}
+
+NodePtr WithOrigins(const NodePtr& canonical, const Origins& origins, const std::string& root, Files& files) {
+  if (origins.by_path.empty()) return canonical;
+  Placer placer(origins, root, files);
   const Place above = files.size() > 1 ? Place{1, 1, 1} : Place{0, 1, 1};
   return placer.Run(*canonical, "", above);
 }
 
 std::string RenderOrigins(const RecipeText& text) {
-  const std::map<std::string, std::string> places = PlacesOf(text.origins_json, nullptr);
-  return EmitYaml(*Parse(text.canonical, 0).root, [&](const std::string& path) {
-    const auto found = places.find(path);
-    return found == places.end() ? std::string("default") : found->second;
-  });
+  const Origins origins = ParseOrigins(text.origins_json);
+  return EmitYaml(*Parse(text.canonical, 0).root,
+                  [&](const std::string& path) { return OriginText(origins, path); });
 }
 
-std::string RenderJson(const RecipeText& text, bool origins) {
-  const std::map<std::string, std::string> places = PlacesOf(text.origins_json, nullptr);
-  return ToJson(*Parse(text.canonical, 0).root, "", origins ? &places : nullptr).dump(2) + "\n";
+std::string RenderJson(const RecipeText& text, bool with_origins) {
+  const Origins origins = ParseOrigins(text.origins_json);
+  return ToJson(*Parse(text.canonical, 0).root, "", with_origins ? &origins : nullptr).dump(2) + "\n";
 }
 
 }  // namespace galley::recipe

@@ -1,16 +1,14 @@
 #include "service/controller/checks.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <thread>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
 #include "runtime/data/order/data_plan.h"
 #include "runtime/data/store/indexed_dataset.h"
 #include "runtime/prepare/data_config.h"
+#include "runtime/recipe/origins.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace galley::service {
@@ -20,41 +18,23 @@ namespace {
 // that somebody wrote, stands.
 class Faults {
  public:
-  Faults(const std::string& origins_json, std::vector<recipe::Fault>* out) : out_(out) {
-    const nlohmann::json origins = nlohmann::json::parse(origins_json, nullptr, /*allow_exceptions=*/false);
-    if (origins.is_object()) places_ = origins.value("places", nlohmann::json::object());
-  }
+  Faults(const recipe::Origins& origins, std::vector<recipe::Fault>* out) : origins_(origins), out_(out) {}
 
   void Add(const std::string& path, absl::string_view message) {
     recipe::Fault fault;
     fault.path = path;
     fault.message = std::string(message);
-    Place(path, fault);
+    const recipe::Origin* origin = origins_.Nearest(path);
+    fault.file = origin == nullptr ? "recipe" : origin->file;
+    if (origin != nullptr) {
+      fault.line = origin->line;
+      fault.column = origin->column;
+    }
     out_->push_back(std::move(fault));
   }
 
  private:
-  void Place(std::string path, recipe::Fault& fault) const {
-    while (!path.empty()) {
-      const std::string origin = places_.is_object() ? places_.value(path, std::string()) : std::string();
-      if (!origin.empty() && origin != "default") {
-        const std::vector<std::string> parts = absl::StrSplit(origin, ':');
-        const size_t n = parts.size();
-        if (n < 3 || !absl::SimpleAtoi(parts[n - 2], &fault.line) ||
-            !absl::SimpleAtoi(parts[n - 1], &fault.column)) {
-          fault.file = origin;
-          return;
-        }
-        fault.file = origin.substr(0, origin.size() - parts[n - 2].size() - parts[n - 1].size() - 2);
-        return;
-      }
-      const size_t cut = path.find_last_of(".[");
-      path.resize(cut == std::string::npos ? 0 : cut);
-    }
-    fault.file = "recipe";
-  }
-
-  nlohmann::json places_;
+  const recipe::Origins& origins_;
   std::vector<recipe::Fault>* out_;
 };
 
@@ -142,7 +122,8 @@ void CheckMemory(const prepare::Prepared& prepared, int64_t memory_bytes, Faults
 
 void CheckMachine(const prepare::Prepared& prepared, const recipe::RecipeText& text,
                   const std::string& run_dir, int64_t memory_bytes, std::vector<recipe::Fault>* out) {
-  Faults faults(text.origins_json, out);
+  const recipe::Origins origins = recipe::ParseOrigins(text.origins_json);
+  Faults faults(origins, out);
   CheckTokenizer(prepared.spec, faults);
   CheckData(prepared, faults);
   CheckDisk(prepared, run_dir, faults);
