@@ -4,16 +4,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
-#include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file_lock.h"
-#include "runtime/base/hash.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/json_line.h"
 
 namespace galley::exporters {
 namespace {
@@ -21,19 +18,6 @@ namespace {
 using metrics::StepRecord;
 
 constexpr off_t kMaxLine = 1 << 16;  // ours are below 600 bytes
-
-void Field(std::string& out, const char* key, absl::string_view value) {
-  absl::StrAppend(&out, out.size() > 1 ? "," : "", "\"", key, "\":", value);
-}
-
-void Field(std::string& out, const char* key, int64_t value) { Field(out, key, absl::StrCat(value)); }
-
-void Field(std::string& out, const char* key, double value) {
-  if (!std::isfinite(value)) return Field(out, key, "null");
-  char text[40];
-  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
-  Field(out, key, absl::string_view(text, static_cast<size_t>(end - text)));
-}
 
 // The last whole line of the file, and the size of the file up to its newline.
 struct Tail {
@@ -79,14 +63,14 @@ class JsonlSink : public metrics::Sink {
 
   absl::Status Write(const StepRecord& record) override {
     if (fd_ < 0) RETURN_IF_ERROR(Open());
-    const std::pair<int64_t, int64_t> at{record.attempt, record.step};
+    const std::pair<int64_t, int64_t> at{record.attempt(), record.step()};
     if (at.first < last_.first) {
-      return absl::FailedPreconditionError(absl::StrCat(path_, ": step ", record.step, " of attempt ",
+      return absl::FailedPreconditionError(absl::StrCat(path_, ": step ", record.step(), " of attempt ",
                                                         at.first, " comes after attempt ", last_.first,
                                                         " and is not recorded"));
     }
     if (at <= last_) return absl::OkStatus();
-    const std::string line = absl::StrCat(JsonLine(record), "\n");
+    const std::string line = absl::StrCat(metrics::JsonLine(record), "\n");
     ssize_t n;
     do {
       n = ::write(fd_, line.data(), line.size());
@@ -99,7 +83,7 @@ class JsonlSink : public metrics::Sink {
     // A part of a line (a full disk) must not stay in front of the next one.
     const int error = n < 0 ? errno : ENOSPC;
     if (n > 0) (void)!::ftruncate(fd_, size_);
-    return Annotate(ErrnoStatus(error, path_), absl::StrCat("step ", record.step, " is not recorded"));
+    return Annotate(ErrnoStatus(error, path_), absl::StrCat("step ", record.step(), " is not recorded"));
   }
 
  private:
@@ -110,13 +94,12 @@ class JsonlSink : public metrics::Sink {
     }
     ASSIGN_OR_RETURN(Tail tail, ReadTail(fd_, path_));
     if (!tail.line.empty()) {
-      const auto json = nlohmann::json::parse(tail.line, nullptr, /*allow_exceptions=*/false);
-      if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() ||
-          !json.contains("attempt") || !json["attempt"].is_number_integer()) {
+      const std::optional<StepRecord> last = metrics::ReadJsonLine(tail.line);
+      if (!last.has_value() || !last->Get<"attempt">()) {
         return absl::DataLossError(
             absl::StrCat(path_, ": its last line is no step of metrics.jsonl; move the file away"));
       }
-      last_ = {json["attempt"].get<int64_t>(), json["step"].get<int64_t>()};
+      last_ = {last->attempt(), last->step()};
     }
     if (::ftruncate(fd_, tail.size) != 0) return ErrnoStatus(errno, path_);
     size_ = tail.size;
@@ -130,35 +113,6 @@ class JsonlSink : public metrics::Sink {
 };
 
 }  // namespace
-
-std::string JsonLine(const StepRecord& record) {
-  std::string out = "{";
-  Field(out, "step", record.step);
-  Field(out, "attempt", record.attempt);
-  Field(out, "samples", record.samples);
-  Field(out, "tokens", record.tokens);
-  Field(out, "samples_hash", absl::StrCat("\"", Hex(record.samples_hash), "\""));
-  Field(out, "loss", record.loss);
-  Field(out, "lr", record.lr);
-  Field(out, "grad_norm", record.grad_norm);
-  Field(out, "global_batch", record.global_batch);
-  Field(out, "step_seconds", record.step_seconds);
-  Field(out, "data_seconds", record.data_seconds);
-  Field(out, "tokens_per_second", record.tokens_per_second);
-  if (record.mfu.has_value()) {
-    Field(out, "mfu", *record.mfu);
-  } else {
-    Field(out, "mfu", "null");
-  }
-  if (record.validation_loss.has_value()) Field(out, "validation_loss", *record.validation_loss);
-  if (!record.validation_sets.empty()) {
-    std::string sets = "{";
-    // Names are letters, digits, '.', '_' and '-': nothing to escape.
-    for (const metrics::SetLoss& set : record.validation_sets) Field(sets, set.set.c_str(), set.loss);
-    Field(out, "validation_sets", sets + "}");
-  }
-  return out + "}";
-}
 
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonl(const std::string& path) {
   auto sink = std::make_unique<JsonlSink>(path);

@@ -9,10 +9,6 @@
 
 namespace galley::exporters {
 
-// The line of a record, without its newline. Numbers are written in the fewest digits that read back to the
-// same double; one that is not finite is null.
-std::string JsonLine(const metrics::StepRecord& record);
-
 // Appends to `path`, each line by one write. What a killed writer left is put in order first: a last line
 // without its newline is cut off. A record that is in the file already (not after the last line's attempt and
 // step) is skipped, so records may be delivered again; one of a lower attempt than the last line's is an

@@ -8,7 +8,6 @@
 
 #include <charconv>
 #include <exception>
-#include <functional>
 #include <optional>
 #include <utility>
 
@@ -45,50 +44,6 @@ class LazyGauge {
   prometheus::Gauge* gauge_ = nullptr;
 };
 
-struct GaugeOfStep {
-  const char* name;
-  const char* help;
-  std::function<std::optional<double>(const StepRecord&)> value;
-  bool keep = false;  // without a new value the last one stays
-};
-
-double Tokens(const StepRecord& r) {  // of this step; every sample has the same length
-  return r.samples > 0 ? static_cast<double>(r.global_batch) *
-                             (static_cast<double>(r.tokens) / static_cast<double>(r.samples))
-                       : 0;
-}
-
-const std::vector<GaugeOfStep>& StepGauges() {
-  static const std::vector<GaugeOfStep> gauges = {
-      {"galley_run_step", "Last finished optimizer step.",
-       [](const StepRecord& r) { return static_cast<double>(r.step); }},
-      {"galley_run_attempt", "Attempt that trains.",
-       [](const StepRecord& r) { return static_cast<double>(r.attempt); }},
-      {"galley_run_samples", "Samples consumed; goes back after a recovery.",
-       [](const StepRecord& r) { return static_cast<double>(r.samples); }},
-      {"galley_run_tokens", "Tokens consumed; goes back after a recovery.",
-       [](const StepRecord& r) { return static_cast<double>(r.tokens); }},
-      {"galley_run_loss", "Mean training loss of the last step, nats.",
-       [](const StepRecord& r) { return r.loss; }},
-      {"galley_run_validation_loss", "Validation loss of the last evaluation, nats.",
-       [](const StepRecord& r) { return r.validation_loss; }, true},
-      {"galley_run_learning_rate", "Learning rate of the last step.",
-       [](const StepRecord& r) { return r.lr; }},
-      {"galley_run_grad_norm", "Gradient norm of the last step before clipping.",
-       [](const StepRecord& r) { return r.grad_norm; }},
-      {"galley_run_global_batch_tokens", "Tokens of the last step.",
-       [](const StepRecord& r) { return Tokens(r); }},
-      {"galley_run_tokens_per_second", "Tokens per second of the last step.",
-       [](const StepRecord& r) { return r.tokens_per_second; }},
-      {"galley_run_mfu_ratio",
-       "Model FLOP/s over the peak of the machine; absent when the peak is not known.",
-       [](const StepRecord& r) { return r.mfu; }},
-      {"galley_checkpoint_stall_seconds", "Time the last checkpoint held up its step.",
-       [](const StepRecord& r) { return r.checkpoint_stall_seconds; }, true},
-  };
-  return gauges;
-}
-
 const std::vector<double>& StepBuckets() {
   static const std::vector<double> buckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                               2.5,   5,    10,    25,   50,  100,  250};
@@ -98,23 +53,24 @@ const std::vector<double>& StepBuckets() {
 class Sink : public metrics::Sink {
  public:
   explicit Sink(const PrometheusOptions& options)
-      : registry_(std::make_shared<prometheus::Registry>()),
-        labels_{{"run", options.run}},
-        data_wait_(*registry_, "galley_node_data_wait_seconds",
-                   "Time of the last step spent waiting for data.",
-                   {{"run", options.run}, {"node", options.node}}),
-        checkpoint_(*registry_, "galley_run_last_checkpoint_timestamp_seconds",
-                    "Unix time of the last committed checkpoint.", labels_),
-        tokens_(prometheus::BuildCounter()
-                    .Name("galley_run_tokens_processed_total")
-                    .Help("Tokens trained on, with those trained again after a recovery.")
-                    .Register(*registry_)),
-        seconds_(prometheus::BuildHistogram()
-                     .Name("galley_run_step_duration_seconds")
-                     .Help("Duration of optimizer steps.")
-                     .Register(*registry_)) {
-    for (const auto& gauge : StepGauges()) {
-      gauges_.push_back(std::make_unique<LazyGauge>(*registry_, gauge.name, gauge.help, labels_));
+      : registry_(std::make_shared<prometheus::Registry>()), labels_{{"run", options.run}} {
+    Labels node = labels_;
+    node["node"] = options.node;
+    for (size_t i = 0; i < metrics::kMetricCount; ++i) AddGauge(i, metrics::kMetrics[i].node_gauge, node);
+    checkpoint_ = std::make_unique<LazyGauge>(*registry_, "galley_run_last_checkpoint_timestamp_seconds",
+                                              "Unix time of the last committed checkpoint.", labels_);
+    for (size_t i = 0; i < metrics::kMetricCount; ++i) {
+      const metrics::Metric& metric = metrics::kMetrics[i];
+      if (metric.kind != metrics::Kind::kRealBySet) AddGauge(i, metric.gauge, labels_);
+      if (metric.counter != nullptr) {
+        counters_.emplace_back(
+            i,
+            prometheus::BuildCounter().Name(metric.counter).Help(metric.counter_help).Register(*registry_));
+      }
+      if (metric.histogram != nullptr) {
+        histograms_.emplace_back(
+            i, prometheus::BuildHistogram().Name(metric.histogram).Help(metric.help).Register(*registry_));
+      }
     }
     Labels info = labels_;
     info["run_id"] = options.run_id;
@@ -136,48 +92,55 @@ class Sink : public metrics::Sink {
   }
 
   absl::Status Write(const StepRecord& record) override {
-    const auto& gauges = StepGauges();
-    for (size_t i = 0; i < gauges.size(); ++i) {
-      const std::optional<double> value = gauges[i].value(record);
-      if (value.has_value() || !gauges[i].keep) gauges_[i]->Set(value);
+    last_.Follow(record);
+    for (auto& [metric, gauge] : gauges_) gauge->Set(last_.AsReal(metric));
+    for (const metrics::SetValue& value : record.sets()) SetGauge(value).Set(value.value);
+    // Add gives the same series each time.
+    for (auto& [metric, counter] : counters_) {
+      if (record.Has(metric)) counter.Add(labels_).Increment(*record.AsReal(metric));
     }
-    for (const metrics::SetLoss& set : record.validation_sets) SetGauge(set.set).Set(set.loss);
-    data_wait_.Set(record.data_seconds);
-    tokens_.Add(labels_).Increment(Tokens(record));  // Add gives the same counter each time
-    seconds_.Add(labels_, StepBuckets()).Observe(record.step_seconds);
+    for (auto& [metric, histogram] : histograms_) {
+      if (record.Has(metric)) histogram.Add(labels_, StepBuckets()).Observe(*record.AsReal(metric));
+    }
     return absl::OkStatus();
   }
 
   void CheckpointCommitted(absl::Time at) override {
     MutexLock lock(mutex_);
-    checkpoint_.Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
+    checkpoint_->Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
   }
 
   const std::string& address() const override { return address_; }
 
  private:
-  // Few: a recipe names them.
-  LazyGauge& SetGauge(const std::string& set) {
-    std::unique_ptr<LazyGauge>& gauge = sets_[set];
+  void AddGauge(size_t metric, const char* series, const Labels& labels) {
+    if (series == nullptr) return;
+    gauges_.emplace_back(
+        metric, std::make_unique<LazyGauge>(*registry_, series, metrics::kMetrics[metric].help, labels));
+  }
+
+  // Few: a recipe names the sets.
+  LazyGauge& SetGauge(const metrics::SetValue& value) {
+    std::unique_ptr<LazyGauge>& gauge = sets_[{value.metric, value.set}];
     if (gauge == nullptr) {
+      const metrics::Metric& metric = metrics::kMetrics[value.metric];
       Labels labels = labels_;
-      labels["set"] = set;
-      gauge =
-          std::make_unique<LazyGauge>(*registry_, "galley_run_validation_set_loss",
-                                      "Loss of a named validation set at the last evaluation, nats.", labels);
+      labels["set"] = value.set;
+      gauge = std::make_unique<LazyGauge>(*registry_, metric.gauge, metric.help, labels);
     }
     return *gauge;
   }
 
   std::shared_ptr<prometheus::Registry> registry_;  // owned with the exposer, which holds it weakly
   const Labels labels_;
-  std::vector<std::unique_ptr<LazyGauge>> gauges_;  // by index of StepGauges
-  std::map<std::string, std::unique_ptr<LazyGauge>> sets_;
-  LazyGauge data_wait_;
+  StepRecord last_;  // with what stays of the steps before
+  // With the index of the metric they show.
+  std::vector<std::pair<size_t, std::unique_ptr<LazyGauge>>> gauges_;
+  std::map<std::pair<size_t, std::string>, std::unique_ptr<LazyGauge>> sets_;
+  std::vector<std::pair<size_t, prometheus::Family<prometheus::Counter>&>> counters_;
+  std::vector<std::pair<size_t, prometheus::Family<prometheus::Histogram>&>> histograms_;
   Mutex mutex_;
-  LazyGauge checkpoint_ ABSL_GUARDED_BY(mutex_);
-  prometheus::Family<prometheus::Counter>& tokens_;
-  prometheus::Family<prometheus::Histogram>& seconds_;
+  std::unique_ptr<LazyGauge> checkpoint_ ABSL_PT_GUARDED_BY(mutex_);
   std::string address_;
   std::unique_ptr<prometheus::Exposer> exposer_;  // ends first: it reads the registry
 };

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdlib>
 
 #include "absl/strings/numbers.h"
@@ -62,16 +63,17 @@ PrometheusOptions Options(const std::string& listen = "127.0.0.1:0") {
 
 StepRecord Step(int64_t step) {
   StepRecord r;
-  r.step = step;
-  r.samples = 16 * step;
-  r.tokens = 4096 * step;
-  r.loss = 2.5;
-  r.lr = 1e-3;
-  r.grad_norm = 0.75;
-  r.global_batch = 16;
-  r.step_seconds = 0.3;
-  r.data_seconds = 0.01;
-  r.tokens_per_second = 13653;
+  r.Set<"step">(step);
+  r.Set<"samples">(16 * step);
+  r.Set<"tokens">(4096 * step);
+  r.Set<"loss">(2.5);
+  r.Set<"lr">(1e-3);
+  r.Set<"grad_norm">(0.75);
+  r.Set<"global_batch">(int64_t{16});
+  r.Set<"global_batch_tokens">(int64_t{4096});
+  r.Set<"step_seconds">(0.3);
+  r.Set<"data_seconds">(0.01);
+  r.Set<"tokens_per_second">(13653.0);
   return r;
 }
 
@@ -106,9 +108,9 @@ TEST(Prometheus, WhatIsNotMeasuredIsAbsent) {
   auto sink = *ServePrometheus(Options());
   EXPECT_THAT(Scrape(sink->address()), Not(HasSubstr("galley_run_loss{")));
   StepRecord record = Step(1);
-  record.mfu = 0.25;
-  record.validation_loss = 3;
-  record.checkpoint_stall_seconds = 0.125;
+  record.Set<"mfu">(0.25);
+  record.Set<"validation_loss">(3.0);
+  record.Set<"checkpoint_stall_seconds">(0.125);
   ASSERT_TRUE(sink->Write(record).ok());
   std::string body = Scrape(sink->address());
   EXPECT_THAT(body, HasSubstr("galley_run_mfu_ratio{run=\"quickstart\"} 0.25\n"));
@@ -120,6 +122,34 @@ TEST(Prometheus, WhatIsNotMeasuredIsAbsent) {
   // The last evaluation and the last checkpoint stay true on the steps after them.
   EXPECT_THAT(body, HasSubstr("galley_run_validation_loss{run=\"quickstart\"} 3\n"));
   EXPECT_THAT(body, HasSubstr("galley_checkpoint_stall_seconds{run=\"quickstart\"} 0.125\n"));
+}
+
+TEST(Prometheus, ServesEverySeriesOfTheTable) {
+  StepRecord record;
+  for (size_t i = 0; i < metrics::kMetricCount; ++i) {
+    if (metrics::kMetrics[i].kind == metrics::Kind::kRealBySet) {
+      record.SetOf(i, "wiki", 2);
+    } else {
+      record.SetBits(i, metrics::kMetrics[i].kind == metrics::Kind::kReal ? std::bit_cast<uint64_t>(2.0) : 2);
+    }
+  }
+  auto sink = *ServePrometheus(Options());
+  const std::string before = Scrape(sink->address());
+  ASSERT_TRUE(sink->Write(record).ok());
+  const std::string after = Scrape(sink->address());
+  for (const metrics::Metric& metric : metrics::kMetrics) {
+    const char* labels = metric.kind == metrics::Kind::kRealBySet ? "{run=\"quickstart\",set=\"wiki\"} 2\n"
+                                                                  : "{run=\"quickstart\"} 2\n";
+    const auto expect = [&](const char* series, const std::string& rest) {
+      if (series == nullptr) return;
+      EXPECT_THAT(before, Not(HasSubstr(series + std::string("{"))));
+      EXPECT_THAT(after, HasSubstr(series + rest));
+    };
+    expect(metric.gauge, labels);
+    expect(metric.node_gauge, "{node=\"n1\",run=\"quickstart\"} 2\n");
+    expect(metric.counter, labels);
+    expect(metric.histogram, "_sum{run=\"quickstart\"} 2\n");
+  }
 }
 
 TEST(Prometheus, StaysWithinTheLabelBudget) {

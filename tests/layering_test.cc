@@ -22,19 +22,13 @@ using Strings = std::vector<std::string>;
 // docs/architecture.md, "The rooms, by floor".
 const std::map<std::string, int>& Floors() {
   static const std::map<std::string, int> floors = {
-      {"runtime/rank", 9},     {"service/controller", 9},
-      {"service/node", 9},     {"service/trainctl", 9},
-      {"service/run", 8},      {"runtime/train", 8},
-      {"runtime/generate", 8}, {"runtime/prepare", 7},
-      {"runtime/models", 6},   {"runtime/layers", 5},
-      {"runtime/optim", 5},    {"runtime/checkpoint", 5},
-      {"runtime/parallel", 5}, {"launcher", 5},
-      {"runtime/ops", 4},      {"runtime/comm", 4},
-      {"runtime/data", 4},     {"runtime/plan", 4},
-      {"exporters", 4},        {"runtime/tensor", 3},
-      {"runtime/recipe", 3},   {"runtime/metrics", 3},
-      {"runtime/link", 3},     {"runtime/tokenizer", 2},
-      {"runtime/base", 1},     {"proto", 1},
+      {"runtime/rank", 9},       {"service/controller", 9}, {"service/node", 9},    {"service/trainctl", 9},
+      {"service/run", 8},        {"service/view", 8},       {"runtime/train", 8},   {"runtime/generate", 8},
+      {"runtime/prepare", 7},    {"runtime/models", 6},     {"runtime/layers", 5},  {"runtime/optim", 5},
+      {"runtime/checkpoint", 5}, {"runtime/parallel", 5},   {"launcher", 5},        {"runtime/ops", 4},
+      {"runtime/comm", 4},       {"runtime/data", 4},       {"runtime/plan", 4},    {"exporters", 4},
+      {"runtime/tensor", 3},     {"runtime/recipe", 3},     {"runtime/metrics", 3}, {"runtime/link", 3},
+      {"runtime/tokenizer", 2},  {"runtime/base", 1},       {"proto", 1},
   };
   return floors;
 }

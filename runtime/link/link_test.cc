@@ -57,7 +57,7 @@ class TestServer : public Handler {
     } else {
       reports_.push_back(report);
       log_.push_back(report.has_ready()      ? "ready"
-                     : report.has_step()     ? absl::StrCat("step ", report.step().step())
+                     : report.has_step()     ? absl::StrCat("step ", report.step().values(0).bits())
                      : report.has_shard()    ? absl::StrCat("shard ", report.shard().step())
                      : report.has_notice()   ? absl::StrCat("notice ", report.notice().kind())
                      : report.has_finished() ? "finished"
@@ -132,7 +132,7 @@ class LinkTest : public ::testing::Test {
   }
   static v1::Report Step(int64_t step) {
     v1::Report report;
-    report.mutable_step()->set_step(step);
+    report.mutable_step()->add_values()->set_bits(step);
     return report;
   }
   static v1::Report Shard(int64_t step) {
@@ -209,8 +209,9 @@ TEST_F(LinkTest, TheSpoolIsBoundedDropsTheOldestStepsAndSaysSo) {
   for (const v1::Report& report : server.reports_) {
     if (report.has_step()) {
       ++steps;
-      EXPECT_GT(report.step().step(), last);
-      last = report.step().step();
+      const auto step = static_cast<int64_t>(report.step().values(0).bits());
+      EXPECT_GT(step, last);
+      last = step;
     }
     if (report.has_notice()) {
       EXPECT_EQ(report.notice().kind(), "reports_dropped");

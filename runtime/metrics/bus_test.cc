@@ -29,9 +29,9 @@ class FakeSink : public Sink {
     shared_.changed.notify_all();
     shared_.changed.wait(lock, [&] { return shared_.open; });
     for (int64_t step : shared_.bad) {
-      if (step == record.step) return absl::ResourceExhaustedError("disk full");
+      if (step == record.step()) return absl::ResourceExhaustedError("disk full");
     }
-    shared_.steps.push_back(record.step);
+    shared_.steps.push_back(record.step());
     return absl::OkStatus();
   }
 
@@ -47,7 +47,7 @@ std::vector<std::unique_ptr<Sink>> Sinks(std::initializer_list<Shared*> all) {
 
 StepRecord Step(int64_t step) {
   StepRecord record;
-  record.step = step;
+  record.Set<"step">(step);
   return record;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/report.h"
 #include "runtime/train/outcome.h"
 
 namespace galley::train {
@@ -42,11 +43,11 @@ class Loop {
       double waited = parts_.batches.WaitedSeconds();
       std::array<int64_t, kFlagCount> flags = {parts_.orders.stop(), parts_.orders.saves(),
                                                FailWishOf(parts_.saver.Failure())};
-      v1::StepReport record;
+      metrics::StepRecord record;
       auto result = Step(flags, record);
       if (!result.ok()) return Failed(result.status());
       if (!result->updated) return NotFinite(*result);
-      record.set_data_seconds(parts_.batches.WaitedSeconds() - waited);
+      record.Set<"data_seconds">(parts_.batches.WaitedSeconds() - waited);
       if (flags[kFailFlag] != kAllWell) return CannotSave(flags[kFailFlag]);
       if (absl::Status status = Evaluate(record); !status.ok()) return Failed(status);
       bool last = state_.step == plan_.total_steps;
@@ -62,7 +63,7 @@ class Loop {
   }
 
  private:
-  absl::StatusOr<StepResult> Step(std::span<int64_t> flags, v1::StepReport& record) {
+  absl::StatusOr<StepResult> Step(std::span<int64_t> flags, metrics::StepRecord& record) {
     int64_t consumed = state_.samples;
     int64_t global = plan_.batch.GlobalBatchAt(consumed);
     double lr = plan_.learning_rate.LrAt(consumed);
@@ -77,20 +78,21 @@ class Loop {
     state_.step += 1;
     state_.samples += global;
     state_.optimizer_step = parts_.stepper.optimizer_step();
-    record.set_step(state_.step);
-    record.set_attempt(parts_.attempt);
-    record.set_samples(state_.samples);
-    record.set_tokens(state_.samples * plan_.batch.context());
-    record.set_samples_hash(parts_.batches.SamplesHash(consumed, global));
-    record.set_loss(result.loss);
-    record.set_lr(lr);
-    record.set_grad_norm(result.grad_norm);
-    record.set_global_batch(global);
+    record.Set<"step">(state_.step);
+    record.Set<"attempt">(parts_.attempt);
+    record.Set<"samples">(state_.samples);
+    record.Set<"tokens">(state_.samples * plan_.batch.context());
+    record.Set<"samples_hash">(parts_.batches.SamplesHash(consumed, global));
+    record.Set<"loss">(result.loss);
+    record.Set<"lr">(lr);
+    record.Set<"grad_norm">(result.grad_norm);
+    record.Set<"global_batch">(global);
+    record.Set<"global_batch_tokens">(global * plan_.batch.context());
     return result;
   }
 
   // A fixed prefix of every validation set; no training state moves.
-  absl::Status Evaluate(v1::StepReport& record) {
+  absl::Status Evaluate(metrics::StepRecord& record) {
     if (!plan_.evaluation.IsEvaluationStep(state_.step)) return absl::OkStatus();
     int64_t item = 0;
     for (ValidationSet& set : parts_.validation) {
@@ -101,16 +103,13 @@ class Loop {
         return set.batches->Next();
       };
       ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(set.samples->micro_batches(), next));
-      if (!record.has_validation_loss()) record.set_validation_loss(loss);
-      if (set.name.empty()) continue;
-      v1::SetLoss& named = *record.add_validation_sets();
-      named.set_set(set.name);
-      named.set_loss(loss);
+      if (!record.Get<"validation_loss">()) record.Set<"validation_loss">(loss);
+      if (!set.name.empty()) record.Set<"validation_sets">(set.name, loss);
     }
     return absl::OkStatus();
   }
 
-  void Save(int64_t save_orders, v1::StepReport& record) {
+  void Save(int64_t save_orders, metrics::StepRecord& record) {
     parts_.client.SetProgress("save", state_.step);
     auto began = SteadyClock::now();
     saves_done_ = std::max(saves_done_, save_orders);
@@ -120,21 +119,21 @@ class Loop {
     }
     absl::Status status = parts_.saver.Begin(parts_.stepper.stream(), info, parts_.orders.TakeSaveRequests());
     if (!status.ok()) LogError("snapshot of step ", state_.step, ": ", status.message());
-    record.set_checkpoint_stall_seconds(SecondsSince(began));
+    record.Set<"checkpoint_stall_seconds">(SecondsSince(began));
   }
 
-  void Send(v1::StepReport& record, double seconds) {
-    int64_t tokens = record.global_batch() * plan_.batch.context();
-    record.set_step_seconds(seconds);
-    record.set_tokens_per_second(static_cast<double>(tokens) / seconds);
+  void Send(metrics::StepRecord& record, double seconds) {
+    const double speed = static_cast<double>(record.Get<"global_batch_tokens">().value_or(0)) / seconds;
+    record.Set<"step_seconds">(seconds);
+    record.Set<"tokens_per_second">(speed);
     if (auto peak = plan_.inventory.PeakFor(plan_.compute); peak.has_value()) {
-      record.set_mfu(plan_.card.flops_per_token.total() * record.tokens_per_second() /
-                     (*peak * static_cast<double>(plan_.mesh.world())));
+      record.Set<"mfu">(plan_.card.flops_per_token.total() * speed /
+                        (*peak * static_cast<double>(plan_.mesh.world())));
     }
     parts_.client.SetProgress("train", state_.step);
     if (parts_.rank != 0) return;  // the numbers are the same on every rank
     v1::Report report;
-    *report.mutable_step() = std::move(record);
+    *report.mutable_step() = metrics::ToReport(record);
     parts_.client.Send(std::move(report));
   }
 

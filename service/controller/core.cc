@@ -8,9 +8,11 @@
 #include "runtime/base/log.h"
 #include "runtime/base/run_id.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/report.h"
 #include "service/controller/run_dir.h"
 #include "service/controller/submission.h"
 #include "service/controller/summary.h"
+#include "service/run/messages.h"
 
 namespace galley::service {
 
@@ -100,23 +102,16 @@ absl::StatusOr<Run> Core::Find(const std::string& reference) {
 absl::StatusOr<v1::RunSummary> Core::Get(const std::string& reference) {
   std::lock_guard<std::mutex> lock(mutex_);
   ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
-  v1::RunSummary summary = SummaryOf(run);
-  if (const Live* live = LiveOf(run.id); live != nullptr && live->attempt == run.attempt) {
-    for (const v1::StepReport& step : live->recent) *summary.add_recent() = step;
-  }
-  return summary;
+  return SummaryOf(run);
 }
 
 absl::StatusOr<v1::ListReply> Core::List(const v1::ListRequest& request) {
-  RunState wanted = RunState::kAccepted;
-  if (!request.state().empty() && !ParseState(request.state(), &wanted)) {
-    return absl::InvalidArgumentError(absl::StrCat("no state is called '", request.state(), "'"));
-  }
   std::lock_guard<std::mutex> lock(mutex_);
   ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
   v1::ListReply reply;
   for (const Run& run : runs) {
-    if (request.state().empty() || run.state == wanted) *reply.add_runs() = SummaryOf(run);
+    if (request.state() == v1::RunState::UNKNOWN || request.state() == ToMessage(run.state))
+      *reply.add_runs() = SummaryOf(run);
   }
   return reply;
 }
@@ -190,7 +185,7 @@ absl::Status Core::Subscribe(const std::string& reference, const Interest& inter
   feed->OnSummary(SummaryOf(run));
   for (const EventRecord& event : events) feed->OnEvent(MessageOf(event));
   if (const Live* live = LiveOf(run.id); live != nullptr && live->attempt == run.attempt) {
-    for (const v1::StepReport& step : live->recent) feed->OnStep(step);
+    for (const metrics::StepRecord& step : live->recent) feed->OnStep(metrics::ToReport(step));
   }
   if (!interest.follow || IsFinal(run.state) || (interest.until_stop && IsStopped(run.state))) {
     if (!run.live || !interest.follow) {

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/report.h"
 #include "service/controller/core.h"
 #include "service/controller/reports.h"
 #include "service/controller/summary.h"
@@ -100,6 +101,7 @@ Live* Core::LiveAt(const std::string& run_id, int64_t attempt) {
   if (attempt > live.attempt) {
     live.attempt = attempt;
     live.recent.clear();
+    live.latest.ForgetStep();
     live.metrics_address.clear();
   }
   return &live;
@@ -109,13 +111,13 @@ void Core::OnStep(const v1::RankReport& report) {
   Live* known = LiveAt(report.run_id(), report.attempt());
   if (known == nullptr) return;
   Live& live = *known;
-  const v1::StepReport& step = report.report().step();
+  const metrics::StepRecord step = metrics::FromReport(report.report().step());
   if (!live.recent.empty() && step.step() <= live.recent.back().step()) return;
   live.recent.push_back(step);
   if (live.recent.size() > Live::kRecent) live.recent.pop_front();
-  if (step.has_validation_loss()) live.validation_loss = step.validation_loss();
+  live.latest.Follow(step);
   for (auto& [feed, subscription] : feeds_) {
-    if (subscription.run_id == report.run_id()) feed->OnStep(step);
+    if (subscription.run_id == report.run_id()) feed->OnStep(report.report().step());
   }
 }
 
@@ -170,7 +172,7 @@ v1::NodesReply Core::Nodes() {
         busy = true;
       }
     }
-    m.set_state(!node.attached ? "AWAY" : busy ? "BUSY" : "READY");
+    m.set_state(!node.attached ? v1::NodeState::AWAY : busy ? v1::NodeState::BUSY : v1::NodeState::READY);
   }
   return reply;
 }

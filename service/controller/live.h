@@ -5,11 +5,11 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "galley/v1/controller.pb.h"
+#include "runtime/metrics/step_record.h"
 
 namespace galley::service {
 
@@ -17,8 +17,8 @@ struct Live {
   static constexpr size_t kRecent = 200;
 
   int64_t attempt = 0;  // of what follows
-  std::deque<v1::StepReport> recent;
-  std::optional<double> validation_loss;
+  std::deque<metrics::StepRecord> recent;
+  metrics::StepRecord latest;  // what is true now: the last step, and what stays of those before it
   std::string metrics_address;
   using SaveDone = std::function<void(absl::StatusOr<v1::SaveReply>)>;
   std::map<std::string, SaveDone> saves;  // by request id

@@ -18,8 +18,8 @@ Event About(EventKind kind, int64_t attempt, int64_t step, const Live* live) {
     if (kind != EventKind::kTraining && kind != EventKind::kCheckpoint) {
       event.step = std::max(event.step, live->step());
     }
-    if (!live->recent.empty()) event.loss = live->recent.back().loss();
-    event.validation_loss = live->validation_loss;
+    event.loss = live->latest.Get<"loss">();
+    event.validation_loss = live->latest.Get<"validation_loss">();
   }
   return event;
 }

@@ -74,11 +74,12 @@ TEST(Reports, RankZeroSpeaksForAGoodEndAndAnyRankForABadOne) {
 TEST(Reports, TheLastStepSeenFillsWhatAReportDoesNotSay) {
   Live live;
   live.attempt = 2;
-  v1::StepReport step;
-  step.set_step(41);
-  step.set_loss(2.5);
+  metrics::StepRecord step;
+  step.Set<"step">(int64_t{41});
+  step.Set<"loss">(2.5);
   live.recent.push_back(step);
-  live.validation_loss = 2.75;
+  live.latest = step;
+  live.latest.Set<"validation_loss">(2.75);
   const Event event = EventsOf(Exited(1, -1, 9), &live)[0];
   EXPECT_EQ(event.step, 41);
   EXPECT_EQ(event.loss, 2.5);
@@ -103,7 +104,7 @@ TEST(Reports, AFailedCommitIsANoteAndAGoodOneACheckpoint) {
 
 TEST(Reports, HeartbeatsAndStepsMoveNothing) {
   v1::NodeReport report;
-  report.mutable_rank()->mutable_report()->mutable_step()->set_step(3);
+  report.mutable_rank()->mutable_report()->mutable_step()->add_values()->set_bits(3);
   EXPECT_TRUE(EventsOf(report, nullptr).empty());
   report.mutable_rank()->mutable_report()->mutable_heartbeat()->set_step(3);
   EXPECT_TRUE(EventsOf(report, nullptr).empty());

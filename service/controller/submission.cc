@@ -65,7 +65,7 @@ void AddFaults(const std::vector<recipe::Fault>& faults,
     m.set_column(fault.column);
     m.set_path(fault.path);
     m.set_message(fault.message);
-    m.set_severity(fault.severity == recipe::Fault::Severity::kError ? "error" : "warning");
+    m.set_severity(fault.severity == recipe::Fault::Severity::kError ? v1::Severity::ERROR : v1::Severity::WARNING);
   }
 }
 

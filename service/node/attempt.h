@@ -45,7 +45,8 @@ class AttemptHost {
   virtual std::string StatePath(const std::string& run_id) const = 0;
   virtual RunSinks& SinksOf(const v1::EnsureAttempt& ensure) = 0;
   virtual void Report(v1::NodeReport report, Spool::Keep keep) = 0;
-  virtual void Sample(v1::RankReport step) = 0;  // a step for the controller to look at; newest wins
+  // A step for the controller to look at; the newest wins, but one that `counts` is never passed over.
+  virtual void Sample(v1::RankReport step, bool counts) = 0;
   virtual void Over(const std::string& run_id, int64_t attempt) = 0;  // the last rank has ended. Called once
 };
 
@@ -101,7 +102,7 @@ class Attempt {
   absl::Status SpawnAll();
 
   void TakeReady(int number, Rank& rank, const v1::Report& report);
-  void TakeStep(int number, link::Session session, uint64_t sequence, const v1::StepReport& step);
+  void TakeStep(int number, Rank& rank, link::Session session, uint64_t sequence, const v1::Report& report);
   void TakeShard(int number, link::Session session, uint64_t sequence, const v1::Report& report);
   struct HeldShard {
     link::Session session;

@@ -7,6 +7,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/metrics/report.h"
 #include "service/node/attempt.h"
 
 namespace galley::service {
@@ -93,8 +94,7 @@ void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report repo
       TakeReady(number, *rank, report);
       return;
     case v1::Report::kStep:
-      rank->step = std::max(rank->step, report.step().step());
-      TakeStep(number, session, sequence, report.step());
+      TakeStep(number, *rank, session, sequence, report);
       return;
     case v1::Report::kShard:
       TakeShard(number, session, sequence, report);
@@ -141,12 +141,17 @@ void Attempt::TakeReady(int number, Rank& rank, const v1::Report& report) {
   }
 }
 
-void Attempt::TakeStep(int number, link::Session session, uint64_t sequence, const v1::StepReport& step) {
+void Attempt::TakeStep(int number, Rank& rank, link::Session session, uint64_t sequence,
+                       const v1::Report& report) {
+  const metrics::StepRecord step = metrics::FromReport(report.step());
+  rank.step = std::max(rank.step, step.step());
   if (number != 0) {  // the same for all ranks: rank 0 speaks for the run
     host_.server().Done(session, sequence);
     return;
   }
-  if (step.step_seconds() > 0) watchdog_.StepTook(absl::Seconds(step.step_seconds()));
+  if (const double seconds = step.Get<"step_seconds">().value_or(0); seconds > 0) {
+    watchdog_.StepTook(absl::Seconds(seconds));
+  }
   // Done once it is in metrics.jsonl, so that neither our death nor the rank's can lose a line.
   host_.SinksOf(ensure_).Push(step, [this, session, sequence, alive = alive_, &loop = host_.loop()] {
     loop.Post([this, session, sequence, alive] {
@@ -157,8 +162,9 @@ void Attempt::TakeStep(int number, link::Session session, uint64_t sequence, con
   sample.set_run_id(run_id());
   sample.set_attempt(this->number());
   sample.set_rank(number);
-  *sample.mutable_report()->mutable_step() = step;
-  host_.Sample(std::move(sample));
+  *sample.mutable_report() = report;
+  // Few are of an evaluation.
+  host_.Sample(std::move(sample), step.Get<"validation_loss">().has_value());
 }
 
 void Attempt::TakeShard(int number, link::Session session, uint64_t sequence, const v1::Report& report) {

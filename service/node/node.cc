@@ -355,11 +355,10 @@ void Node::Report(v1::NodeReport report, Spool::Keep keep) {
   if (kept != nullptr && uplink_ != nullptr) uplink_->Send(*kept);
 }
 
-void Node::Sample(v1::RankReport step) {
+void Node::Sample(v1::RankReport step, bool counts) {
   Run& run = runs_[step.run_id()];
-  const bool whole = step.report().step().has_validation_loss();  // few, and each one counts
   run.sample = std::move(step);
-  if (whole) SendSample(run);
+  if (counts) SendSample(run);
   if (sample_timer_ == 0) sample_timer_ = loop_.After(kSampleGap, [this] { SendSamples(); });
 }
 

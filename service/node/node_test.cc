@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/metrics/report.h"
 #include "service/node/node_test_env.h"
 
 namespace galley::service {
@@ -77,7 +78,7 @@ TEST_F(NodeTest, AnAttemptRunsToItsEnd) {
     training += said.has_training();
     checkpoints += said.has_checkpoint();
     finished += said.has_finished();
-    evaluations += said.has_step() && said.step().has_validation_loss();
+    evaluations += said.has_step() && metrics::FromReport(said.step()).Get<"validation_loss">().has_value();
   }
   EXPECT_EQ(training, 2);
   EXPECT_EQ(checkpoints, 2);
@@ -98,8 +99,9 @@ TEST_F(NodeTest, StepsGoUpSampledAndTheLastOneAlways) {
     if (!report.has_rank() || !report.rank().report().has_step()) continue;
     ++samples;
     EXPECT_EQ(report.sequence(), 0u);
-    EXPECT_GT(report.rank().report().step().step(), last);
-    last = report.rank().report().step().step();
+    const int64_t step = metrics::FromReport(report.rank().report().step()).step();
+    EXPECT_GT(step, last);
+    last = step;
   }
   EXPECT_EQ(last, 400);
   EXPECT_LT(samples, 100);

@@ -10,27 +10,6 @@
 namespace galley::service {
 namespace {
 
-metrics::StepRecord ToRecord(const v1::StepReport& step) {
-  metrics::StepRecord r;
-  r.step = step.step();
-  r.attempt = step.attempt();
-  r.samples = step.samples();
-  r.tokens = step.tokens();
-  r.samples_hash = step.samples_hash();
-  r.loss = step.loss();
-  r.lr = step.lr();
-  r.grad_norm = step.grad_norm();
-  r.global_batch = step.global_batch();
-  r.step_seconds = step.step_seconds();
-  r.data_seconds = step.data_seconds();
-  r.tokens_per_second = step.tokens_per_second();
-  if (step.has_mfu()) r.mfu = step.mfu();
-  if (step.has_validation_loss()) r.validation_loss = step.validation_loss();
-  for (const v1::SetLoss& set : step.validation_sets()) r.validation_sets.push_back({set.set(), set.loss()});
-  if (step.has_checkpoint_stall_seconds()) r.checkpoint_stall_seconds = step.checkpoint_stall_seconds();
-  return r;
-}
-
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenExporter(const ExporterOrder& order) {
   const std::string name = order.options.is_object() ? order.options.value("kind", "") : "";
   for (const ExporterKind& kind : ExporterKinds()) {
@@ -61,8 +40,8 @@ class Sinks : public RunSinks {
     });
   }
 
-  void Push(const v1::StepReport& step, std::function<void()> written) override {
-    bus_->Push(ToRecord(step), std::move(written));
+  void Push(const metrics::StepRecord& step, std::function<void()> written) override {
+    bus_->Push(step, std::move(written));
   }
   void Mark(std::function<void()> reached) override { bus_->Mark(std::move(reached)); }
   void CheckpointCommitted(absl::Time at) override {

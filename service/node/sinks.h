@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "galley/v1/node.pb.h"
+#include "runtime/metrics/step_record.h"
 
 namespace galley::service {
 
@@ -21,7 +22,7 @@ class RunSinks {
   virtual ~RunSinks() = default;  // writes what is left
 
   // Never blocks. `written` is called on another thread once the step is with every sink.
-  virtual void Push(const v1::StepReport& step, std::function<void()> written) = 0;
+  virtual void Push(const metrics::StepRecord& step, std::function<void()> written) = 0;
   // `reached` is called on another thread once every step pushed before is with every sink.
   virtual void Mark(std::function<void()> reached) = 0;
   virtual void CheckpointCommitted(absl::Time at) = 0;

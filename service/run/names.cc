@@ -1,32 +1,52 @@
 // Names of the enumerations, as they are stored and shown.
+#include <array>
 #include <iterator>
+#include <string>
 
-#include "service/run/event.h"
-#include "service/run/state.h"
+#include "absl/strings/ascii.h"
+#include "service/run/messages.h"
 
 namespace galley::service {
 namespace {
 
-constexpr absl::string_view kStateNames[] = {"ACCEPTED",  "QUEUED",     "LAUNCHING", "RUNNING",
-                                             "DRAINING",  "RECOVERING", "PAUSED",    "HELD",
-                                             "SUCCEEDED", "FAILED",     "CANCELLED"};
-constexpr absl::string_view kKindNames[] = {
-    "submitted",        "admitted",         "attempt_planned", "training",     "checkpoint",
-    "completed",        "drained",          "attempt_failed",  "attempt_gone", "pause_requested",
-    "cancel_requested", "resume_requested", "blocked",         "unlaunchable", "noted"};
+// The messages' names, in lower case where `lower`.
+template <class E, int N>
+std::array<std::string, N> NamesOf(bool lower) {
+  std::array<std::string, N> names;
+  for (int i = 0; i < N; ++i) {
+    const auto value = ToMessage(static_cast<E>(i));
+    if constexpr (std::is_same_v<E, RunState>) {
+      names[i] = v1::RunState::Value_Name(value);
+    } else if constexpr (std::is_same_v<E, EventKind>) {
+      names[i] = v1::EventKind::Value_Name(value);
+    } else {
+      names[i] = v1::StopCause::Value_Name(value);
+    }
+    if (lower) absl::AsciiStrToLower(&names[i]);
+  }
+  return names;
+}
+
+const auto& StateNames() {
+  static const auto& names = *new auto(NamesOf<RunState, kRunStates>(/*lower=*/false));
+  return names;
+}
+const auto& KindNames() {
+  static const auto& names = *new auto(NamesOf<EventKind, kEventKinds>(/*lower=*/true));
+  return names;
+}
+const auto& CauseNames() {
+  static const auto& names = *new auto(NamesOf<StopCause, kStopCauses>(/*lower=*/true));
+  return names;
+}
 constexpr absl::string_view kFailureNames[] = {"none",         "rank_crash", "hang",    "lost",
                                                "peer_lost",    "internal",   "numeric", "config",
                                                "storage_full", "preempted"};
-constexpr absl::string_view kCauseNames[] = {"none",      "finished", "exit_duration", "pause",
-                                             "pause_now", "cancel",   "cancel_now"};
-static_assert(std::size(kStateNames) == kRunStates);
-static_assert(std::size(kKindNames) == kEventKinds);
 static_assert(std::size(kFailureNames) == kFailures);
-static_assert(std::size(kCauseNames) == kStopCauses);
 
-template <class E, size_t N>
-bool Parse(const absl::string_view (&names)[N], absl::string_view name, E* value) {
-  for (size_t i = 0; i < N; ++i) {
+template <class E, class Names>
+bool Parse(const Names& names, absl::string_view name, E* value) {
+  for (size_t i = 0; i < std::size(names); ++i) {
     if (names[i] == name) {
       *value = static_cast<E>(i);
       return true;
@@ -37,13 +57,13 @@ bool Parse(const absl::string_view (&names)[N], absl::string_view name, E* value
 
 }  // namespace
 
-absl::string_view Name(RunState state) { return kStateNames[static_cast<int>(state)]; }
-absl::string_view Name(EventKind kind) { return kKindNames[static_cast<int>(kind)]; }
-absl::string_view Name(Failure failure) { return kFailureNames[static_cast<int>(failure)]; }
-absl::string_view Name(StopCause cause) { return kCauseNames[static_cast<int>(cause)]; }
-bool ParseState(absl::string_view name, RunState* state) { return Parse(kStateNames, name, state); }
-bool ParseKind(absl::string_view name, EventKind* kind) { return Parse(kKindNames, name, kind); }
+absl::string_view Name(RunState state) { return StateNames()[static_cast<size_t>(state)]; }
+absl::string_view Name(EventKind kind) { return KindNames()[static_cast<size_t>(kind)]; }
+absl::string_view Name(Failure failure) { return kFailureNames[static_cast<size_t>(failure)]; }
+absl::string_view Name(StopCause cause) { return CauseNames()[static_cast<size_t>(cause)]; }
+bool ParseState(absl::string_view name, RunState* state) { return Parse(StateNames(), name, state); }
+bool ParseKind(absl::string_view name, EventKind* kind) { return Parse(KindNames(), name, kind); }
 bool ParseFailure(absl::string_view name, Failure* failure) { return Parse(kFailureNames, name, failure); }
-bool ParseCause(absl::string_view name, StopCause* cause) { return Parse(kCauseNames, name, cause); }
+bool ParseCause(absl::string_view name, StopCause* cause) { return Parse(CauseNames(), name, cause); }
 
 }  // namespace galley::service

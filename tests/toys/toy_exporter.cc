@@ -6,7 +6,7 @@ namespace {
 class ToySink : public metrics::Sink {
  public:
   absl::Status Write(const metrics::StepRecord& record) override {
-    ToySteps().push_back(record.step);
+    ToySteps().push_back(record.step());
     return absl::OkStatus();
   }
 };

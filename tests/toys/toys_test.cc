@@ -100,9 +100,9 @@ TEST(ToyExporter, GetsTheSteps) {
   const auto sinks = service::RunSinks::Open(
       ensure, "node", [&](const std::string& problem) { problems.push_back(problem); });
   for (int64_t step : {1, 2}) {
-    v1::StepReport report;
-    report.set_step(step);
-    sinks->Push(report, nullptr);
+    metrics::StepRecord record;
+    record.Set<"step">(step);
+    sinks->Push(record, nullptr);
   }
   sinks->Drain();
   EXPECT_THAT(service::ToySteps(), ElementsAre(1, 2));

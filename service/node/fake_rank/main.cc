@@ -30,6 +30,7 @@
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/link/client.h"
+#include "runtime/metrics/report.h"
 
 namespace galley {
 namespace {
@@ -98,21 +99,25 @@ class FakeRank {
   }
 
   void SendStep() {
-    v1::Report report;
-    v1::StepReport* step = report.mutable_step();
-    step->set_step(step_);
-    step->set_attempt(start_.attempt());
-    step->set_samples(16 * step_);
-    step->set_tokens(4096 * step_);
-    step->set_samples_hash(static_cast<uint64_t>(step_) * 0x9e3779b97f4a7c15);
-    step->set_loss(6.0 / static_cast<double>(1 + step_) + 1);
-    step->set_lr(1e-3);
-    step->set_grad_norm(1);
-    step->set_global_batch(16);
-    step->set_step_seconds(static_cast<double>(Value("step_ms", 2)) / 1e3);
-    step->set_tokens_per_second(4096e3 / static_cast<double>(Value("step_ms", 2)));
+    const double loss = 6.0 / static_cast<double>(1 + step_) + 1;
+    metrics::StepRecord step;
+    step.Set<"step">(step_);
+    step.Set<"attempt">(start_.attempt());
+    step.Set<"samples">(16 * step_);
+    step.Set<"tokens">(4096 * step_);
+    step.Set<"samples_hash">(static_cast<uint64_t>(step_) * 0x9e3779b97f4a7c15);
+    step.Set<"loss">(loss);
+    step.Set<"lr">(1e-3);
+    step.Set<"grad_norm">(1.0);
+    step.Set<"global_batch">(int64_t{16});
+    step.Set<"global_batch_tokens">(int64_t{4096});
+    step.Set<"step_seconds">(static_cast<double>(Value("step_ms", 2)) / 1e3);
+    step.Set<"data_seconds">(0.0);
+    step.Set<"tokens_per_second">(4096e3 / static_cast<double>(Value("step_ms", 2)));
     const int64_t evaluate = Value("evaluate_every", 0);
-    if (evaluate > 0 && step_ % evaluate == 0) step->set_validation_loss(step->loss() + 0.5);
+    if (evaluate > 0 && step_ % evaluate == 0) step.Set<"validation_loss">(loss + 0.5);
+    v1::Report report;
+    *report.mutable_step() = metrics::ToReport(step);
     client_.Send(report);
   }
 

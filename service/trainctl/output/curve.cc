@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/json_line.h"
 
 namespace galley::trainctl {
 namespace {
@@ -27,15 +27,10 @@ absl::StatusOr<std::map<int64_t, Point>> ReadPoints(const std::string& path) {
   std::map<int64_t, Point> points;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
-    const nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer()) continue;
-    const auto number = [&record](const char* key) -> std::optional<double> {
-      const auto it = record.find(key);
-      if (it == record.end() || !it->is_number()) return std::nullopt;
-      return it->get<double>();
-    };
-    if (const auto loss = number("loss"); loss.has_value()) {
-      points[record["step"].get<int64_t>()] = {*loss, number("validation_loss")};
+    const auto record = metrics::ReadJsonLine(line);
+    if (!record.has_value()) continue;
+    if (const auto loss = record->Get<"loss">()) {
+      points[record->step()] = {*loss, record->Get<"validation_loss">()};
     }
   }
   if (points.empty()) return absl::NotFoundError(absl::StrCat(path, ": no step is recorded"));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -13,35 +12,6 @@
 
 namespace galley::trainctl {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json ToJson(const Value& value) {
-  return std::visit(
-      [](const auto& v) -> Json {
-        using T = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, std::monostate>) {
-          return nullptr;
-        } else if constexpr (std::is_same_v<T, double>) {
-          return std::isfinite(v) ? Json(v) : Json(nullptr);
-        } else if constexpr (std::is_same_v<T, Nested>) {
-          return Json::parse(v.json);  // made by this program
-        } else {
-          return Json(v);
-        }
-      },
-      value);
-}
-
-Json ToJson(const Row& row) {
-  Json json = Json::object();
-  for (const auto& [key, value] : row) json[key] = ToJson(value);
-  return json;
-}
-
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string Cell(const Value& value) {
   return std::visit(
@@ -90,8 +60,7 @@ std::string CellOf(const Row& row, const Column& column) {
 std::string Yaml(const Row& row, absl::string_view first, absl::string_view indent) {
   std::string text;
   for (size_t i = 0; i < row.size(); ++i) {
-    absl::StrAppend(&text, i == 0 ? first : indent, row[i].first, ": ", Dump(ToJson(row[i].second), -1),
-                    "\n");
+    absl::StrAppend(&text, i == 0 ? first : indent, row[i].first, ": ", view::ToJson(row[i].second), "\n");
   }
   return text;
 }
@@ -129,11 +98,9 @@ void PutTable(const Globals& globals, const std::vector<Column>& columns, const 
 void PrintRows(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
                const std::vector<Row>& rows) {
   if (globals.output == "json") {
-    Json list = Json::array();
-    for (const Row& row : rows) list.push_back(ToJson(row));
-    Put(Dump(list, 2) + "\n");
+    Put(view::ToJson(rows, 2) + "\n");
   } else if (globals.output == "jsonl") {
-    for (const Row& row : rows) Put(ToJsonLine(row) + "\n");
+    for (const Row& row : rows) Put(view::ToJson(row) + "\n");
   } else if (globals.output == "yaml") {
     for (const Row& row : rows) Put(Yaml(row, "- ", "  "));
     if (rows.empty()) Put("[]\n");
@@ -147,9 +114,9 @@ void PrintRows(const Globals& globals, const std::vector<Column>& columns, const
 void PrintRow(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
               const Row& row) {
   if (globals.output == "json") {
-    Put(Dump(ToJson(row), 2) + "\n");
+    Put(view::ToJson(row, 2) + "\n");
   } else if (globals.output == "jsonl") {
-    Put(ToJsonLine(row) + "\n");
+    Put(view::ToJson(row) + "\n");
   } else if (globals.output == "yaml") {
     Put(Yaml(row, "", ""));
   } else if (globals.output == "name") {
@@ -168,7 +135,7 @@ void PrintRow(const Globals& globals, const std::vector<Column>& columns, const 
 void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
                    const Row& row) {
   if (IsJson(globals)) {
-    Put(ToJsonLine(row) + "\n");
+    Put(view::ToJson(row) + "\n");
   } else if (globals.output == "yaml") {
     Put(Yaml(row, "- ", "  "));
   } else if (globals.output == "name") {
@@ -181,8 +148,6 @@ void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, c
   fflush(stdout);
 }
 
-std::string ToJsonLine(const Row& row) { return Dump(ToJson(row), -1); }
-
 std::string Duration(double seconds) {
   const int64_t s = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
   if (s >= 48 * 3600) return absl::StrFormat("%dd%02dh", s / 86400, s / 3600 % 24);
@@ -194,11 +159,6 @@ std::string Duration(double seconds) {
 std::string Ago(int64_t unix_ms) {
   if (unix_ms == 0) return "-";
   return Duration(absl::ToDoubleSeconds(absl::Now() - absl::FromUnixMillis(unix_ms))) + " ago";
-}
-
-std::string Rfc3339(int64_t unix_ms) {
-  if (unix_ms == 0) return "";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms), absl::UTCTimeZone());
 }
 
 std::string Compact(double number) {

@@ -3,23 +3,16 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "service/trainctl/output/output.h"
+#include "service/view/row.h"
 
 namespace galley::trainctl {
 
-// What json prints as it is, and tables as `cell`.
-struct Nested {
-  std::string json;
-  std::string cell;
-};
-// null (not known), number, flag, text, a list of texts or JSON.
-using Value =
-    std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<std::string>, Nested>;
-using Row = std::vector<std::pair<std::string, Value>>;  // key, value; in the order printed
+using view::Nested;
+using view::Row;
+using view::Value;
 
 // A column of table and wide: the key it shows and its heading. Rows may hold more keys than columns.
 struct Column {
@@ -39,11 +32,8 @@ void PrintRow(const Globals& globals, const std::vector<Column>& columns, const 
 void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
                    const Row& row);
 
-std::string ToJsonLine(const Row& row);
-
 // "3m ago"; "-" for 0.
 std::string Ago(int64_t unix_ms);
-std::string Rfc3339(int64_t unix_ms);  // UTC, "" for 0
 std::string Compact(double number);    // 15234 -> "15.2k"
 std::string Duration(double seconds);  // "1h02m", "3m20s", "12s"
 

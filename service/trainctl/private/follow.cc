@@ -17,9 +17,13 @@
 #include "absl/time/clock.h"
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/report.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 namespace {
+
+bool StandsStill(v1::RunState::Value state) { return view::IsOver(state) || view::IsWaiting(state); }
 
 constexpr absl::Duration kRedraw = absl::Milliseconds(100);
 constexpr absl::Duration kPlainLine = absl::Seconds(10);
@@ -29,11 +33,6 @@ sigset_t EndSignals() {
   sigemptyset(&mask);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, signal);
   return mask;
-}
-
-bool IsStandingStill(const std::string& state) {
-  return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED" || state == "PAUSED" ||
-         state == "HELD";
 }
 
 // The line that says how far a run is.
@@ -46,20 +45,21 @@ class Progress {
     const bool moved = run.state() != run_.state() || run.attempt() != run_.attempt();
     run_ = run;
     if (!moved) return;
-    std::string line = absl::StrCat(run.name(), " ", run.run_id(), ": ", run.state());
-    if (run.attempt() > 1 && run.state() == "LAUNCHING") absl::StrAppend(&line, ", attempt ", run.attempt());
+    std::string line = absl::StrCat(run.name(), " ", run.run_id(), ": ", view::NameOf(run.state()));
+    if (run.attempt() > 1 && run.state() == v1::RunState::LAUNCHING)
+      absl::StrAppend(&line, ", attempt ", run.attempt());
     if (!run.reason().empty()) absl::StrAppend(&line, ": ", run.reason());
     Say(line);
   }
-  void OnStep(const v1::StepReport& step) {
-    if (step.attempt() == step_.attempt() && step.step() <= step_.step()) return;
-    if (step_.attempt() != step.attempt()) began_ = absl::Now();
-    if (step.has_validation_loss()) validation_ = step.validation_loss();
-    step_ = step;
-    seconds_ = seconds_ == 0 ? step.step_seconds() : 0.9 * seconds_ + 0.1 * step.step_seconds();
+  void OnStep(const metrics::StepRecord& step) {
+    if (step.attempt() == last_.attempt() && step.step() <= last_.step()) return;
+    last_.Follow(step);
+    const double took = step.Get<"step_seconds">().value_or(0);
+    seconds_ = seconds_ == 0 ? took : 0.9 * seconds_ + 0.1 * took;
     const absl::Time now = absl::Now();
-    const bool last = step.step() == run_.total_steps();
-    if (now - drawn_ < (tty_ ? kRedraw : kPlainLine) && !last && !step.has_validation_loss()) return;
+    const bool evaluated = step.Get<"validation_loss">().has_value();
+    if (now - drawn_ < (tty_ ? kRedraw : kPlainLine) && step.step() != run_.total_steps() && !evaluated)
+      return;
     drawn_ = now;
     Draw();
   }
@@ -70,12 +70,12 @@ class Progress {
 
  private:
   void Draw() {
-    const int64_t left = run_.total_steps() - step_.step();
-    std::string line =
-        absl::StrFormat("step %d/%d  loss %.4f", step_.step(), run_.total_steps(), step_.loss());
-    if (validation_) absl::StrAppend(&line, absl::StrFormat("  val %.4f", *validation_));
-    absl::StrAppend(&line, "  ", Compact(step_.tokens_per_second()), " tok/s");
-    if (step_.has_mfu()) absl::StrAppend(&line, absl::StrFormat("  mfu %.1f%%", 100 * step_.mfu()));
+    const int64_t left = run_.total_steps() - last_.step();
+    std::string line = absl::StrFormat("step %d/%d  loss %.4f", last_.step(), run_.total_steps(),
+                                       last_.Get<"loss">().value_or(0));
+    if (const auto loss = last_.Get<"validation_loss">()) absl::StrAppendFormat(&line, "  val %.4f", *loss);
+    absl::StrAppend(&line, "  ", Compact(last_.Get<"tokens_per_second">().value_or(0)), " tok/s");
+    if (const auto mfu = last_.Get<"mfu">()) absl::StrAppendFormat(&line, "  mfu %.1f%%", 100 * *mfu);
     if (left > 0) absl::StrAppend(&line, "  ETA ", Duration(seconds_ * static_cast<double>(left)));
     if (!tty_) {
       fprintf(stderr, "%s\n", line.c_str());
@@ -97,11 +97,9 @@ class Progress {
   const bool tty_;
   bool drawn_line_ = false;
   v1::RunSummary run_;
-  v1::StepReport step_;
-  std::optional<double> validation_;
-  double seconds_ = 0;  // of a step, smoothed
+  metrics::StepRecord last_;  // the last step, and what stays of those before it
+  double seconds_ = 0;        // of a step, smoothed
   absl::Time drawn_ = absl::InfinitePast();
-  absl::Time began_;
 };
 
 // Waits for signals on a thread of its own, since the watching one sits in a read.
@@ -149,9 +147,10 @@ class Follower {
     while (true) {
       const absl::Status status = Watch(deadline - absl::Now());
       followed_.interrupted = signals.count() > 0;
-      if (leave_ || (status.ok() && IsStandingStill(followed_.run.state()))) return followed_;
+      if (leave_ || (status.ok() && StandsStill(followed_.run.state()))) return followed_;
       if (absl::IsDeadlineExceeded(status)) {
-        return absl::DeadlineExceededError(absl::StrCat("run ", run_, " is still ", followed_.run.state()));
+        return absl::DeadlineExceededError(
+            absl::StrCat("run ", run_, " is still ", view::NameOf(followed_.run.state())));
       }
       // A private controller that died is being started again.
       if (absl::IsUnavailable(status) && options_.owns_run && ++failures_ <= 30) {
@@ -181,10 +180,10 @@ class Follower {
       followed_.run = reply.run();
       progress_.OnRun(reply.run());
     } else if (reply.has_step()) {
-      progress_.OnStep(reply.step());
+      progress_.OnStep(metrics::FromReport(reply.step()));
     } else {
       seen_ = std::max(seen_, reply.event().seq());
-      if (reply.event().kind() == "noted") progress_.Say(reply.event().message());
+      if (reply.event().kind() == v1::EventKind::NOTED) progress_.Say(reply.event().message());
     }
   }
 
@@ -237,42 +236,20 @@ absl::StatusOr<Followed> Follow(Client& client, const std::string& run, const Fo
 }
 
 int ExitCodeOf(const Followed& followed) {
-  const std::string& state = followed.run.state();
-  if (state == "SUCCEEDED") return kOk;
-  if (state == "FAILED") return kRunFailed;
-  if (state == "CANCELLED") return kRunCancelled;
-  if (state == "HELD") return kRunHeld;
-  if (followed.interrupted) return kInterrupted;
-  return state == "PAUSED" ? kPending : kOk;
-}
-
-Row RowOf(const v1::RunSummary& run) {
-  const auto optional = [](bool has, double value) { return has ? Value(value) : Value(std::monostate()); };
-  return {{"id", run.run_id()},
-          {"name", run.name()},
-          {"state", run.state()},
-          {"reason", run.reason()},
-          {"next", run.next()},
-          {"attempt", run.attempt()},
-          {"step", run.step()},
-          {"total_steps", run.total_steps()},
-          {"loss", optional(run.has_loss(), run.loss())},
-          {"validation_loss", optional(run.has_validation_loss(), run.validation_loss())},
-          {"tokens_per_second", optional(run.has_tokens_per_second(), run.tokens_per_second())},
-          {"mfu", optional(run.has_mfu(), run.mfu())},
-          {"eta_seconds", optional(run.has_eta_seconds(), run.eta_seconds())},
-          {"wall_seconds", optional(run.has_wall_seconds(), run.wall_seconds())},
-          {"samples", run.samples()},
-          {"tokens", run.tokens()},
-          {"checkpoint_step", run.last_checkpoint_step()},
-          {"checkpoint", run.last_checkpoint_path()},
-          {"run_dir", run.run_dir()},
-          {"metrics_address", run.metrics_address()},
-          {"stop_cause", run.stop_cause()},
-          {"recipe_hash", run.recipe_hash()},
-          {"created", Rfc3339(run.created_unix_ms())},
-          {"updated", Rfc3339(run.updated_unix_ms())},
-          {"progress", absl::StrCat(run.step(), "/", run.total_steps())}};
+  switch (followed.run.state()) {
+    case v1::RunState::SUCCEEDED:
+      return kOk;
+    case v1::RunState::FAILED:
+      return kRunFailed;
+    case v1::RunState::CANCELLED:
+      return kRunCancelled;
+    case v1::RunState::HELD:
+      return kRunHeld;
+    case v1::RunState::PAUSED:
+      return followed.interrupted ? kInterrupted : kPending;
+    default:
+      return followed.interrupted ? kInterrupted : kOk;
+  }
 }
 
 const std::vector<Column>& RunColumns() {

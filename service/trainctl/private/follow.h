@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/client.h"
+#include "service/view/rows.h"
 
 namespace galley::trainctl {
 
@@ -35,8 +36,7 @@ absl::StatusOr<Followed> Follow(Client& client, const std::string& run, const Fo
 // that still moves is 130 after a signal, else 0.
 int ExitCodeOf(const Followed& followed);
 
-// A run as a row, for every verb that prints one.
-Row RowOf(const v1::RunSummary& run);
+// Of view::RowOf a run, for every verb that prints one.
 const std::vector<Column>& RunColumns();
 
 }  // namespace galley::trainctl

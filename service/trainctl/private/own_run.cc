@@ -6,6 +6,7 @@
 #include "service/trainctl/output/curve.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/private/follow.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 
@@ -33,10 +34,9 @@ int FollowOwnRun(PrivateService& service, const PrivateRun& run, const Globals& 
   absl::StatusOr<Followed> followed = Follow(service.client(), run.run_id, options);
   if (!followed.ok()) return Fail(followed.status());
   const absl::StatusOr<v1::RunSummary> last = service.client().Get(run.run_id);
-  PrintRow(globals, RunColumns(), "id", RowOf(last.ok() ? *last : followed->run));
+  PrintRow(globals, RunColumns(), "id", view::RowOf(last.ok() ? *last : followed->run));
   PrintEnd(last.ok() ? *last : followed->run, run.run_dir);
-  const std::string& state = followed->run.state();
-  if (state == "PAUSED" || state == "HELD") {
+  if (view::IsWaiting(followed->run.state())) {
     fprintf(stderr, "go on with: trainctl resume %s\n", run.run_id.c_str());
   }
   return ExitCodeOf(*followed);

@@ -11,6 +11,9 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/metrics/json_line.h"
+#include "runtime/metrics/report.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 namespace {
@@ -52,27 +55,26 @@ std::vector<v1::EventMessage> ReadEvents(const std::string& run_dir) {
     absl::Time time;
     if (absl::ParseTime(absl::RFC3339_full, Field<std::string>(json, "time", ""), &time, nullptr))
       event.set_unix_ms(absl::ToUnixMillis(time));
-    event.set_kind(Field<std::string>(json, "kind", ""));
+    event.set_kind(view::KindNamed(Field<std::string>(json, "kind", "")));
     event.set_attempt(Field<int64_t>(json, "attempt", 0));
-    event.set_from_state(Field<std::string>(json, "from", ""));
-    event.set_to_state(Field<std::string>(json, "to", ""));
+    event.set_from_state(view::StateNamed(Field<std::string>(json, "from", "")));
+    event.set_to_state(view::StateNamed(Field<std::string>(json, "to", "")));
     event.set_message(Field<std::string>(json, "message", ""));
     events.push_back(std::move(event));
   }
   return events;
 }
 
-// The newest line of metrics.jsonl that is whole and for which `fits` holds; null when there is none.
-template <class Fits>
-Json LastStep(const std::string& metrics, const Fits& fits) {
+// The steps of metrics.jsonl's whole lines, the newest first, until `take` returns false.
+template <class Take>
+void EachStepBack(const std::string& metrics, const Take& take) {
   for (size_t end = metrics.rfind('\n'); end != std::string::npos && end > 0;) {
     const size_t before = metrics.rfind('\n', end - 1);
     const size_t begin = before == std::string::npos ? 0 : before + 1;
-    if (Json json = ParseObject(metrics.substr(begin, end - begin)); !json.is_null() && fits(json))
-      return json;
+    const auto step = metrics::ReadJsonLine(absl::string_view(metrics).substr(begin, end - begin));
+    if (step.has_value() && !take(*step)) return;
     end = before;
   }
-  return Json();
 }
 
 struct LogFile {
@@ -123,9 +125,7 @@ class StoredRun : public Client {
     }
     RETURN_IF_ERROR(FileExists(JoinPath(run_.run_dir, "result.json")) ? AddResult(s) : AddEvents(events, s));
     AddLastStep(s);
-    const std::string& state = s.state();
-    if (state != "SUCCEEDED" && state != "FAILED" && state != "CANCELLED")
-      s.set_next(absl::StrCat("waits for: trainctl resume ", run_.run_id));
+    if (!view::IsOver(s.state())) s.set_next(absl::StrCat("waits for: trainctl resume ", run_.run_id));
     return s;
   }
 
@@ -216,14 +216,17 @@ class StoredRun : public Client {
       return absl::DataLossError(
           absl::StrCat(path, ": damaged; 'trainctl resume ", run_.run_id, "' writes it anew"));
     }
-    s.set_state(Field<std::string>(result, "state", ""));
+    s.set_state(view::StateNamed(Field<std::string>(result, "state", "")));
     s.set_reason(Field<std::string>(result, "reason", ""));
-    s.set_stop_cause(Field<std::string>(result, "stop_cause", ""));
+    s.set_stop_cause(view::CauseNamed(Field<std::string>(result, "stop_cause", "")));
     s.set_attempt(Field<int64_t>(result, "attempts", 0));
     s.set_step(Field<int64_t>(result, "steps", 0));
     s.set_total_steps(Field<int64_t>(result, "total_steps", s.total_steps()));
-    if (HasNumber(result, "loss")) s.set_loss(Field(result, "loss", 0.0));
-    if (HasNumber(result, "validation_loss")) s.set_validation_loss(Field(result, "validation_loss", 0.0));
+    metrics::StepRecord latest;
+    if (HasNumber(result, "loss")) latest.Set<"loss">(Field(result, "loss", 0.0));
+    if (HasNumber(result, "validation_loss"))
+      latest.Set<"validation_loss">(Field(result, "validation_loss", 0.0));
+    *s.mutable_latest() = metrics::ToReport(latest);
     if (HasNumber(result, "wall_seconds")) s.set_wall_seconds(Field(result, "wall_seconds", 0.0));
     if (const auto saved = result.find("checkpoint"); saved != result.end() && saved->is_object()) {
       s.set_last_checkpoint_step(Field<int64_t>(*saved, "step", 0));
@@ -250,21 +253,26 @@ class StoredRun : public Client {
     return absl::OkStatus();
   }
 
-  // What only metrics.jsonl knows, when the recipe asks for it.
+  // What only metrics.jsonl knows, when the recipe asks for it: the last step, and the last evaluation where
+  // the result has none.
   void AddLastStep(v1::RunSummary& s) const {
     const std::string metrics = ReadFile(JoinPath(run_.run_dir, "metrics.jsonl")).value_or("");
-    const Json last = LastStep(metrics, [](const Json& step) { return HasNumber(step, "step"); });
-    if (last.is_null() || Field<int64_t>(last, "attempt", 0) != s.attempt()) return;
-    s.set_step(std::max(s.step(), Field<int64_t>(last, "step", 0)));
-    if (HasNumber(last, "loss")) s.set_loss(Field(last, "loss", 0.0));
-    s.set_samples(Field<int64_t>(last, "samples", 0));
-    s.set_tokens(Field<int64_t>(last, "tokens", 0));
-    s.set_tokens_per_second(Field(last, "tokens_per_second", 0.0));
-    if (HasNumber(last, "mfu")) s.set_mfu(Field(last, "mfu", 0.0));
-    if (s.has_validation_loss()) return;
-    const Json evaluated =
-        LastStep(metrics, [](const Json& step) { return HasNumber(step, "validation_loss"); });
-    if (!evaluated.is_null()) s.set_validation_loss(Field(evaluated, "validation_loss", 0.0));
+    metrics::StepRecord latest = metrics::FromReport(s.latest());
+    bool known = false;
+    EachStepBack(metrics, [&](const metrics::StepRecord& step) {
+      if (!known && step.attempt() != s.attempt()) return false;
+      if (!known) {
+        const auto evaluated = latest.Get<"validation_loss">();
+        latest.Take(step);
+        if (evaluated) latest.Set<"validation_loss">(*evaluated);
+        s.set_step(std::max(s.step(), step.step()));
+        known = true;
+      } else if (const auto loss = step.Get<"validation_loss">(); loss && !latest.Get<"validation_loss">()) {
+        latest.Set<"validation_loss">(*loss);
+      }
+      return !latest.Get<"validation_loss">();
+    });
+    *s.mutable_latest() = metrics::ToReport(latest);
   }
 
   const PrivateRun run_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/base/file.h"
+#include "runtime/metrics/report.h"
 #include "service/trainctl/testing.h"
 
 namespace galley::trainctl {
@@ -44,14 +45,14 @@ class KilledRun : public testing::Test {
 TEST_F(KilledRun, StandsWhereItsLastEventAndStepLeftIt) {
   const v1::RunSummary summary = run_->Get("").value();
   EXPECT_EQ(summary.run_id(), "abcdefgh");
-  EXPECT_EQ(summary.state(), "RUNNING");
+  EXPECT_EQ(summary.state(), v1::RunState::RUNNING);
   EXPECT_THAT(summary.reason(), HasSubstr("daemons ended"));
   EXPECT_EQ(summary.next(), "waits for: trainctl resume abcdefgh");
   EXPECT_EQ(summary.attempt(), 1);
   EXPECT_EQ(summary.step(), 7);
-  EXPECT_EQ(summary.loss(), 2.5);
-  EXPECT_EQ(summary.validation_loss(), 4);
-  EXPECT_EQ(summary.samples(), 28);
+  EXPECT_EQ(metrics::FromReport(summary.latest()).Get<"loss">(), 2.5);
+  EXPECT_EQ(metrics::FromReport(summary.latest()).Get<"validation_loss">(), 4);
+  EXPECT_EQ(metrics::FromReport(summary.latest()).Get<"samples">(), 28);
   EXPECT_EQ(summary.created_unix_ms() % 1000, 250);
   EXPECT_EQ(summary.updated_unix_ms() - summary.created_unix_ms(), 750);
 }

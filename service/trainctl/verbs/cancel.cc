@@ -36,7 +36,7 @@ int Run(const Options& options, const Globals& globals) {
     if (!followed.ok()) return Fail(followed.status());
     summary = followed->run;
   }
-  PrintRow(globals, RunColumns(), "id", RowOf(*summary));
+  PrintRow(globals, RunColumns(), "id", view::RowOf(*summary));
   return kOk;
 }
 

@@ -6,6 +6,7 @@
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/run_client.h"
 #include "service/trainctl/verbs.h"
+#include "service/view/rows.h"
 
 namespace galley::trainctl {
 namespace {
@@ -23,12 +24,6 @@ const std::vector<Column>& Columns() {
   return columns;
 }
 
-Row RowOf(const v1::EventMessage& event) {
-  return {{"seq", event.seq()},         {"time", Rfc3339(event.unix_ms())}, {"kind", event.kind()},
-          {"attempt", event.attempt()}, {"from", event.from_state()},       {"to", event.to_state()},
-          {"message", event.message()}};
-}
-
 int Run(const Options& options, const Globals& globals) {
   absl::StatusOr<RunClient> client = OpenToRead(globals, options.run);
   if (!client.ok()) return Fail(client.status());
@@ -39,9 +34,9 @@ int Run(const Options& options, const Globals& globals) {
   std::vector<Row> rows;
   const absl::Status status = client->client->Events(request, [&](const v1::EventMessage& event) {
     if (options.follow) {
-      PrintStreamed(globals, Columns(), "seq", RowOf(event));
+      PrintStreamed(globals, Columns(), "seq", view::RowOf(event));
     } else {
-      rows.push_back(RowOf(event));
+      rows.push_back(view::RowOf(event));
     }
     return true;
   });

@@ -10,6 +10,7 @@
 #include "service/trainctl/private/private_service.h"
 #include "service/trainctl/private/run_client.h"
 #include "service/trainctl/verbs.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 namespace {
@@ -22,10 +23,10 @@ struct Options {
 absl::StatusOr<std::vector<Row>> SharedRuns(const std::string& state, const Globals& globals) {
   ASSIGN_OR_RETURN(std::unique_ptr<Client> client, Client::Open(globals));
   v1::ListRequest request;
-  request.set_state(state);
+  request.set_state(view::StateNamed(state));
   ASSIGN_OR_RETURN(v1::ListReply reply, client->List(request));
   std::vector<Row> rows;
-  for (const v1::RunSummary& run : reply.runs()) rows.push_back(RowOf(run));
+  for (const v1::RunSummary& run : reply.runs()) rows.push_back(view::RowOf(run));
   return rows;
 }
 
@@ -39,8 +40,8 @@ absl::StatusOr<std::vector<Row>> OwnRuns(const std::string& state, const Globals
     const absl::StatusOr<v1::RunSummary> summary = ReadPrivate(run);
     if (!summary.ok()) {
       fprintf(stderr, "trainctl: %s\n", std::string(summary.status().message()).c_str());
-    } else if (state.empty() || summary->state() == state) {
-      rows.push_back(RowOf(*summary));
+    } else if (state.empty() || summary->state() == view::StateNamed(state)) {
+      rows.push_back(view::RowOf(*summary));
     }
   }
   return rows;
@@ -57,8 +58,7 @@ int Run(const Options& options, const Globals& globals) {
 std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("--state", options->state, "Only runs in this state")
-      ->check(CLI::IsMember({"ACCEPTED", "QUEUED", "LAUNCHING", "RUNNING", "DRAINING", "RECOVERING", "PAUSED",
-                             "HELD", "SUCCEEDED", "FAILED", "CANCELLED"}));
+      ->check(CLI::IsMember(view::StateNames()));
   app.add_flag("--private", options->own, "The runs of 'trainctl train', living or over, instead");
   return [options, &globals] { return Run(*options, globals); };
 }

@@ -6,6 +6,7 @@
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/client.h"
 #include "service/trainctl/verbs.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 namespace {
@@ -19,7 +20,7 @@ int Run(const Globals& globals) {
   for (const v1::NodeMessage& node : reply->nodes()) {
     const v1::NodeInfo& info = node.info();
     rows.push_back({{"name", info.name()},
-                    {"state", node.state()},
+                    {"state", view::NameOf(node.state())},
                     {"cores", int64_t{info.cores()}},
                     {"memory_bytes", info.memory_bytes()},
                     {"isa", info.isa()},
@@ -29,7 +30,7 @@ int Run(const Globals& globals) {
                     {"peak_source", info.peak_source()},
                     {"runs", std::vector<std::string>(node.runs().begin(), node.runs().end())},
                     {"version", info.version()},
-                    {"last_seen", Rfc3339(node.last_seen_unix_ms())},
+                    {"last_seen", view::Rfc3339(node.last_seen_unix_ms())},
                     {"seen", Ago(node.last_seen_unix_ms())}});
   }
   PrintRows(globals,

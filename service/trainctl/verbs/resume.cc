@@ -10,6 +10,7 @@
 #include "service/trainctl/private/own_run.h"
 #include "service/trainctl/private/run_client.h"
 #include "service/trainctl/verbs.h"
+#include "service/view/names.h"
 
 namespace galley::trainctl {
 namespace {
@@ -35,10 +36,8 @@ int ResumeOwn(const PrivateRun& run, const Options& options, const Globals& glob
   absl::StatusOr<v1::RunSummary> summary = client.Get(run.run_id);
   if (!summary.ok()) return Fail(summary.status());
   // A run whose daemons were killed is still RUNNING in its store and goes on by itself.
-  const bool stopped = summary->state() == "PAUSED" || summary->state() == "HELD";
-  const bool over =
-      summary->state() == "SUCCEEDED" || summary->state() == "FAILED" || summary->state() == "CANCELLED";
-  if (stopped || over || !options.from_checkpoint.empty()) {
+  if (view::IsWaiting(summary->state()) || view::IsOver(summary->state()) ||
+      !options.from_checkpoint.empty()) {
     summary = Ask(client, run.run_id, options.from_checkpoint);
     if (!summary.ok()) return Fail(summary.status());
   }
@@ -65,7 +64,7 @@ int Run(const Options& options, const Globals& globals) {
   if (!client.ok()) return Fail(client.status());
   absl::StatusOr<v1::RunSummary> summary = Ask(*client->client, client->run, options.from_checkpoint);
   if (!summary.ok()) return Fail(summary.status());
-  PrintRow(globals, RunColumns(), "id", RowOf(*summary));
+  PrintRow(globals, RunColumns(), "id", view::RowOf(*summary));
   return kOk;
 }
 

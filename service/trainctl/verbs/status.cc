@@ -1,6 +1,7 @@
 // trainctl status: one run, and what happens next to it.
 #include <memory>
 
+#include "runtime/metrics/metric.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/private/follow.h"
 #include "service/trainctl/private/run_client.h"
@@ -9,31 +10,33 @@
 namespace galley::trainctl {
 namespace {
 
-const std::vector<Column>& Columns() {
-  static const auto& columns = *new std::vector<Column>{
-      {"id", "Run"},
-      {"name", "Name"},
-      {"state", "State"},
-      {"reason", "Reason"},
-      {"next", "Next"},
-      {"progress", "Step"},
-      {"attempt", "Attempt"},
-      {"loss", "Loss"},
-      {"validation_loss", "Validation loss"},
-      {"tokens_per_second", "Tokens/s"},
-      {"mfu", "MFU"},
-      {"eta_seconds", "ETA, s"},
-      {"wall_seconds", "Wall time, s"},
-      {"checkpoint", "Checkpoint"},
-      {"metrics_address", "Metrics"},
-      {"run_dir", "Run directory"},
-      {"samples", "Samples", true},
-      {"tokens", "Tokens", true},
-      {"recipe_hash", "Recipe", true},
-      {"created", "Created", true},
-      {"updated", "Updated"},
-      {"source", "Read from"},
-  };
+// The metrics that `status` names, of one kind.
+void AddMetrics(metrics::Kind kind, std::vector<Column>& columns) {
+  for (const metrics::Metric& metric : metrics::kMetrics) {
+    if (metric.status != nullptr && metric.kind == kind)
+      columns.push_back({metric.name, metric.status, metric.status_wide});
+  }
+}
+
+std::vector<Column> Columns() {
+  std::vector<Column> columns = {{"id", "Run"},         {"name", "Name"}, {"state", "State"},
+                                 {"reason", "Reason"},  {"next", "Next"}, {"progress", "Step"},
+                                 {"attempt", "Attempt"}};
+  AddMetrics(metrics::Kind::kReal, columns);
+  for (const Column& column : {Column{"eta_seconds", "ETA, s"},
+                               {"wall_seconds", "Wall time, s"},
+                               {"checkpoint", "Checkpoint"},
+                               {"metrics_address", "Metrics"},
+                               {"run_dir", "Run directory"}}) {
+    columns.push_back(column);
+  }
+  AddMetrics(metrics::Kind::kCount, columns);
+  for (const Column& column : {Column{"recipe_hash", "Recipe", true},
+                               {"created", "Created", true},
+                               {"updated", "Updated"},
+                               {"source", "Read from"}}) {
+    columns.push_back(column);
+  }
   return columns;
 }
 
@@ -42,7 +45,7 @@ int Run(const std::string& run, const Globals& globals) {
   if (!client.ok()) return Fail(client.status());
   absl::StatusOr<v1::RunSummary> summary = client->client->Get(client->run);
   if (!summary.ok()) return Fail(summary.status());
-  Row row = RowOf(*summary);
+  Row row = view::RowOf(*summary);
   row.emplace_back("source", client->stored ? "run directory" : "controller");
   PrintRow(globals, Columns(), "id", row);
   return kOk;

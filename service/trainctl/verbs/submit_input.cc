@@ -50,7 +50,7 @@ int SendSubmission(Client& client, const v1::SubmitRequest& request, v1::SubmitR
   bool refused = false;
   for (const v1::FaultMessage& m : reply->faults()) {
     // Warnings were printed when the recipe was read here.
-    if (m.severity() != "error") continue;
+    if (m.severity() != v1::Severity::ERROR) continue;
     refused = true;
     recipe::Fault fault;
     fault.file = m.file();

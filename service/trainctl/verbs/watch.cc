@@ -23,7 +23,7 @@ int Run(const Options& options, const Globals& globals) {
   if (options.timeout > 0) follow.timeout = absl::Seconds(options.timeout);
   absl::StatusOr<Followed> followed = Follow(*client->client, client->run, follow);
   if (!followed.ok()) return Fail(followed.status());
-  PrintRow(globals, RunColumns(), "id", RowOf(followed->run));
+  PrintRow(globals, RunColumns(), "id", view::RowOf(followed->run));
   return followed->interrupted ? kInterrupted : ExitCodeOf(*followed);
 }
 

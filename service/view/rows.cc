@@ -1,0 +1,63 @@
+#include "service/view/rows.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/metrics/report.h"
+#include "service/view/names.h"
+
+namespace galley::view {
+namespace {
+
+Value Optional(bool has, double value) { return has ? Value(value) : Value(); }
+
+// Those that `status` names, of one kind. A count begins at 0, before the first step too.
+void AddMetrics(const metrics::StepRecord& record, metrics::Kind kind, Row& row) {
+  for (size_t i = 0; i < metrics::kMetricCount; ++i) {
+    const metrics::Metric& metric = metrics::kMetrics[i];
+    if (metric.status == nullptr || metric.kind != kind) continue;
+    const std::optional<double> real = record.AsReal(i);
+    row.emplace_back(metric.name, kind == metrics::Kind::kCount
+                                      ? Value(std::bit_cast<int64_t>(record.Bits(i)))
+                                      : Optional(real.has_value(), real.value_or(0)));
+  }
+}
+
+void Append(Row more, Row& row) {
+  for (auto& field : more) row.push_back(std::move(field));
+}
+
+}  // namespace
+
+Row RowOf(const v1::RunSummary& run) {
+  const metrics::StepRecord latest = metrics::FromReport(run.latest());
+  Row row = {{"id", run.run_id()},           {"name", run.name()},
+             {"state", NameOf(run.state())}, {"reason", run.reason()},
+             {"next", run.next()},           {"attempt", run.attempt()},
+             {"step", run.step()},           {"total_steps", run.total_steps()}};
+  AddMetrics(latest, metrics::Kind::kReal, row);
+  Append({{"eta_seconds", Optional(run.has_eta_seconds(), run.eta_seconds())},
+          {"wall_seconds", Optional(run.has_wall_seconds(), run.wall_seconds())}},
+         row);
+  AddMetrics(latest, metrics::Kind::kCount, row);
+  Append({{"checkpoint_step", run.last_checkpoint_step()},
+          {"checkpoint", run.last_checkpoint_path()},
+          {"run_dir", run.run_dir()},
+          {"metrics_address", run.metrics_address()},
+          {"stop_cause", NameOf(run.stop_cause())},
+          {"recipe_hash", run.recipe_hash()},
+          {"created", Rfc3339(run.created_unix_ms())},
+          {"updated", Rfc3339(run.updated_unix_ms())},
+          {"progress", absl::StrCat(run.step(), "/", run.total_steps())}},
+         row);
+  return row;
+}
+
+Row RowOf(const v1::EventMessage& event) {
+  return {
+      {"seq", event.seq()},         {"time", Rfc3339(event.unix_ms())},   {"kind", NameOf(event.kind())},
+      {"attempt", event.attempt()}, {"from", NameOf(event.from_state())}, {"to", NameOf(event.to_state())},
+      {"message", event.message()}};
+}
+
+}  // namespace galley::view

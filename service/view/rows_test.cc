@@ -1,0 +1,97 @@
+#include "service/view/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "runtime/metrics/report.h"
+#include "service/view/names.h"
+
+namespace galley::view {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+TEST(Rows, KeysOfARunAndTheirOrderAreTheContract) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : RowOf(v1::RunSummary())) keys.push_back(key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"id",
+                                            "name",
+                                            "state",
+                                            "reason",
+                                            "next",
+                                            "attempt",
+                                            "step",
+                                            "total_steps",
+                                            "loss",
+                                            "validation_loss",
+                                            "tokens_per_second",
+                                            "mfu",
+                                            "eta_seconds",
+                                            "wall_seconds",
+                                            "samples",
+                                            "tokens",
+                                            "checkpoint_step",
+                                            "checkpoint",
+                                            "run_dir",
+                                            "metrics_address",
+                                            "stop_cause",
+                                            "recipe_hash",
+                                            "created",
+                                            "updated",
+                                            "progress"}));
+}
+
+TEST(Rows, ARunHasEveryMetricThatStatusNames) {
+  metrics::StepRecord record;
+  for (size_t i = 0; i < metrics::kMetricCount; ++i) {
+    if (metrics::kMetrics[i].kind == metrics::Kind::kReal) record.SetBits(i, std::bit_cast<uint64_t>(0.5));
+    if (metrics::kMetrics[i].kind == metrics::Kind::kCount) record.SetBits(i, uint64_t{1} << 60);
+  }
+  v1::RunSummary run;
+  const Json before = Json::parse(ToJson(RowOf(run)));
+  *run.mutable_latest() = metrics::ToReport(record);
+  const Json after = Json::parse(ToJson(RowOf(run)));
+  for (const metrics::Metric& metric : metrics::kMetrics) {
+    if (metric.status == nullptr) continue;
+    if (metric.kind == metrics::Kind::kCount) {
+      EXPECT_EQ(before.at(metric.name), 0);
+      EXPECT_EQ(after.at(metric.name), int64_t{1} << 60);
+    } else {
+      EXPECT_TRUE(before.at(metric.name).is_null()) << metric.name;
+      EXPECT_EQ(after.at(metric.name), 0.5);
+    }
+  }
+}
+
+TEST(Rows, NamesAreTheContract) {
+  v1::RunSummary run;
+  run.set_state(v1::RunState::DRAINING);
+  run.set_stop_cause(v1::StopCause::EXIT_DURATION);
+  const Json json = Json::parse(ToJson(RowOf(run)));
+  EXPECT_EQ(json["state"], "DRAINING");
+  EXPECT_EQ(json["stop_cause"], "exit_duration");
+  v1::EventMessage event;
+  event.set_kind(v1::EventKind::ATTEMPT_FAILED);
+  event.set_from_state(v1::RunState::RUNNING);
+  event.set_to_state(v1::RunState::RECOVERING);
+  EXPECT_EQ(ToJson(RowOf(event)),
+            "{\"seq\":0,\"time\":\"\",\"kind\":\"attempt_failed\",\"attempt\":0,\"from\":\"RUNNING\","
+            "\"to\":\"RECOVERING\",\"message\":\"\"}");
+  EXPECT_EQ(Json::parse(ToJson(RowOf(v1::RunSummary())))["stop_cause"], "");
+  for (const std::string& name : StateNames()) EXPECT_EQ(NameOf(StateNamed(name)), name);
+  EXPECT_EQ(StateNames().size(), 11u);
+  EXPECT_EQ(KindNamed("attempt_failed"), v1::EventKind::ATTEMPT_FAILED);
+  EXPECT_EQ(CauseNamed("pause_now"), v1::StopCause::PAUSE_NOW);
+  EXPECT_EQ(StateNamed("NEVER"), v1::RunState::UNKNOWN);
+}
+
+TEST(Rows, ToJsonKeepsOrderAndHasNoNaN) {
+  const Row row = {{"b", std::numeric_limits<double>::quiet_NaN()}, {"a", Nested{"[1,2]", "1 2"}}, {"c", {}}};
+  EXPECT_EQ(ToJson(row), "{\"b\":null,\"a\":[1,2],\"c\":null}");
+  EXPECT_EQ(ToJson(std::vector<Row>{}, 2), "[]");
+}
+
+}  // namespace
+}  // namespace galley::view
