@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
@@ -15,6 +16,18 @@
 #include "service/run/messages.h"
 
 namespace galley::service {
+namespace {
+
+absl::Status NodeAway(const std::string& node) {
+  absl::Status status =
+      absl::UnavailableError(absl::StrCat("node ", node, " is away; try again when it is back"));
+  v1::ErrorDetail detail;
+  detail.mutable_node_away()->set_node(node);
+  status.SetPayload(v1::ErrorDetail::descriptor()->full_name(), absl::Cord(detail.SerializeAsString()));
+  return status;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir, const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(state_dir));
@@ -155,7 +168,7 @@ void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
     refusal = absl::FailedPreconditionError(absl::StrCat("run ", run->id, " (", run->name, ") is ",
                                                          Name(run->state), "; only a running one can save"));
   } else if (run.ok() && !Attached(run->node)) {
-    refusal = absl::UnavailableError(absl::StrCat("node ", run->node, " is away; try again when it is back"));
+    refusal = NodeAway(run->node);
   }
   if (!refusal.ok()) {
     lock.unlock();

@@ -32,7 +32,9 @@ constexpr size_t kLogQueue = 64;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+  const auto detail = status.GetPayload(v1::ErrorDetail::descriptor()->full_name());
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+          detail.has_value() ? std::string(*detail) : ""};
 }
 
 // Work that may take long, off gRPC's few threads. The destructor waits for all of it.

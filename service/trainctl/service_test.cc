@@ -155,6 +155,21 @@ TEST_F(ServiceTest, SaveGivesTheCommittedCheckpoint) {
   EXPECT_EQ(Trainctl({"save", run}).code, kConflict);
 }
 
+TEST_F(ServiceTest, SaveWhileTheNodeIsAwayNamesTheNode) {
+  StartService();
+  const std::string run = Submit(kLong);
+  Await(run, {"RUNNING"});
+  trainerd_.Signal(SIGKILL);
+  trainerd_.Wait();
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (Json({"nodes"})[0]["state"] != "AWAY") ASSERT_LT(absl::Now(), deadline);
+  const Ran save = Trainctl({"save", run});
+  EXPECT_EQ(save.code, kUnreachable);
+  EXPECT_THAT(save.err, HasSubstr("node n1 is away; try again when it is back"));
+  StartTrainerd();
+  Json({"cancel", run, "--now", "--wait"});
+}
+
 TEST_F(ServiceTest, ExitDurationPausesAndResumeGoesOn) {
   StartService();
   const std::string run = Submit(kLong, {"--set", "limits.exit_duration=3s"});

@@ -103,7 +103,9 @@ class GrpcClient : public Client {
     if (status.ok()) return absl::OkStatus();
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     // The transport's own words name sockets and errno; the controller's are whole sentences.
-    if (code == absl::StatusCode::kUnavailable && !absl::StrContains(status.error_message(), "node ")) {
+    v1::ErrorDetail detail;
+    const bool node_away = detail.ParseFromString(status.error_details()) && detail.has_node_away();
+    if (code == absl::StatusCode::kUnavailable && !node_away) {
       return absl::UnavailableError(
           absl::StrCat("no controller answers at ", address_,
                        "; start one with 'galley-controller' (and 'trainerd'), or use ", "'trainctl train'"));
