@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/prepare/prepare.h"
+#include "runtime/recipe/kinds.h"
 
 namespace galley::service {
 namespace {
@@ -67,6 +70,17 @@ absl::StatusOr<Base> ChooseBase(const Run& run) {
   return base;
 }
 
+// The recipe's names are those of the message.
+v1::Exporter ExporterOf(const recipe::Exporter& exporter) {
+  const std::string name = recipe::NameOf(exporter.kind);
+  v1::ExporterKind::Value kind;
+  CHECK(v1::ExporterKind::Value_Parse(absl::AsciiStrToUpper(name), &kind)) << name;
+  v1::Exporter message;
+  message.set_kind(kind);
+  if (kind == v1::ExporterKind::PROMETHEUS) message.set_listen(exporter.listen);
+  return message;
+}
+
 absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo& node) {
   const plan::Inventory inventory = InventoryOn(node, run);
   const prepare::PrepareResult result = prepare::Prepare({run.recipe, run.root, run.origins_json}, inventory);
@@ -81,7 +95,9 @@ absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo
   order.set_run_dir(run.run_dir);
   order.set_attempt(run.attempt);
   order.set_hang_seconds(run.hang_seconds);
-  order.set_exporters_json(run.exporters_json);
+  for (const recipe::Exporter& exporter : result.prepared->spec.exporters) {
+    *order.add_exporters() = ExporterOf(exporter);
+  }
   for (int32_t rank = 0; rank < run.world; ++rank) {
     v1::Start& start = *order.add_ranks();
     start.set_run_id(run.id);

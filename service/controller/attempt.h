@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "galley/v1/node.pb.h"
+#include "runtime/recipe/spec.h"
 #include "service/run/reconciler.h"
 #include "service/run/run.h"
 
@@ -12,6 +13,9 @@ namespace galley::service {
 // verifies, else the beginning. Reads and verifies files, so it may take long. kNotFound: the run directory
 // is gone. kFailedPrecondition: there are checkpoints and none can be used, with the remedy.
 absl::StatusOr<Base> ChooseBase(const Run& run);
+
+// What trainerd is told of an exporter of the recipe.
+v1::Exporter ExporterOf(const recipe::Exporter& exporter);
 
 // The order for a node that hosts every rank of run.attempt. The inventory is made of what the node says of
 // itself. An error: the recipe does not fit this node.

@@ -1,7 +1,6 @@
 #include "service/controller/submission.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,27 +9,10 @@
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/prepare/prepare.h"
-#include "runtime/recipe/kinds.h"
 #include "service/controller/checks.h"
 
 namespace galley::service {
 namespace {
-
-std::string ExportersJson(const recipe::RecipeSpec& spec) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const recipe::Exporter& exporter : spec.exporters) {
-    nlohmann::json entry = {{"kind", recipe::NameOf(exporter.kind)}};
-    switch (exporter.kind) {
-      case recipe::ExporterKind::kPrometheus:
-        entry["listen"] = exporter.listen;
-        break;
-      case recipe::ExporterKind::kJsonl:
-        break;
-    }
-    list.push_back(std::move(entry));
-  }
-  return list.dump();
-}
 
 absl::StatusOr<std::string> RunDirFor(const v1::SubmitRequest& request, const Run& run) {
   std::string dir = request.run_dir();
@@ -65,7 +47,8 @@ void AddFaults(const std::vector<recipe::Fault>& faults,
     m.set_column(fault.column);
     m.set_path(fault.path);
     m.set_message(fault.message);
-    m.set_severity(fault.severity == recipe::Fault::Severity::kError ? v1::Severity::ERROR : v1::Severity::WARNING);
+    m.set_severity(fault.severity == recipe::Fault::Severity::kError ? v1::Severity::ERROR
+                                                                     : v1::Severity::WARNING);
   }
 }
 
@@ -106,7 +89,6 @@ absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int
   run.origins_json = text.origins_json;
   run.recipe_hash = plan.recipe_hash;
   run.plan_hash = plan.hash;
-  run.exporters_json = ExportersJson(spec);
   run.total_steps = plan.total_steps;
   run.world = static_cast<int32_t>(spec.parallelism.data);
   run.threads_per_rank = static_cast<int32_t>(spec.launcher.threads_per_rank);

@@ -4,8 +4,8 @@ namespace galley::service {
 namespace {
 
 constexpr ExporterKind kKinds[] = {
-    {"jsonl", OpenJsonlExporter},
-    {"prometheus", OpenPrometheusExporter},
+    {v1::ExporterKind::JSONL, OpenJsonlExporter},
+    {v1::ExporterKind::PROMETHEUS, OpenPrometheusExporter},
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,13 +14,13 @@ namespace galley::service {
 
 struct ExporterOrder {
   const v1::EnsureAttempt& ensure;
-  const std::string& node;        // its name
-  const nlohmann::json& options;  // the exporter's entry: {"kind": ..., and what that kind takes}
+  const std::string& node;  // its name
+  const v1::Exporter& exporter;
   const std::function<void(const std::string& message)>& problem;  // it works, but not as asked
 };
 
 struct ExporterKind {
-  const char* name;
+  v1::ExporterKind::Value kind;
   absl::StatusOr<std::unique_ptr<metrics::Sink>> (*open)(const ExporterOrder& order);
 };
 

@@ -285,7 +285,7 @@ TEST_F(NodeTest, AFolderThatCannotBeWrittenIsToldSo) {
   StartNode();
   v1::NodeOrder order = Ensure();
   order.mutable_ensure()->set_run_dir("/proc/no");
-  order.mutable_ensure()->set_exporters_json("[]");
+  order.mutable_ensure()->clear_exporters();
   controller_->Send(order);
   const v1::RankExited exited = controller_->Wait(Exited(0)).exited();
   EXPECT_THAT(exited.finished().message(), HasSubstr("/proc/no"));
@@ -293,8 +293,8 @@ TEST_F(NodeTest, AFolderThatCannotBeWrittenIsToldSo) {
 }
 
 TEST_F(NodeTest, TheMetricsAddressIsTold) {
-  exporters_ =
-      R"([{"kind": "jsonl"}, {"kind": "prometheus", "listen": "127.0.0.1:0"}, {"kind": "punched_cards"}])";
+  exporters_ = {ExporterOf(v1::ExporterKind::JSONL), ExporterOf(v1::ExporterKind::PROMETHEUS, "127.0.0.1:0"),
+                ExporterOf(static_cast<v1::ExporterKind::Value>(80))};  // of a newer controller
   Script(R"({"steps": 3})");
   StartNode();
   controller_->Send(Ensure());
@@ -303,7 +303,7 @@ TEST_F(NodeTest, TheMetricsAddressIsTold) {
   EXPECT_EQ(report.metrics().run_id(), "run-1");
   // An exporter that cannot be had is told and does not stop the run.
   EXPECT_THAT(controller_->Wait(NoticeOf("metrics")).rank().report().notice().message(),
-              HasSubstr("punched_cards"));
+              HasSubstr("exporter kind 80 is not known"));
   EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
   EXPECT_EQ(Steps(), Range(1, 1, 3));
 }

@@ -16,6 +16,13 @@
 
 namespace galley::service {
 
+inline v1::Exporter ExporterOf(v1::ExporterKind::Value kind, const std::string& listen = "") {
+  v1::Exporter exporter;
+  exporter.set_kind(kind);
+  exporter.set_listen(listen);
+  return exporter;
+}
+
 class NodeEnv : public ::testing::Test {
  protected:
   NodeEnv() : run_dir_(JoinPath(dir_.path(), "run")), state_dir_(JoinPath(dir_.path(), "state")) {
@@ -43,7 +50,7 @@ class NodeEnv : public ::testing::Test {
     ensure->set_run_dir(run_dir_);
     ensure->set_attempt(attempt);
     ensure->set_hang_seconds(hang_seconds_);
-    ensure->set_exporters_json(exporters_);
+    for (const v1::Exporter& exporter : exporters_) *ensure->add_exporters() = exporter;
     for (int rank = 0; rank < world; ++rank) {
       v1::Start* start = ensure->add_ranks();
       start->set_run_id("run-1");
@@ -94,7 +101,7 @@ class NodeEnv : public ::testing::Test {
   TempDir dir_;
   const std::string run_dir_, state_dir_;
   int64_t hang_seconds_ = 60;
-  std::string exporters_ = R"([{"kind": "jsonl"}])";
+  std::vector<v1::Exporter> exporters_ = {ExporterOf(v1::ExporterKind::JSONL)};
   std::unique_ptr<FakeController> controller_;
 };
 

@@ -12,7 +12,7 @@ absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenJsonlExporter(const ExporterO
 
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenPrometheusExporter(const ExporterOrder& order) {
   exporters::PrometheusOptions options;
-  options.listen = order.options.value("listen", options.listen);
+  options.listen = order.exporter.listen();
   options.run = order.ensure.run_name();
   options.run_id = order.ensure.run_id();
   options.node = order.node;

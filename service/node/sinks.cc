@@ -1,6 +1,5 @@
 #include "service/node/sinks.h"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,21 +10,18 @@ namespace galley::service {
 namespace {
 
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenExporter(const ExporterOrder& order) {
-  const std::string name = order.options.is_object() ? order.options.value("kind", "") : "";
   for (const ExporterKind& kind : ExporterKinds()) {
-    if (kind.name == name) return kind.open(order);
+    if (kind.kind == order.exporter.kind()) return kind.open(order);
   }
-  return absl::UnimplementedError(absl::StrCat("exporter '", name, "' is not known here"));
+  return absl::UnimplementedError(
+      absl::StrCat("exporter kind ", order.exporter.kind(), " is not known to this trainerd"));
 }
 
 class Sinks : public RunSinks {
  public:
   Sinks(const v1::EnsureAttempt& ensure, const std::string& node, const OnProblem& problem) {
     std::vector<std::unique_ptr<metrics::Sink>> sinks;
-    const std::string text = ensure.exporters_json().empty() ? "[]" : ensure.exporters_json();
-    const auto exporters = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!exporters.is_array()) problem("the exporters of the order cannot be read; nothing is recorded");
-    for (const auto& exporter : exporters.is_array() ? exporters : nlohmann::json::array()) {
+    for (const v1::Exporter& exporter : ensure.exporters()) {
       auto sink = OpenExporter({ensure, node, exporter, problem});
       if (!sink.ok()) {
         problem(std::string(sink.status().message()));

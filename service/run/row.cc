@@ -21,7 +21,6 @@ void VisitFields(R& r, F&& f) {
   f("origins", r.origins_json);
   f("recipe_hash", r.recipe_hash);
   f("plan_hash", r.plan_hash);
-  f("exporters", r.exporters_json);
   f("total_steps", r.total_steps);
   f("world", r.world);
   f("threads_per_rank", r.threads_per_rank);

@@ -21,7 +21,6 @@ struct Run {
   std::string origins_json;    // field path -> place, for faults found later
   std::string recipe_hash;
   std::string plan_hash;
-  std::string exporters_json;  // for trainerd
   int64_t total_steps = 0;
   int32_t world = 1;
   int32_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks

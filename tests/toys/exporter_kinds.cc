@@ -6,9 +6,9 @@ namespace galley::service {
 namespace {
 
 constexpr ExporterKind kKinds[] = {
-    {"jsonl", OpenJsonlExporter},
-    {"prometheus", OpenPrometheusExporter},
-    {"toy", OpenToyExporter},
+    {v1::ExporterKind::JSONL, OpenJsonlExporter},
+    {v1::ExporterKind::PROMETHEUS, OpenPrometheusExporter},
+    {kToyExporter, OpenToyExporter},
 };
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 namespace galley::service {
 
+inline constexpr auto kToyExporter = static_cast<v1::ExporterKind::Value>(1000);
+
 absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenToyExporter(const ExporterOrder& order);
 
 // Read after Drain only: another thread writes.

@@ -95,7 +95,7 @@ TEST(ToyExporter, GetsTheSteps) {
   const TempDir dir;
   v1::EnsureAttempt ensure;
   ensure.set_run_dir(dir.path());
-  ensure.set_exporters_json(R"([{"kind": "toy"}])");
+  ensure.add_exporters()->set_kind(service::kToyExporter);
   std::vector<std::string> problems;
   const auto sinks = service::RunSinks::Open(
       ensure, "node", [&](const std::string& problem) { problems.push_back(problem); });
