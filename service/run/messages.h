@@ -1,4 +1,4 @@
-// The enumerations of a run as messages. run.proto has their names; this room's order is the same, less the
+// The enumerations of a run as messages. run.proto has their names; their order here is the same, less the
 // value that says nothing.
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 
 namespace galley::view {
@@ -50,6 +51,16 @@ std::string ToJson(const std::vector<Row>& rows, int indent) {
 std::string Rfc3339(int64_t unix_ms) {
   if (unix_ms == 0) return "";
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms), absl::UTCTimeZone());
+}
+
+std::string Compact(double number) {
+  const char* suffixes[] = {"", "k", "M", "G", "T"};
+  size_t i = 0;
+  while (std::fabs(number) >= 1000 && i + 1 < 5) {
+    number /= 1000;
+    ++i;
+  }
+  return i == 0 ? absl::StrFormat("%.0f", number) : absl::StrFormat("%.1f%s", number, suffixes[i]);
 }
 
 }  // namespace galley::view

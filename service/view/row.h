@@ -26,5 +26,6 @@ std::string ToJson(const Row& row, int indent = -1);
 std::string ToJson(const std::vector<Row>& rows, int indent = -1);
 
 std::string Rfc3339(int64_t unix_ms);  // UTC, "" for 0
+std::string Compact(double number);    // 15234 -> "15.2k"
 
 }  // namespace galley::view

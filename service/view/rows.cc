@@ -60,4 +60,20 @@ Row RowOf(const v1::EventMessage& event) {
       {"message", event.message()}};
 }
 
+Row RowOf(const v1::NodeMessage& node) {
+  const v1::NodeInfo& info = node.info();
+  return {{"name", info.name()},
+          {"state", NameOf(node.state())},
+          {"cores", int64_t{info.cores()}},
+          {"memory_bytes", info.memory_bytes()},
+          {"isa", info.isa()},
+          {"cpu", info.cpu_model()},
+          {"peak_flops_f32", Optional(info.peak_flops_f32() > 0, info.peak_flops_f32())},
+          {"peak_flops_bf16", Optional(info.peak_flops_bf16() > 0, info.peak_flops_bf16())},
+          {"peak_source", info.peak_source()},
+          {"runs", std::vector<std::string>(node.runs().begin(), node.runs().end())},
+          {"version", info.version()},
+          {"last_seen", Rfc3339(node.last_seen_unix_ms())}};
+}
+
 }  // namespace galley::view

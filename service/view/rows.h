@@ -9,5 +9,6 @@ namespace galley::view {
 // The metrics of metric.h that `status` names are among its keys.
 Row RowOf(const v1::RunSummary& run);
 Row RowOf(const v1::EventMessage& event);
+Row RowOf(const v1::NodeMessage& node);
 
 }  // namespace galley::view

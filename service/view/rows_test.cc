@@ -5,7 +5,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "runtime/metrics/report.h"
+#include "service/view/checkpoint_rows.h"
 #include "service/view/names.h"
 
 namespace galley::view {
@@ -85,6 +87,37 @@ TEST(Rows, NamesAreTheContract) {
   EXPECT_EQ(KindNamed("attempt_failed"), v1::EventKind::ATTEMPT_FAILED);
   EXPECT_EQ(CauseNamed("pause_now"), v1::StopCause::PAUSE_NOW);
   EXPECT_EQ(StateNamed("NEVER"), v1::RunState::UNKNOWN);
+}
+
+TEST(Rows, OfANodeAreTheContract) {
+  v1::NodeMessage node;
+  node.mutable_info()->set_name("n1");
+  node.mutable_info()->set_cores(8);
+  node.mutable_info()->set_isa("avx2");
+  node.set_state(v1::NodeState::BUSY);
+  node.add_runs("r1");
+  EXPECT_EQ(
+      ToJson(RowOf(node)),
+      "{\"name\":\"n1\",\"state\":\"BUSY\",\"cores\":8,\"memory_bytes\":0,\"isa\":\"avx2\",\"cpu\":\"\","
+      "\"peak_flops_f32\":null,\"peak_flops_bf16\":null,\"peak_source\":\"\",\"runs\":[\"r1\"],"
+      "\"version\":\"\",\"last_seen\":\"\"}");
+}
+
+TEST(Rows, ACheckpointWithoutLineageSaysSo) {
+  v1::CheckpointMessage checkpoint;
+  checkpoint.set_step(5);
+  checkpoint.set_samples(20);
+  checkpoint.set_status("OK");
+  checkpoint.set_path("/c/step-5");
+  EXPECT_EQ(
+      ToJson(RowsOf(checkpoint).value()),
+      "[{\"step\":5,\"samples\":20,\"tokens\":null,\"bytes\":0,\"status\":\"OK\",\"path\":\"/c/step-5\","
+      "\"sources\":null}]");
+  EXPECT_EQ(ToJson(SourceRowsOf(checkpoint).value()),
+            "[{\"step\":5,\"source\":\"not recorded\",\"fingerprint\":null,\"samples\":20,\"tokens\":null,"
+            "\"share\":null,\"epochs\":null,\"position\":null,\"draws\":null}]");
+  checkpoint.set_lineage("no");
+  EXPECT_TRUE(absl::StrContains(RowsOf(checkpoint).status().message(), "/c/step-5"));
 }
 
 TEST(Rows, ToJsonKeepsOrderAndHasNoNaN) {

@@ -161,14 +161,4 @@ std::string Ago(int64_t unix_ms) {
   return Duration(absl::ToDoubleSeconds(absl::Now() - absl::FromUnixMillis(unix_ms))) + " ago";
 }
 
-std::string Compact(double number) {
-  const char* suffixes[] = {"", "k", "M", "G", "T"};
-  size_t i = 0;
-  while (std::fabs(number) >= 1000 && i + 1 < 5) {
-    number /= 1000;
-    ++i;
-  }
-  return i == 0 ? absl::StrFormat("%.0f", number) : absl::StrFormat("%.1f%s", number, suffixes[i]);
-}
-
 }  // namespace galley::trainctl

@@ -34,7 +34,6 @@ void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, c
 
 // "3m ago"; "-" for 0.
 std::string Ago(int64_t unix_ms);
-std::string Compact(double number);    // 15234 -> "15.2k"
 std::string Duration(double seconds);  // "1h02m", "3m20s", "12s"
 
 }  // namespace galley::trainctl

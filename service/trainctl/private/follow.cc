@@ -74,7 +74,7 @@ class Progress {
     std::string line = absl::StrFormat("step %d/%d  loss %.4f", last_.step(), run_.total_steps(),
                                        last_.Get<"loss">().value_or(0));
     if (const auto loss = last_.Get<"validation_loss">()) absl::StrAppendFormat(&line, "  val %.4f", *loss);
-    absl::StrAppend(&line, "  ", Compact(last_.Get<"tokens_per_second">().value_or(0)), " tok/s");
+    absl::StrAppend(&line, "  ", view::Compact(last_.Get<"tokens_per_second">().value_or(0)), " tok/s");
     if (const auto mfu = last_.Get<"mfu">()) absl::StrAppendFormat(&line, "  mfu %.1f%%", 100 * *mfu);
     if (left > 0) absl::StrAppend(&line, "  ETA ", Duration(seconds_ * static_cast<double>(left)));
     if (!tty_) {

@@ -6,7 +6,7 @@
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/client.h"
 #include "service/trainctl/verbs.h"
-#include "service/view/names.h"
+#include "service/view/rows.h"
 
 namespace galley::trainctl {
 namespace {
@@ -18,20 +18,9 @@ int Run(const Globals& globals) {
   if (!reply.ok()) return Fail(reply.status());
   std::vector<Row> rows;
   for (const v1::NodeMessage& node : reply->nodes()) {
-    const v1::NodeInfo& info = node.info();
-    rows.push_back({{"name", info.name()},
-                    {"state", view::NameOf(node.state())},
-                    {"cores", int64_t{info.cores()}},
-                    {"memory_bytes", info.memory_bytes()},
-                    {"isa", info.isa()},
-                    {"cpu", info.cpu_model()},
-                    {"peak_flops_f32", info.peak_flops_f32() > 0 ? Value(info.peak_flops_f32()) : Value()},
-                    {"peak_flops_bf16", info.peak_flops_bf16() > 0 ? Value(info.peak_flops_bf16()) : Value()},
-                    {"peak_source", info.peak_source()},
-                    {"runs", std::vector<std::string>(node.runs().begin(), node.runs().end())},
-                    {"version", info.version()},
-                    {"last_seen", view::Rfc3339(node.last_seen_unix_ms())},
-                    {"seen", Ago(node.last_seen_unix_ms())}});
+    Row row = view::RowOf(node);
+    row.emplace_back("seen", Ago(node.last_seen_unix_ms()));
+    rows.push_back(std::move(row));
   }
   PrintRows(globals,
             {{"name", "NAME"},
