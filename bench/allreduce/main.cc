@@ -31,7 +31,7 @@ namespace galley {
 namespace {
 
 // One end of a pair of connected sockets that keep the bounds of messages; lists of addresses fit in one.
-std::string Hear(int fd) {
+std::string RecvText(int fd) {
   std::string text(1 << 16, '\0');
   ssize_t got = recv(fd, text.data(), text.size(), 0);
   CHECK_GT(got, 0);
@@ -39,7 +39,7 @@ std::string Hear(int fd) {
   return text;
 }
 
-void Say(int fd, const std::string& text) {
+void SendText(int fd, const std::string& text) {
   CHECK_EQ(send(fd, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
 }
 
@@ -48,9 +48,9 @@ std::unique_ptr<comm::Group> Connect(int rank, int size, int fd) {
   options.cookie = 1;
   auto endpoint = comm::UcxEndpoint::Create(options);
   CHECK(endpoint.ok()) << endpoint.status().ToString();
-  Say(fd, (*endpoint)->address());
+  SendText(fd, (*endpoint)->address());
   std::vector<std::string> addresses;
-  for (int r = 0; r < size; ++r) addresses.push_back(Hear(fd));
+  for (int r = 0; r < size; ++r) addresses.push_back(RecvText(fd));
   auto group = (*endpoint)->Connect(rank, addresses);
   CHECK(group.ok()) << group.status().ToString();
   return *std::move(group);
@@ -167,9 +167,9 @@ int Main(int argc, char** argv) {
     children.push_back(pid);
   }
   std::vector<std::string> addresses;
-  for (int fd : parent_ends) addresses.push_back(Hear(fd));
+  for (int fd : parent_ends) addresses.push_back(RecvText(fd));
   for (int fd : parent_ends) {
-    for (const std::string& address : addresses) Say(fd, address);
+    for (const std::string& address : addresses) SendText(fd, address);
   }
   bool failed = false;
   for (pid_t pid : children) {

@@ -22,12 +22,12 @@ namespace {
 constexpr int64_t kSequence = 256, kTokens = 4 * kSequence, kDim = 768, kHeads = 12, kFfn = 3072;
 constexpr int64_t kVocab = 50257, kPadded = 50304, kParameters = 124'439'808;
 
-// The views of one run, laid twice: to measure, then to bind.
+// The views of one run, allocated twice: to measure, then to bind.
 struct Memory {
   View x, y, dy, qkv, dqkv, ffn, dffn, logs, mean, scale, gain, dgain, dbias, tokens, embedding, dembedding,
       loss, grad, m, v, w, copy;
 
-  void Lay(Arena& a, DType t) {
+  void Allocate(Arena& a, DType t) {
     DType f = DType::kF32;
     for (View* view : {&x, &y, &dy}) *view = a.Take(t, {kTokens, kDim});
     for (View* view : {&qkv, &dqkv}) *view = a.Take(t, {kTokens, 3 * kDim});
@@ -108,9 +108,9 @@ int Main(int argc, char** argv) {
   Stream stream{CpuStream(threads)};
   Memory memory;
   Arena measure;
-  memory.Lay(measure, dtype);
+  memory.Allocate(measure, dtype);
   Arena arena{Buffer(Device(), measure.used())};
-  memory.Lay(arena, dtype);
+  memory.Allocate(arena, dtype);
   for (const View& v : {memory.x, memory.dy, memory.qkv, memory.ffn, memory.gain, memory.tokens,
                         memory.embedding, memory.grad, memory.w}) {
     Fill(v);

@@ -15,7 +15,7 @@ struct Operands {
   View x, w, y, dw;
 };
 
-Operands Lay(Arena& arena, const LinearShape& s, DType dtype) {
+Operands Allocate(Arena& arena, const LinearShape& s, DType dtype) {
   return {arena.Take(dtype, {s.rows, s.in}), arena.Take(dtype, {s.out, s.in}),
           arena.Take(dtype, {s.rows, s.out}), arena.Take(DType::kF32, {s.out, s.in})};
 }
@@ -46,10 +46,10 @@ std::vector<LinearShape> Gpt2Shapes(int64_t tokens) {
 MatmulRate::MatmulRate(Slices& slices, std::vector<LinearShape> shapes, DType dtype, int threads)
     : slices_(slices), shapes_(std::move(shapes)), first_(slices.items().size()), stream_(threads) {
   Arena measure;
-  for (const LinearShape& s : shapes_) Lay(measure, s, dtype);
+  for (const LinearShape& s : shapes_) Allocate(measure, s, dtype);
   arena_ = Arena(Buffer(Device(), measure.used()));
   for (const LinearShape& s : shapes_) {
-    Operands o = Lay(arena_, s, dtype);
+    Operands o = Allocate(arena_, s, dtype);
     for (const View& v : {o.x, o.w, o.y}) Fill(v);
     double flops = 2.0 * static_cast<double>(s.rows * s.in * s.out);
     auto add = [&](const char* kind, View a, View b, bool accumulate, View c) {

@@ -1,4 +1,4 @@
-// The yardstick of the step benchmark: how fast oneDNN's matmul does the products of a model's linear layers,
+// The reference of the step benchmark: how fast oneDNN's matmul does the products of a model's linear layers,
 // each called alone on plain row-major operands.
 #pragma once
 

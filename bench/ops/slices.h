@@ -1,5 +1,5 @@
 // Timing on a machine whose speed changes by itself: every measured thing runs one short slice in turn, round
-// after round, so that all of them meet the same weather. Compare medians with medians and bests with bests
+// after round, so that all of them see the same conditions. Compare medians with medians and bests with bests
 // of one run; never quote a number of one run against a number of another.
 #pragma once
 

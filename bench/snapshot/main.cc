@@ -22,7 +22,7 @@ double Now() {
 }
 
 // Three layers of GPT-2 124M: f32 weights and both moments, in flat buffers as training keeps them.
-std::vector<checkpoint::Item> Lay(Arena& arena) {
+std::vector<checkpoint::Item> Allocate(Arena& arena) {
   std::vector<checkpoint::Item> items;
   for (const char* kind : {"model.", "optim.m.", "optim.v."}) {
     for (int layer = 0; layer < 3; ++layer) {
@@ -59,13 +59,13 @@ absl::Status Run(int argc, char** argv) {
   const std::string folder = argc > 2 ? JoinPath(argv[2], "bench-snapshot") : temporary.path();
 
   Arena measure;
-  (void)Lay(measure);
+  (void)Allocate(measure);
   const int64_t flat_bytes = measure.used();
   Buffer storage(Device(), flat_bytes);
   std::byte* flat = storage.data();
   std::memset(flat, 3, static_cast<size_t>(flat_bytes));
   Arena arena(std::move(storage));
-  const std::vector<checkpoint::Item> items = Lay(arena);
+  const std::vector<checkpoint::Item> items = Allocate(arena);
   const int64_t bytes = checkpoint::TotalBytes(items);
   Buffer target(Device(), bytes);
   ASSIGN_OR_RETURN(auto writer, checkpoint::Writer::Create(folder, 0, 1, bytes));

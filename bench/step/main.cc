@@ -1,5 +1,5 @@
 // A whole optimizer step of GPT-2 124M on 4 x 256 tokens beside oneDNN's matmul on the same layers' products:
-// bench-step [f32|bf16] [seconds] [threads]. Exits 1 when the share is below the floor that the project sets:
+// bench-step [f32|bf16] [seconds] [threads]. Exits 1 when the share is below the project's lower bound:
 // half of oneDNN's rate in f32, 15 % in bf16.
 #include <cstdio>
 #include <cstdlib>
@@ -76,15 +76,15 @@ int Main(int argc, char** argv) {
   const Slices::Item& step = slices.items()[at];
   double median = step.work / step.Median() / rate.MedianRate(),
          best = step.work / step.Best() / rate.BestRate();
-  double floor = dtype == DType::kF32 ? 0.5 : 0.15;
+  double bound = dtype == DType::kF32 ? 0.5 : 0.15;
   std::printf("%s, %d threads, %zu rounds, GPT-2 124M, %d x %d tokens\n", std::string(Name(dtype)).c_str(),
               threads, step.seconds.size(), static_cast<int>(kMicro), static_cast<int>(kContext));
   std::printf("step           %8.1f ms median %8.1f ms best\n", step.Median() * 1e3, step.Best() * 1e3);
   std::printf("oneDNN matmul  %8.1f GFLOP/s median %8.1f best\n", rate.MedianRate() / 1e9,
               rate.BestRate() / 1e9);
-  std::printf("share          %8.1f %% of medians %8.1f %% of bests, floor %.0f %%\n", median * 100,
-              best * 100, floor * 100);
-  return median >= floor ? 0 : 1;
+  std::printf("share          %8.1f %% of medians %8.1f %% of bests, lower bound %.0f %%\n", median * 100,
+              best * 100, bound * 100);
+  return median >= bound ? 0 : 1;
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector
   if (!text.ok() || *text != absl::StrCat(BaseName(found), "\n")) {
     Note(skipped,
          absl::StrCat(latest, ": ", text.ok() ? "does not name" : "can not be read and should name", " ",
-                      BaseName(found), ", the newest sound checkpoint; the next save writes it anew"));
+                      BaseName(found), ", the newest valid checkpoint; the next save writes it anew"));
   }
   return found;
 }
@@ -79,16 +79,16 @@ absl::StatusOr<std::vector<std::string>> ApplyRetention(const std::string& direc
   RETURN_IF_ERROR(RemoveLeftovers(directory, attempt, &removed));
   const std::vector<Entry> entries = NewestFirst(directory);
   if (keep_last <= 0) return removed;
-  int64_t sound = 0;
+  int64_t valid = 0;
   int64_t oldest_kept = 0;
   for (const Entry& entry : entries) {
     if (entry.status.ok()) {
-      if (++sound <= keep_last) {
+      if (++valid <= keep_last) {
         oldest_kept = entry.step;
         continue;
       }
-    } else if (sound == 0 || entry.step > oldest_kept) {
-      continue;  // a broken one does not count, and stays to be looked at until newer sound ones outnumber it
+    } else if (valid == 0 || entry.step > oldest_kept) {
+      continue;  // a broken one does not count, and stays to be looked at until newer valid ones outnumber it
     }
     if (entry.status.ok() && keep_for_good != nullptr && keep_for_good(entry.step)) continue;
     RETURN_IF_ERROR(DeleteCheckpoint(entry.path));

@@ -6,7 +6,7 @@
 // (through trainerd), which calls Commit: manifest, rename of the folder, then `latest`.
 //
 // Errors: kResourceExhausted for a full disk, kDataLoss for bytes that are not what was written, kNotFound
-// for what is missing, kFailedPrecondition for what is sound but does not fit. Each names file, position and
+// for what is missing, kFailedPrecondition for what is valid but does not fit. Each names file, position and
 // remedy.
 #pragma once
 
@@ -51,8 +51,8 @@ struct ShardReport {
   absl::Status status;  // of the write
 };
 
-// Small facts that stand in the manifest: key -> JSON text. Those under "state" must be equal for equal
-// states (steps, samples, optimizer step); time, host and versions stand under "origin".
+// Small facts of the manifest: key -> JSON text. Those under "state" must be equal for equal
+// states (steps, samples, optimizer step); time, host and versions are under "origin".
 struct ManifestInfo {
   int64_t step = 0;
   int64_t attempt = 1;
@@ -111,8 +111,8 @@ absl::Status Claim(const std::string& directory, int64_t attempt, absl::string_v
 
 // Rank 0, when every shard has reported: manifest.json, rename `.step-N.a<attempt>` -> `step-N`, then
 // `latest`. Blocks on the disk; any thread, one call at a time. A `step-N` that is there already is replaced
-// as a whole. When it fails, also because a report has failed, the folder in progress is removed and the
-// earlier checkpoints stand.
+// as a whole. When it fails, also because a report has failed, the folder in progress is removed and earlier
+// checkpoints are kept.
 absl::Status Commit(const std::string& directory, const ManifestInfo& info,
                     const std::vector<ShardReport>& shards);
 
@@ -120,7 +120,7 @@ absl::Status Commit(const std::string& directory, const ManifestInfo& info,
 // too. The first fault that Verify would find.
 absl::StatusOr<Manifest> Open(const std::string& checkpoint_path, bool verify_data);
 
-// Every fault of a checkpoint, tensor data included; none: it is sound.
+// Every fault of a checkpoint, tensor data included; none: it is valid.
 struct Fault {
   std::string file;
   absl::Status status;

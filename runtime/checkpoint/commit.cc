@@ -27,7 +27,7 @@ absl::Status CheckReports(const std::vector<ShardReport>& shards) {
   return absl::Status(code, absl::StrJoin(failed, "; "));
 }
 
-// The shards as they lie on disk must be those that were reported.
+// The shards on disk must be those that were reported.
 absl::StatusOr<Manifest> MakeManifest(const std::string& folder, const ManifestInfo& info,
                                       const std::vector<ShardReport>& shards) {
   RETURN_IF_ERROR(CheckReports(shards));

@@ -41,11 +41,11 @@ TEST(Commit, OneFailedReportLeavesTheEarlierCheckpoint) {
   TestState state(7);
   ASSERT_TRUE(SaveAll(dir.path(), state, 2, 100).ok());
   std::vector<ShardReport> reports = WriteShards(dir.path(), state, 2, 200);
-  reports[1].status = absl::ResourceExhaustedError("shard-00001-of-00002.safetensors: no room");
+  reports[1].status = absl::ResourceExhaustedError("shard-00001-of-00002.safetensors: disk full");
   const absl::Status status = Commit(dir.path(), InfoOf(200), reports);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(status.message(),
-              HasSubstr("step 200 is not saved: shard-00001-of-00002.safetensors: no room"));
+              HasSubstr("step 200 is not saved: shard-00001-of-00002.safetensors: disk full"));
   EXPECT_THAT(Names(dir.path()), ElementsAre("latest", "step-100"));
   EXPECT_EQ(FindLatest(dir.path(), nullptr).value(), StepPath(dir.path(), 100));
 }

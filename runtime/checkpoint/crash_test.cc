@@ -1,4 +1,4 @@
-// What the world does to a save: the disk is full, the process is killed.
+// Saves that fail from outside: the disk is full, the process is killed.
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   TempDir dir;
-  // Room for one checkpoint of 4.3 MB and no second.
+  // Space for one checkpoint of 4.3 MB and no second.
   if (::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=6m") != 0) {
     GTEST_SKIP() << "mounting a small tmpfs needs root";
   }
@@ -33,7 +33,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   EXPECT_THAT(failed.message(),
               testing::AllOf(HasSubstr(JoinPath(dir.path(), ".step-200.a1/shard-0000")),
                              HasSubstr("the checkpoint of step 200 needs "), HasSubstr(" free"),
-                             HasSubstr("the earlier checkpoints stand")));
+                             HasSubstr("the earlier checkpoints are kept")));
   EXPECT_EQ(Commit(dir.path(), InfoOf(200), reports).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(Names(dir.path()), testing::ElementsAre("latest", "step-100"));
   auto latest = FindLatest(dir.path(), nullptr);
@@ -63,7 +63,7 @@ TEST(FullDisk, NamesFileAndNumbersAndLeavesTheEarlierCheckpoint) {
   EXPECT_EQ(::umount(dir.path().c_str()), 0);
 }
 
-// Saves steps 1, 2, ... with retention until it is killed, and tells each step that Commit said is saved.
+// Saves steps 1, 2, ... with retention until it is killed, and reports each step whose Commit returned OK.
 [[noreturn]] void SaveForever(const std::string& directory, int64_t attempt, int64_t from, int out) {
   TestState state(0);
   const int world = 2;
@@ -108,7 +108,7 @@ TEST(Killed, TheNewestCheckpointIsAlwaysCompleteAndNeverOlderThanTheLastCommit) 
       SaveForever(dir.path(), attempt, from, channel[1]);
     }
     ::close(channel[1]);
-    // Dies at a random instant: some time after a random number of commits.
+    // Killed at a random instant: some time after a random number of commits.
     const auto draw = rng.At(static_cast<uint64_t>(attempt));
     for (uint32_t commits = draw[0] % 3; commits > 0; --commits) {
       ASSERT_EQ(::read(channel[0], &step, sizeof(step)), static_cast<ssize_t>(sizeof(step)));
@@ -135,7 +135,7 @@ TEST(Killed, TheNewestCheckpointIsAlwaysCompleteAndNeverOlderThanTheLastCommit) 
     step = found;
   }
   EXPECT_GT(step, 5);
-  // The next attempt clears what the dead ones left.
+  // The next attempt removes what the killed ones left.
   ASSERT_TRUE(Claim(dir.path(), 31, "run").ok());
   for (const std::string& name : Names(dir.path())) {
     EXPECT_FALSE(AttemptOfPartial(name).has_value()) << name;

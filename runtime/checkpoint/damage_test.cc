@@ -47,34 +47,34 @@ class Damage : public testing::Test {
 
   void FlipBits(const std::string& name, uint64_t seed) {
     const std::string path = JoinPath(StepPath(dir_.path(), 20), name);
-    const std::string sound = Slurp(path);
+    const std::string intact = Slurp(path);
     Philox rng(seed, 1);
     for (uint64_t i = 0; i < 50; ++i) {
       const auto draw = rng.At(i);
       // Half of them in the first KiB, where the structure is.
-      const size_t at = draw[0] % (i % 2 == 0 ? std::min<size_t>(sound.size(), 1024) : sound.size());
-      std::string bad = sound;
+      const size_t at = draw[0] % (i % 2 == 0 ? std::min<size_t>(intact.size(), 1024) : intact.size());
+      std::string bad = intact;
       bad[at] = static_cast<char>(bad[at] ^ (1 << (draw[1] % 8)));
       Spill(path, bad);
       ExpectFound(path, absl::StrCat("bit ", draw[1] % 8, " of byte ", at));
     }
-    Spill(path, sound);
+    Spill(path, intact);
     EXPECT_TRUE(Open(StepPath(dir_.path(), 20), true).ok());
   }
 
   void Truncate(const std::string& name) {
     const std::string path = JoinPath(StepPath(dir_.path(), 20), name);
-    const std::string sound = Slurp(path);
-    std::vector<size_t> sizes = {0, 1, 7, 8, 9, 63, 64, 65, sound.size() - 1, sound.size() / 2};
+    const std::string intact = Slurp(path);
+    std::vector<size_t> sizes = {0, 1, 7, 8, 9, 63, 64, 65, intact.size() - 1, intact.size() / 2};
     Philox rng(5, 2);
-    for (uint64_t i = 0; i < 10; ++i) sizes.push_back(rng.At(i)[0] % sound.size());
+    for (uint64_t i = 0; i < 10; ++i) sizes.push_back(rng.At(i)[0] % intact.size());
     for (size_t size : sizes) {
-      Spill(path, sound.substr(0, size));
+      Spill(path, intact.substr(0, size));
       ExpectFound(path, absl::StrCat(size, " bytes left"));
     }
-    Spill(path, sound + "x");
+    Spill(path, intact + "x");
     ExpectFound(path, "a byte more");
-    Spill(path, sound);
+    Spill(path, intact);
   }
 
   TempDir dir_;
@@ -91,10 +91,10 @@ TEST_F(Damage, TruncatedManifest) { Truncate("manifest.json"); }
 
 TEST_F(Damage, BitsOfLatest) {
   const std::string path = JoinPath(dir_.path(), "latest");
-  const std::string sound = Slurp(path);
-  ASSERT_EQ(sound, "step-20\n");
-  for (size_t bit = 0; bit < sound.size() * 8; ++bit) {
-    std::string bad = sound;
+  const std::string intact = Slurp(path);
+  ASSERT_EQ(intact, "step-20\n");
+  for (size_t bit = 0; bit < intact.size() * 8; ++bit) {
+    std::string bad = intact;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     Spill(path, bad);
     std::vector<std::string> skipped;
@@ -124,7 +124,7 @@ TEST_F(Damage, MissingShard) {
   EXPECT_TRUE(absl::IsNotFound(Open(StepPath(dir_.path(), 20), false).status()));
 }
 
-TEST_F(Damage, ShardsThatChangedPlaces) {
+TEST_F(Damage, SwappedShards) {
   const std::string folder = StepPath(dir_.path(), 20);
   std::filesystem::rename(JoinPath(folder, kFirst), JoinPath(folder, "x"));
   std::filesystem::rename(JoinPath(folder, kSecond), JoinPath(folder, kFirst));

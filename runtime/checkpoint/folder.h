@@ -35,8 +35,8 @@ absl::Status CheckFence(const std::string& directory, int64_t attempt);
 absl::Status RemoveLeftovers(const std::string& directory, int64_t attempt,
                              std::vector<std::string>* removed);
 
-// Deletes one checkpoint, its manifest first: whatever cuts this short, no manifest stands beside missing
-// shards.
+// Deletes one checkpoint, its manifest first: wherever this is interrupted, no manifest is left with
+// shards missing.
 absl::Status DeleteCheckpoint(const std::string& path);
 
 }  // namespace galley::checkpoint

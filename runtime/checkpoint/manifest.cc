@@ -17,7 +17,7 @@ namespace galley::checkpoint {
 namespace {
 
 constexpr char kFormat[] = "galley-checkpoint";
-// The text ends with the checksum of all that stands before this line.
+// The text ends with the checksum of all that precedes this line.
 constexpr char kTail[] = "  \"xxh3\": \"";
 constexpr char kTailEnd[] = "\"\n}\n";
 constexpr size_t kTailBytes = sizeof(kTail) - 1 + 16 + sizeof(kTailEnd) - 1;

@@ -1,4 +1,4 @@
-// Whatever bytes stand in a manifest: they are refused, or the manifest can be written again and reads back
+// Whatever bytes a manifest has: they are refused, or the manifest can be written again and reads back
 // the same. Bytes are tried as they are, and with the checksum that lets them through to the parser.
 #include <cstdint>
 

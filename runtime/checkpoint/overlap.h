@@ -1,4 +1,4 @@
-// Where the elements that two slices of a tensor have in common stand in the memory of each.
+// Where the elements that two slices of a tensor have in common are in the memory of each.
 #pragma once
 
 #include <cstddef>

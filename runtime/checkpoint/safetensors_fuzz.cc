@@ -1,4 +1,4 @@
-// Whatever bytes stand in a safetensors file: the header is refused, or it accounts for every byte of the
+// Whatever bytes a safetensors file has: the header is refused, or it accounts for every byte of the
 // file; and what it says of slices is refused, or they cover each tensor once.
 #include <cstdint>
 

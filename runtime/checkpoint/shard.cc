@@ -78,20 +78,20 @@ absl::Status ReadFact(absl::string_view fact, ShardPart& part) {
   rest.remove_prefix(16);
   if (rest.empty()) return absl::OkStatus();
   std::vector<int64_t> begin, of;
-  bool sound = false;
+  bool valid = false;
   if (ConsumeNumbers(rest, " rows=", begin)) {
-    sound = ConsumeNumbers(rest, " of=", of) && begin.size() == 1 && of.size() == 1 && !part.shape.empty();
-    if (sound) {
+    valid = ConsumeNumbers(rest, " of=", of) && begin.size() == 1 && of.size() == 1 && !part.shape.empty();
+    if (valid) {
       begin.resize(part.shape.size(), 0);
       of.insert(of.end(), part.shape.begin() + 1, part.shape.end());
     }
   } else if (ConsumeNumbers(rest, " begin=", begin)) {
-    sound = ConsumeNumbers(rest, " of=", of);
+    valid = ConsumeNumbers(rest, " of=", of);
     if (absl::ConsumePrefix(&rest, " tensor=")) part.name = std::string(std::exchange(rest, ""));
   }
   part.slice.begin = std::move(begin);
   part.shape = std::move(of);
-  if (!sound || !rest.empty() || !part.slice.Within(part.shape)) {
+  if (!valid || !rest.empty() || !part.slice.Within(part.shape)) {
     return absl::DataLossError(
         absl::StrCat("of size [", absl::StrJoin(part.slice.size, ","), "] is no slice of a tensor: ", fact));
   }
@@ -145,7 +145,7 @@ View BytesOf(std::span<const std::byte> bytes) {
   return View(const_cast<std::byte*>(bytes.data()), DType::kU8, {static_cast<int64_t>(bytes.size())});
 }
 
-// Copies what is wanted of the bytes that begin at `from` of the data. False: all of it lay before them.
+// Copies what is wanted of the bytes that begin at `from` of the data. False: all of it was before them.
 bool CopyRuns(Stream& stream, const Wanted& w, int64_t from, std::span<const std::byte> bytes) {
   const int64_t to = from + static_cast<int64_t>(bytes.size());
   int64_t i = w.overlap.FirstEndingAfter(from - w.begin);

@@ -34,9 +34,9 @@ struct ShardIndex {
 
 std::string ShardFileName(int rank, int world);
 
-// The parts in file order; `order` gets the item of each. CHECKs that items are sound and differ.
+// The parts in file order; `order` gets the item of each. CHECKs that items are valid and differ.
 std::vector<ShardPart> PartsOf(const std::vector<Item>& items, std::vector<size_t>& order);
-// What stands before the data. The length does not depend on the checksums' values.
+// What comes before the data. The length does not depend on the checksums' values.
 std::string ShardHeader(const std::vector<ShardPart>& parts);
 
 // Hostile headers are fine: kDataLoss names the tensor. What the shards of a checkpoint hold together is

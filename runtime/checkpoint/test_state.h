@@ -1,4 +1,4 @@
-// A small training state for this module's tests: tensors of every kind that a checkpoint meets.
+// A small training state for this module's tests: tensors of every kind that a checkpoint holds.
 #pragma once
 
 #include <cstring>

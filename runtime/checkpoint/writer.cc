@@ -171,7 +171,7 @@ class WriterImpl : public Writer {
     return absl::ResourceExhaustedError(absl::StrCat(
         path, ": the checkpoint of step ", save_.step, " needs ", bytes, " bytes here, ", directory_, " has ",
         available.ok() ? absl::StrCat(*available) : "an unknown number", " free (", status.message(),
-        "); free some, or set checkpoint.keep lower; the earlier checkpoints stand"));
+        "); free some, or set checkpoint.keep lower; the earlier checkpoints are kept"));
   }
 
   const std::string directory_;

@@ -19,16 +19,16 @@ Collectives::Collectives(Channel* channel)
     : channel_(channel),
       rank_(channel->rank()),
       size_(channel->size()),
-      staging_(Device(), kWindow * kSegment) {}
+      staging_(Device(), kRecvWindow * kSegment) {}
 
 absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduction& reduction) {
   RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   if (bytes <= kSmall) {
-    RETURN_IF_ERROR(Doubling(data, bytes, reduction));
+    RETURN_IF_ERROR(RecursiveDoubling(data, bytes, reduction));
   } else {
     // Chunk c is summed in the order of the ring from rank c + 1 to rank c, then sent around from there.
-    RETURN_IF_ERROR(Around({data, bytes, RoundUp((bytes + size_ - 1) / size_, kLine), rank_, size_ - 1,
-                            2 * (size_ - 1), reduction}));
+    RETURN_IF_ERROR(RunRing({data, bytes, RoundUp((bytes + size_ - 1) / size_, kLine), rank_, size_ - 1,
+                             2 * (size_ - 1), reduction}));
   }
   return channel_->End();
 }
@@ -36,19 +36,19 @@ absl::Status Collectives::AllReduce(std::byte* data, int64_t bytes, const Reduct
 absl::Status Collectives::ReduceScatter(std::byte* data, int64_t shard_bytes, const Reduction& reduction) {
   RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
   RETURN_IF_ERROR(
-      Around({data, size_ * shard_bytes, shard_bytes, rank_ - 1, size_ - 1, size_ - 1, reduction}));
+      RunRing({data, size_ * shard_bytes, shard_bytes, rank_ - 1, size_ - 1, size_ - 1, reduction}));
   return channel_->End();
 }
 
 absl::Status Collectives::AllGather(std::byte* data, int64_t shard_bytes) {
   RETURN_IF_ERROR(channel_->Begin(TagKind::kCollective));
-  RETURN_IF_ERROR(Around({data, size_ * shard_bytes, shard_bytes, rank_, 0, size_ - 1, {}}));
+  RETURN_IF_ERROR(RunRing({data, size_ * shard_bytes, shard_bytes, rank_, 0, size_ - 1, {}}));
   return channel_->End();
 }
 
-absl::Status Collectives::Around(const Ring& ring) {
+absl::Status Collectives::RunRing(const Ring& ring) {
   // Four segments or more a chunk, so that sending, receiving and reducing overlap also in small chunks.
-  const int64_t segment = std::clamp(RoundUp(ring.chunk_bytes / kWindow, kLine), kSmall, kSegment);
+  const int64_t segment = std::clamp(RoundUp(ring.chunk_bytes / kRecvWindow, kLine), kSmall, kSegment);
   const int64_t per_chunk = (ring.chunk_bytes + segment - 1) / segment;
   const int64_t items = ring.steps * per_chunk;
   const int next = Modulo(rank_ + 1, size_);
@@ -62,31 +62,32 @@ absl::Status Collectives::Around(const Ring& ring) {
   auto outgoing = [&](int64_t item) { return piece(ring.first - item / per_chunk, item); };
   auto incoming = [&](int64_t item) { return piece(ring.first - item / per_chunk - 1, item); };
   auto reduces = [&](int64_t item) { return item / per_chunk < ring.reducing; };
-  auto staging = [&](int64_t item) { return staging_.data() + item % kWindow * kSegment; };
+  auto staging = [&](int64_t item) { return staging_.data() + item % kRecvWindow * kSegment; };
 
-  std::array<Transfer*, kWindow> in{};
-  std::array<Transfer*, kOffers> out{};
+  std::array<Transfer*, kRecvWindow> in{};
+  std::array<Transfer*, kSendWindow> out{};
   int64_t posted = 0, arrived = 0, sent = 0, gone = 0;  // items, in order
   while (arrived < items || gone < items) {
-    for (; posted < items && posted < arrived + kWindow; ++posted) {
+    for (; posted < items && posted < arrived + kRecvWindow; ++posted) {
       const Piece p = incoming(posted);
       if (p.bytes == 0) continue;
-      in[posted % kWindow] = channel_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
+      in[posted % kRecvWindow] =
+          channel_->Recv(previous, reduces(posted) ? staging(posted) : p.data, p.bytes);
     }
     // What a step sends is what the step before has received.
-    for (; sent < items && sent < gone + kOffers && sent < arrived + per_chunk; ++sent) {
+    for (; sent < items && sent < gone + kSendWindow && sent < arrived + per_chunk; ++sent) {
       const Piece p = outgoing(sent);
-      if (p.bytes > 0) out[sent % kOffers] = channel_->Send(next, p.data, p.bytes);
+      if (p.bytes > 0) out[sent % kSendWindow] = channel_->Send(next, p.data, p.bytes);
     }
     bool moved = false;
-    if (arrived < posted && Channel::Take(in[arrived % kWindow])) {
+    if (arrived < posted && Channel::Take(in[arrived % kRecvWindow])) {
       if (const Piece p = incoming(arrived); reduces(arrived) && p.bytes > 0) {
         ring.reduction.reduce(p.data, staging(arrived), p.data, p.bytes / ring.reduction.element_bytes);
       }
       ++arrived;
       moved = true;
     }
-    while (gone < sent && Channel::Take(out[gone % kOffers])) {
+    while (gone < sent && Channel::Take(out[gone % kSendWindow])) {
       ++gone;
       moved = true;
     }
@@ -95,10 +96,10 @@ absl::Status Collectives::Around(const Ring& ring) {
   return absl::OkStatus();
 }
 
-absl::Status Collectives::Doubling(std::byte* data, int64_t bytes, const Reduction& reduction) {
+absl::Status Collectives::RecursiveDoubling(std::byte* data, int64_t bytes, const Reduction& reduction) {
   if (bytes == 0) return absl::OkStatus();
   const int64_t count = bytes / reduction.element_bytes;
-  // All but a power of two of the ranks join their neighbour first: of the first 2 * extra ranks the even
+  // All but a power of two of the ranks send to the next rank first: of the first 2 * extra ranks the even
   // ones give their part to the odd ones and get the result from them at the end.
   const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size_)));
   const int extra = size_ - power;
@@ -145,16 +146,16 @@ absl::Status Collectives::Broadcast(std::byte* data, int64_t bytes, int root) {
   auto piece = [&](int64_t s) -> Piece {
     return {data + s * kSegment, std::min(kSegment, bytes - s * kSegment)};
   };
-  std::array<Transfer*, kWindow> in{};
-  std::array<std::array<Transfer*, 16>, kWindow> out{};  // by child; at most 1024 ranks
+  std::array<Transfer*, kRecvWindow> in{};
+  std::array<std::array<Transfer*, 16>, kRecvWindow> out{};  // by child; at most 1024 ranks
   for (int64_t posted = 0, s = 0; s < segments; ++s) {
-    for (; index != 0 && posted < segments && posted < s + kWindow; ++posted) {
-      in[posted % kWindow] = channel_->Recv(parent, piece(posted).data, piece(posted).bytes);
+    for (; index != 0 && posted < segments && posted < s + kRecvWindow; ++posted) {
+      in[posted % kRecvWindow] = channel_->Recv(parent, piece(posted).data, piece(posted).bytes);
     }
-    RETURN_IF_ERROR(Wait(in[s % kWindow]));
+    RETURN_IF_ERROR(Wait(in[s % kRecvWindow]));
     for (int bit = below / 2, child = 0; bit > 0; bit /= 2, ++child) {
       if (index + bit >= size_) continue;
-      Transfer*& slot = out[s % kWindow][child];
+      Transfer*& slot = out[s % kRecvWindow][child];
       RETURN_IF_ERROR(Wait(slot));
       slot = channel_->Send(Modulo(index + bit + root, size_), piece(s).data, piece(s).bytes);
     }

@@ -36,10 +36,10 @@ class Collectives {
   absl::Status Recv(std::byte* data, int64_t bytes, int from);
 
  private:
-  static constexpr int kWindow = 4;  // segments that are received at once
+  static constexpr int kRecvWindow = 4;  // segments that are received at once
   // Segments offered to the next rank at once. Through shared memory it fetches them by itself, so that with
   // many on offer it goes on while this process waits for a processor.
-  static constexpr int kOffers = 64;
+  static constexpr int kSendWindow = 64;
   static constexpr int64_t kSegment = 512 << 10;
   static constexpr int64_t kSmall = 64 << 10;
   static_assert(kSmall <= kSegment);
@@ -60,8 +60,8 @@ class Collectives {
     std::byte* data;
     int64_t bytes;
   };
-  absl::Status Around(const Ring& ring);
-  absl::Status Doubling(std::byte* data, int64_t bytes, const Reduction& reduction);
+  absl::Status RunRing(const Ring& ring);
+  absl::Status RecursiveDoubling(std::byte* data, int64_t bytes, const Reduction& reduction);
   absl::Status Exchange(int to, int from, const std::byte* out, std::byte* in, int64_t bytes);
   absl::Status Wait(Transfer*& transfer);
 

@@ -1,4 +1,4 @@
-// Who gets into a connection, who stays out, and what the others are told.
+// Which ranks may connect, which are refused, and the errors that the others get.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,13 +30,13 @@ TEST(Connecting, AnAddressOfAnotherAttemptIsRefusedByName) {
   ranks.ExpectAllEndWell();
 }
 
-// The cookie stands behind the four bytes of the magic.
+// The cookie follows the four bytes of the magic.
 std::string WithCookieOf(const std::string& from, std::string address) {
   return address.replace(4, 8, from, 4, 8);
 }
 
 TEST(Connecting, AnIntruderOfAnotherAttemptStaysOutAndTheRealRankGetsIn) {
-  // Process 2 is a rank 1 of an older attempt that has the addresses of the new one and disguises them.
+  // Process 2 is a rank 1 of an older attempt that has the addresses of the new one and alters their cookies.
   TestRanks ranks(3, [](int process, const TestLine& line) {
     auto endpoint = MakeEndpoint(OfAttempt(process == 2 ? 6 : 7));
     std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
@@ -44,10 +44,10 @@ TEST(Connecting, AnIntruderOfAnotherAttemptStaysOutAndTheRealRankGetsIn) {
       auto group =
           endpoint->Connect(1, {WithCookieOf(endpoint->address(), addresses[0]), endpoint->address()});
       EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
-      line.Say("refused");
+      line.SendText("refused");
       return;
     }
-    if (process == 1) line.Hear();  // the intruder goes first
+    if (process == 1) line.RecvText();  // the intruder goes first
     auto group = endpoint->Connect(process, {addresses[0], addresses[1]});
     ASSERT_TRUE(group.ok()) << group.status().ToString();
     int64_t value = process;
@@ -55,8 +55,8 @@ TEST(Connecting, AnIntruderOfAnotherAttemptStaysOutAndTheRealRankGetsIn) {
     EXPECT_EQ(value, 1);
   });
   ranks.PassAddresses();
-  EXPECT_EQ(ranks.line(2).Hear(), "refused");
-  ranks.line(1).Say("go");
+  EXPECT_EQ(ranks.line(2).RecvText(), "refused");
+  ranks.line(1).SendText("go");
   ranks.ExpectAllEndWell();
 }
 
@@ -69,18 +69,18 @@ TEST(Connecting, AMissingRankIsNamedWhenTimeIsUp) {
       auto endpoint = MakeEndpoint(options);
       std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 3);
       if (rank != 0) {  // has an address, but never connects
-        line.Hear();
+        line.RecvText();
         return;
       }
       auto group = endpoint->Connect(rank, addresses);
       EXPECT_EQ(group.status().code(), absl::StatusCode::kDeadlineExceeded) << group.status().ToString();
       EXPECT_THAT(std::string(group.status().message()),
-                  testing::HasSubstr("no word from rank 1, 2 within 300ms"));
+                  testing::HasSubstr("no answer from rank 1, 2 within 300ms"));
     });
     ranks.PassAddresses();
     EXPECT_TRUE(ranks.Wait(0));
-    ranks.line(1).Say("end");
-    ranks.line(2).Say("end");
+    ranks.line(1).SendText("end");
+    ranks.line(2).SendText("end");
     ranks.ExpectAllEndWell();
   }
 }
@@ -93,7 +93,7 @@ TEST(Connecting, APeerThatDiedBeforeIsAnErrorAtOnce) {
       auto endpoint = MakeEndpoint(options);
       std::vector<std::string> addresses = TradeAddresses(line, endpoint->address(), 2);
       if (rank == 0) return;
-      line.Hear();
+      line.RecvText();
       int64_t start = MonotonicNs();
       auto group = endpoint->Connect(rank, addresses);
       EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable) << group.status().ToString();
@@ -102,7 +102,7 @@ TEST(Connecting, APeerThatDiedBeforeIsAnErrorAtOnce) {
     });
     ranks.PassAddresses();
     EXPECT_TRUE(ranks.Wait(0));
-    ranks.line(1).Say("go");
+    ranks.line(1).SendText("go");
     ranks.ExpectAllEndWell();
   }
 }

@@ -1,4 +1,4 @@
-// What happens when ranks die, give up or leave.
+// What happens when ranks end, abort or leave.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -131,7 +131,7 @@ TEST_P(DeathTest, SurvivorsNameTheLostRankWithinASecond) {
   TestRanks ranks(size, [&, op = op, size = size](int rank, const TestLine& line) {
     auto group = ConnectInTest(line, rank, size, options);
     RunUntilFailure(*group, op, *observed.operator->());
-    line.Hear();  // holds on to the group, so that the first to fail does not end, too
+    line.RecvText();  // holds on to the group, so that the first to fail does not end, too
   });
   ranks.PassAddresses();
   ASSERT_TRUE(Eventually([&, size = size] { return observed->AllPast(size, 3); }));
@@ -143,7 +143,7 @@ TEST_P(DeathTest, SurvivorsNameTheLostRankWithinASecond) {
     EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
   }
   for (int r = 0; r < size; ++r) {
-    if (r != victim) ranks.line(r).Say("end");
+    if (r != victim) ranks.line(r).SendText("end");
     EXPECT_EQ(ranks.Wait(r), r != victim);
     if (r != victim) {
       EXPECT_THAT(std::string(observed->message[r]),
@@ -168,14 +168,14 @@ TEST(Failure, AbortFromAnotherThreadEndsTheCollectiveHereAndOnAllOtherRanks) {
     }
     RunUntilFailure(*group, Op::kLargeAllReduce, *observed.operator->());
     if (link.joinable()) link.join();
-    line.Hear();
+    line.RecvText();
   });
   ranks.PassAddresses();
   for (int r = 0; r < kSize; ++r) {
     ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
     EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
   }
-  for (int r = 0; r < kSize; ++r) ranks.line(r).Say("end");
+  for (int r = 0; r < kSize; ++r) ranks.line(r).SendText("end");
   ranks.ExpectAllEndWell();
   EXPECT_STREQ(observed->message[1], "ABORTED: the controller said stop");
   EXPECT_THAT(std::string(observed->message[0]), testing::HasSubstr("rank 1 gave up"));
@@ -205,14 +205,14 @@ TEST(Failure, AbortOfASplitGroupEndsWhatAllOthersDoInAnyGroup) {
     }
     observed->failed_at_ns[rank] = MonotonicNs();
     strncpy(observed->message[rank], status.ToString().c_str(), sizeof(observed->message[rank]) - 1);
-    line.Hear();
+    line.RecvText();
   });
   ranks.PassAddresses();
   for (int r = 0; r < kSize; ++r) {
     ASSERT_TRUE(Eventually([&] { return observed->failed_at_ns[r] != 0; })) << "rank " << r << " hangs";
     EXPECT_LT(observed->failed_at_ns[r] - observed->event_at_ns, 1'000'000'000);
   }
-  for (int r = 0; r < kSize; ++r) ranks.line(r).Say("end");
+  for (int r = 0; r < kSize; ++r) ranks.line(r).SendText("end");
   ranks.ExpectAllEndWell();
   EXPECT_STREQ(observed->message[3], "ABORTED: the controller said stop");
   for (int r = 0; r < 3; ++r) {
@@ -244,7 +244,7 @@ TEST(Failure, ARankThatWaitsForASleeperCanBeAborted) {
   TestRanks ranks(2, [&](int rank, const TestLine& line) {
     auto group = ConnectInTest(line, rank, 2);
     if (rank == 1) {
-      line.Hear();  // alive, but never comes to the barrier
+      line.RecvText();  // alive, but never comes to the barrier
       return;
     }
     std::thread link([&] {
@@ -259,7 +259,7 @@ TEST(Failure, ARankThatWaitsForASleeperCanBeAborted) {
   });
   ranks.PassAddresses();
   EXPECT_TRUE(ranks.Wait(0));
-  ranks.line(1).Say("end");
+  ranks.line(1).SendText("end");
   ranks.ExpectAllEndWell();
 }
 

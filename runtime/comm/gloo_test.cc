@@ -36,7 +36,7 @@ std::vector<float> SumByGloo(Group& group, const std::string& dir, std::vector<f
   options.setReduceFunction(
       [](void* out, const void* a, const void* b, size_t n) { gloo::sum<float>(out, a, b, n); });
   gloo::allreduce(options);
-  // Its sockets close with the context, which a slower rank must not take for a death.
+  // Its sockets close with the context, which a slower rank must not take for the end of the process.
   EXPECT_TRUE(group.Barrier().ok());
   return data;
 }

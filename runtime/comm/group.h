@@ -6,7 +6,7 @@
 // of any of them, ranks that disagree about a size) breaks all, here and on every rank; every further call
 // fails at once. Errors name ranks by their number in the first group, the world.
 //
-// Stream: data lies in the memory of the stream's device. Work given to `stream` before a call is done before
+// Stream: data is in the memory of the stream's device. Work given to `stream` before a call is done before
 // the call touches `data`, and work given to it afterwards comes after. UCX and self groups work on the
 // host's time: they complete the stream's work first, and their own before they return. A group of a device
 // (NCCL) may put its work on the stream and return.

@@ -56,7 +56,7 @@ absl::StatusOr<bool> Handshake::Advance() {
     bool done = IsDone(r);
     if (absl::Status gone = done ? absl::OkStatus() : from_.gone(r); !gone.ok()) {
       // A rank may be done with us, and with all its work, before we are done with all others: then its part
-      // is here already. Twice, since what comes first lets the rest be received.
+      // is here already. Twice: the hello must be taken before the receives of the rest are posted.
       for (int i = 0; i < 2 && !done; ++i) {
         worker_->Drain();
         done = IsDone(r);
@@ -72,8 +72,8 @@ absl::StatusOr<bool> Handshake::Advance() {
 bool Handshake::IsDone(int rank) {
   Peer& peer = peers_[static_cast<size_t>(rank)];
   if (!TransferPool::Take(peer.hello_in)) return false;
-  if (!peer.greeted) {
-    peer.greeted = true;
+  if (!peer.hello_received) {
+    peer.hello_received = true;
     for (size_t i = 0; i < 2; ++i) {
       // All write into one buffer, which nobody reads.
       peer.unexpected_in[i] = Recv(rank, received_.data(), kUnexpectedBytes[i], kUnexpected);
@@ -90,7 +90,7 @@ bool Handshake::IsDone(int rank) {
 
 absl::Status Handshake::CheckHello(int rank) const {
   const Peer& peer = peers_[static_cast<size_t>(rank)];
-  if (!peer.greeted ||
+  if (!peer.hello_received ||
       (peer.hello.cookie == own_.cookie && peer.hello.rank == rank && peer.hello.size == own_.size)) {
     return absl::OkStatus();
   }
@@ -102,9 +102,9 @@ absl::Status Handshake::Timeout(absl::Duration timeout) const {
   std::vector<int> missing;
   for (int r = 0; r < own_.size; ++r) {
     const Peer& peer = peers_[static_cast<size_t>(r)];
-    if (r != own_.rank && (!peer.greeted || peer.unexpected_in[1] != nullptr)) missing.push_back(r);
+    if (r != own_.rank && (!peer.hello_received || peer.unexpected_in[1] != nullptr)) missing.push_back(r);
   }
-  return absl::DeadlineExceededError(absl::StrCat("no word from rank ", absl::StrJoin(missing, ", "),
+  return absl::DeadlineExceededError(absl::StrCat("no answer from rank ", absl::StrJoin(missing, ", "),
                                                   " within ", absl::FormatDuration(timeout)));
 }
 

@@ -1,8 +1,8 @@
-// How the ranks of a connection find that all are there and of one mind, and fill UCX's pools.
+// How the ranks of a connection find that all are there and agree, and fill UCX's pools.
 //
-// Each rank says hello to each. Before that it sends two messages, a small one and a large one, that the
-// other receives only when it has heard the hello: so they have come unexpected, and UCX has filled the pools
-// for such messages, which else it would do in the first step in which a rank is late.
+// Each rank sends a hello to each. Before that it sends two messages, a small one and a large one, that the
+// other receives only after the hello: so they arrive unexpected (before their receive is posted), and UCX
+// fills the pools for such messages now and not in the first step in which a rank is late.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ class Handshake {
     Hello hello;
     Transfer* hello_out = nullptr;
     Transfer* hello_in = nullptr;
-    bool greeted = false;  // its hello has come
+    bool hello_received = false;  // its hello has come
     std::array<Transfer*, 2> unexpected_out{};
     std::array<Transfer*, 2> unexpected_in{};
   };

@@ -19,9 +19,9 @@
 namespace galley::comm {
 namespace {
 
-constexpr uint32_t kMagic = 0x31594c47;   // "GLY1"
-constexpr uint64_t kListener = ~0ull;     // epoll keys: the listener, else a rank
-constexpr size_t kNewcomersAtMost = 256;  // strangers that say nothing must not pile up
+constexpr uint32_t kMagic = 0x31594c47;         // "GLY1"
+constexpr uint64_t kListener = ~0ull;           // epoll keys: the listener, else a rank
+constexpr size_t kMaxPendingConnections = 256;  // of processes that connect and send nothing
 
 struct Hello {
   uint32_t magic;
@@ -49,7 +49,7 @@ Liveness::~Liveness() {
   for (int fd : fds_) {
     if (fd >= 0) close(fd);
   }
-  for (int fd : newcomers_) close(fd);
+  for (int fd : pending_) close(fd);
   if (listen_ >= 0) close(listen_);
   if (epoll_ >= 0) close(epoll_);
 }
@@ -85,12 +85,12 @@ absl::Status Liveness::Advance() {
   for (int r = 0; r < rank_; ++r) {
     if (!names_[static_cast<size_t>(r)].empty()) RETURN_IF_ERROR(ConnectTo(r));
   }
-  std::erase_if(newcomers_, [this](int fd) {
+  std::erase_if(pending_, [this](int fd) {
     Hello hello;
     ssize_t got = recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (!(got > 0 && got < static_cast<ssize_t>(sizeof(hello)))) {
-      if (!Greet(fd)) close(fd);
+      if (!AcceptHello(fd)) close(fd);
       return true;
     }
     return false;
@@ -116,7 +116,7 @@ absl::Status Liveness::ConnectTo(int rank) {
     return absl::UnavailableError(
         absl::StrCat("rank ", rank, " is gone: connecting to @", name, ": ", strerror(error)));
   }
-  // A fresh socket always has room for so few bytes; a peer gone meanwhile is told by Poll.
+  // The buffer of a fresh socket holds so few bytes; a peer that has ended meanwhile is found by Poll.
   if (send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello) || !SameUser(fd)) {
     close(fd);
     return absl::UnavailableError(absl::StrCat("rank ", rank, " is gone, or is run by another user"));
@@ -126,14 +126,14 @@ absl::Status Liveness::ConnectTo(int rank) {
 }
 
 void Liveness::Accept() {
-  while (newcomers_.size() < kNewcomersAtMost) {
+  while (pending_.size() < kMaxPendingConnections) {
     int fd = accept4(listen_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
-    newcomers_.push_back(fd);
+    pending_.push_back(fd);
   }
 }
 
-bool Liveness::Greet(int fd) {
+bool Liveness::AcceptHello(int fd) {
   Hello hello;
   if (recv(fd, &hello, sizeof(hello), 0) != sizeof(hello)) return false;
   if (hello.magic != kMagic || hello.cookie != cookie_ || !SameUser(fd)) return false;
@@ -166,7 +166,7 @@ const std::vector<int>& Liveness::Poll() {
       Accept();
       continue;
     }
-    // After the hello nothing is ever said, so that whatever comes is the end.
+    // After the hello nothing is ever sent, so any event is the end of the process.
     size_t rank = events[i].data.u64;
     close(fds_[rank]);
     fds_[rank] = -1;

@@ -1,6 +1,6 @@
 // Tells at once of the end of a rank on this host: each pair of ranks holds a Unix stream socket, and the
 // kernel closes it when a process ends, however it ends. The sockets are abstract, so no file system is
-// needed; a peer must be of the same user and say the same cookie.
+// needed; a peer must be of the same user and send the same cookie.
 //
 // One thread at a time; no call blocks.
 #pragma once
@@ -32,14 +32,14 @@ class Liveness {
   absl::Status Advance();
   bool complete() const { return missing_ == 0; }
 
-  // Ranks whose process has ended, or that refused us, since the last call; each is told once. Allocates only
+  // Ranks whose process has ended, or that refused us, since the last call; each comes once. Allocates only
   // when one has.
   const std::vector<int>& Poll();
 
  private:
   absl::Status ConnectTo(int rank);
   void Accept();
-  bool Greet(int fd);  // false: the newcomer is refused
+  bool AcceptHello(int fd);  // false: refused
   void Connected(int rank, int fd);
   void Watch(int fd, uint64_t key);
 
@@ -51,7 +51,7 @@ class Liveness {
   int missing_ = 0;
   std::vector<std::string> names_;  // by rank; empty: not on this host, or connected already
   std::vector<int> fds_;            // by rank; -1: none
-  std::vector<int> newcomers_;      // accepted, not yet greeted
+  std::vector<int> pending_;        // accepted, not yet greeted
   std::vector<int> ended_;
 };
 

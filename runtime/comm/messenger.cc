@@ -14,22 +14,24 @@ namespace galley::comm {
 namespace {
 
 // Transfers: of a handshake and a notice with each peer, and of one group's operation.
-constexpr size_t kTransfersOfAPeer = 7;
-constexpr size_t kTransfersAtMost = 128;
-constexpr size_t kGroupsAtOnce = 4;  // that have an operation under way, each on a thread of its own
+constexpr size_t kTransfersPerPeer = 7;
+constexpr size_t kTransfersPerGroup = 128;
+constexpr size_t kConcurrentGroups = 4;  // that have an operation under way, each on a thread of its own
 
-// How a rank waits: it polls for about 0.1 ms, then naps between polls, since on a node with fewer cores than
-// threads the rank we wait for may need our core. (A yield instead of a nap costs whole time slices there.)
+// How a rank waits: it polls for about 0.1 ms, then sleeps between polls, since on a node with fewer cores
+// than threads the rank we wait for may need our core. (sched_yield instead costs whole time slices there.)
 constexpr int64_t kSpins = 1000;
-constexpr timespec kNap{0, 20'000};
+constexpr timespec kSleep{0, 20'000};
 constexpr int64_t kCheckEveryNs = 1'000'000;
 
-constexpr int64_t kLastWordsNs = 100'000'000;  // for telling the peers of a failure
-constexpr int64_t kLeaveNs = 1'000'000'000;    // for what is still on its way when a connection ends
-// A rank that breaks off says so before it lets go of its buffers; a rank that ends is told by its socket.
-constexpr int64_t kExplainNs = 500'000'000;  // for a failed message to be explained by either
-// What a rank sent before it left has its last word behind it on the same path; only where UCX uses several
-// network devices for one message may parts of it still be on another.
+constexpr int64_t kNotifyNs = 100'000'000;      // for sending the notice of a failure to the peers
+constexpr int64_t kShutdownNs = 1'000'000'000;  // for what is still on its way when a connection ends
+// Between a failed message and its cause. A rank that aborts sends its notice before it frees its buffers,
+// and the end of a process is seen at its liveness socket; either names the cause better than the failed
+// message.
+constexpr int64_t kCauseNs = 500'000'000;
+// A rank's notice that it leaves follows all that it sent on the same path, so what it sent is here when the
+// notice is. Only where UCX stripes a message over several network devices may parts still be on another.
 constexpr int64_t kOtherPathNs = 100'000'000;
 
 }  // namespace
@@ -62,11 +64,11 @@ Messenger::~Messenger() {
     } else {
       NoteLost();
       worker_.Drain();
-      TellPeers({Notice::kLeft, rank_}, kLeaveNs);
+      TellPeers({Notice::kLeft, rank_}, kShutdownNs);
     }
   }
-  notices_.StopListening();
-  if (!broken_.ok()) worker_.CloseFailingEndpoints(kLeaveNs);
+  notices_.CancelReceives();
+  if (!broken_.ok()) worker_.CloseFailingEndpoints(kShutdownNs);
   if (transfers_.HasUnsent()) worker_.LeakContext();
 }
 
@@ -74,8 +76,8 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
   std::lock_guard<std::mutex> lock(mutex_);
   CHECK(peers_.empty()) << "an endpoint connects once";
   const int size = static_cast<int>(addresses.size());
-  if (size > kRanksAtMost) {
-    return absl::InvalidArgumentError(absl::StrCat(size, " ranks: at most ", kRanksAtMost, " can connect"));
+  if (size > kMaxRanks) {
+    return absl::InvalidArgumentError(absl::StrCat(size, " ranks: at most ", kMaxRanks, " can connect"));
   }
   if (rank < 0 || rank >= size || addresses[static_cast<size_t>(rank)] != address_) {
     return absl::InvalidArgumentError(
@@ -84,10 +86,10 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
   rank_ = rank;
   peers_.resize(addresses.size());
   worker_.SetPeers(size);
-  transfers_.SetSize(kTransfersOfAPeer * addresses.size() + kGroupsAtOnce * kTransfersAtMost);
+  transfers_.SetSize(kTransfersPerPeer * addresses.size() + kConcurrentGroups * kTransfersPerGroup);
   notices_.SetUp(rank, size, options_.cookie);
   absl::Status status = ConnectPeers(addresses);
-  if (status.ok()) status = Greet();
+  if (status.ok()) status = RunHandshake();
   connected_ = status.ok();
   return status.ok() ? status : Break(Annotate(status, "connecting the ranks"), Notice::kGaveUp, rank_);
 }
@@ -113,13 +115,13 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
   return absl::OkStatus();
 }
 
-absl::Status Messenger::Greet() {
+absl::Status Messenger::RunHandshake() {
   for (int r = 0; r < size(); ++r) {
-    if (r != rank_) notices_.ListenTo(r);
+    if (r != rank_) notices_.PostReceive(r);
   }
-  Handshake::Peers peers{.poll = [this] { return PollWhileGreeting(); },
+  Handshake::Peers peers{.poll = [this] { return PollDuringHandshake(); },
                          .all_watched = [this] { return liveness_.complete(); },
-                         .gone = [this](int peer) { return WhyGone(peer); }};
+                         .gone = [this](int peer) { return LossOf(peer); }};
   handshake_ =
       std::make_unique<Handshake>(&worker_, &transfers_, std::move(peers), options_.cookie, rank_, size());
   RETURN_IF_ERROR(handshake_->Run(options_.connect_timeout));
@@ -127,14 +129,14 @@ absl::Status Messenger::Greet() {
   return absl::OkStatus();
 }
 
-absl::Status Messenger::PollWhileGreeting() {
+absl::Status Messenger::PollDuringHandshake() {
   worker_.Drain();
   RETURN_IF_ERROR(liveness_.Advance());
   NoteLost();
   return mismatch_;
 }
 
-absl::Status Messenger::WhyGone(int rank) const {
+absl::Status Messenger::LossOf(int rank) const {
   if (notices_.came_from(rank)) {
     return absl::UnavailableError(absl::StrCat("rank ", rank, " gave up connecting"));
   }
@@ -221,7 +223,7 @@ absl::Status Messenger::Progress(Wait& wait) {
     RETURN_IF_ERROR(CheckPeers());
   }
   lock.unlock();
-  if (wait.idle >= kSpins) nanosleep(&kNap, nullptr);
+  if (wait.idle >= kSpins) nanosleep(&kSleep, nullptr);
   return absl::OkStatus();
 }
 
@@ -247,50 +249,51 @@ absl::Status Messenger::BreakIfAborted() {
 absl::Status Messenger::CheckPeers() {
   if (!mismatch_.ok()) return Break(mismatch_, Notice::kGaveUp, rank_);
   NoteLost();
-  const bool unexplained = !failure_.ok() && MonotonicNs() - failed_at_ns_ > kExplainNs;
-  bool troubled = unexplained;
+  const bool unexplained = !failure_.ok() && MonotonicNs() - failed_at_ns_ > kCauseNs;
+  bool failed = unexplained;
   for (int r = 0; r < size(); ++r) {
-    troubled = troubled || peers_[static_cast<size_t>(r)].lost || notices_.came_from(r);
+    failed = failed || peers_[static_cast<size_t>(r)].lost || notices_.came_from(r);
   }
-  return troubled ? BreakOnFailure(unexplained) : absl::OkStatus();
+  return failed ? BreakOnFailure(unexplained) : absl::OkStatus();
 }
 
-// Which rank to name, when several are in trouble: one that ended without a word comes before what others say
-// of it, a loss before a rank that gave up, and a leaver has no part in a failure.
+// Which rank to name when several have failed, so that all ranks name the one where it began: a process that
+// ended without a notice comes before what others say of it, a loss before an abort, and a rank that left in
+// order is never the cause.
 absl::Status Messenger::BreakOnFailure(bool unexplained) {
-  worker_.Drain();  // what a peer said before it ended is here by now
-  int lost = -1, owing = -1;
-  const Notice* told = nullptr;
+  worker_.Drain();  // what a peer sent before it ended is here by now
+  int lost = -1, left = -1;
+  const Notice* notified = nullptr;
   for (int r = 0; r < size(); ++r) {
     if (!notices_.came_from(r)) {
       if (peers_[static_cast<size_t>(r)].lost && lost < 0) lost = r;
     } else if (const Notice& notice = notices_.from(r); notice.kind != Notice::kLeft) {
-      if (told == nullptr || notice.kind == Notice::kLost) told = &notice;
-    } else if (LeftOwing(r)) {
-      owing = r;
+      if (notified == nullptr || notice.kind == Notice::kLost) notified = &notice;
+    } else if (LeftWithPending(r)) {
+      left = r;
     }
   }
-  if (lost < 0 && told != nullptr && told->kind == Notice::kLost) lost = told->about;
+  if (lost < 0 && notified != nullptr && notified->kind == Notice::kLost) lost = notified->about;
   if (lost >= 0) {
     return Break(absl::UnavailableError(absl::StrCat("rank ", lost, " was lost: its process ended")),
                  Notice::kLost, lost);
   }
-  if (told != nullptr) {
-    const int about = told->about;
+  if (notified != nullptr) {
+    const int about = notified->about;
     return Break(absl::UnavailableError(
                      absl::StrCat("rank ", about, " gave up: it was told to stop, or has met an error")),
                  Notice::kGaveUp, about);
   }
-  if (owing >= 0) {
-    return Break(absl::UnavailableError(absl::StrCat("rank ", owing, " has left the group")), Notice::kGaveUp,
-                 owing);
+  if (left >= 0) {
+    return Break(absl::UnavailableError(absl::StrCat("rank ", left, " has left the group")), Notice::kGaveUp,
+                 left);
   }
   return unexplained ? Break(failure_, Notice::kGaveUp, rank_) : absl::OkStatus();
 }
 
 // A rank leaves when all that it sent is on its way. So a message from or to it that is still pending when
-// its last word is here will never come through.
-bool Messenger::LeftOwing(int rank) {
+// its notice is here will never complete.
+bool Messenger::LeftWithPending(int rank) {
   int64_t& left_at_ns = peers_[static_cast<size_t>(rank)].left_at_ns;
   if (left_at_ns == 0) left_at_ns = MonotonicNs();
   return transfers_.HasPendingWith(rank) && MonotonicNs() - left_at_ns >= kOtherPathNs;
@@ -300,13 +303,12 @@ absl::Status Messenger::Break(absl::Status status, Notice::Kind kind, int about)
   if (!broken_.ok()) return broken_;
   broken_ = std::move(status);
   transfers_.CancelReceives(worker_);
-  TellPeers({kind, about}, kLastWordsNs);
+  TellPeers({kind, about}, kNotifyNs);
   return broken_;
 }
 
 void Messenger::TellPeers(const Notice& notice, int64_t patience_ns) {
-  // What is said to an ended process would wait for ever; one that has said its own last word does not
-  // listen.
+  // A message to an ended process would never complete; a peer that has sent its own notice receives none.
   const auto listens = [this](int r) {
     return !peers_[static_cast<size_t>(r)].lost && !notices_.came_from(r);
   };

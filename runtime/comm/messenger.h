@@ -1,13 +1,13 @@
 // The connection of a rank to all others, which the groups split from one another share: messages over UCX
-// tag matching, and the one place where a lost peer or an abort ends the waiting.
+// tag matching, and where a lost peer or an abort ends every wait.
 //
-// When it breaks (Progress fails) posted receives have been taken back, the peers have been told, and
+// When it breaks (Progress fails) posted receives have been cancelled, the peers have been notified, and
 // everything after fails with the same status, in every group of it.
 //
 // Threads: a thread a group (channel.h), and Abort from any. One lock guards the worker and all that its
 // callbacks touch. It is held for single calls of UCX and never while a thread sleeps or reduces, so a thread
 // that waits in one group does not keep another from moving messages. Lock order: mutex_, then abort_mutex_;
-// Abort takes the latter alone, since it must not wait for a thread that is telling peers of a failure.
+// Abort takes the latter alone, since it must not wait for a thread that is sending notices of a failure.
 //
 // Nothing of ours is allocated after Connect (UCX grows its own pools when more messages than ever are in
 // flight).
@@ -53,7 +53,7 @@ class Messenger : private UcxWorker::Listener {
   absl::Status Check();
   Transfer* Send(int to, const void* data, int64_t bytes, uint64_t tag);
   Transfer* Recv(int from, void* data, int64_t bytes, uint64_t tag);
-  // Lets messages move. Yields the processor, then sleeps for moments, when nothing moves for long.
+  // Lets messages move. Sleeps between polls when nothing has moved for long.
   absl::Status Progress(Wait& wait);
   // Until all that was sent is on its way without further help from this process.
   absl::Status Flush(Wait& wait);
@@ -73,9 +73,9 @@ class Messenger : private UcxWorker::Listener {
   explicit Messenger(const UcxOptions& options);
   absl::Status Open();
   absl::Status ConnectPeers(const std::vector<std::string>& addresses);
-  absl::Status Greet();
-  absl::Status PollWhileGreeting();
-  absl::Status WhyGone(int peer) const;
+  absl::Status RunHandshake();
+  absl::Status PollDuringHandshake();
+  absl::Status LossOf(int peer) const;
 
   // What follows runs under mutex_.
   void OnCompleted(Transfer& transfer, Completion completion, int64_t bytes, const char* error) override;
@@ -85,7 +85,7 @@ class Messenger : private UcxWorker::Listener {
   absl::Status BreakIfAborted();
   absl::Status CheckPeers();
   absl::Status BreakOnFailure(bool unexplained);
-  bool LeftOwing(int peer);
+  bool LeftWithPending(int peer);
   absl::Status Break(absl::Status status, Notice::Kind kind, int about);
   void TellPeers(const Notice& notice, int64_t patience_ns);
 

@@ -15,7 +15,7 @@ void Notices::SetUp(int rank, int size, uint64_t cookie) {
 
 uint64_t Notices::TagOf(int sender) const { return MakeTag(cookie_, sender, TagKind::kNotice, 0, 0); }
 
-void Notices::ListenTo(int peer) {
+void Notices::PostReceive(int peer) {
   Inbox& inbox = inbox_[static_cast<size_t>(peer)];
   inbox.transfer.peer = peer;
   inbox.transfer.bytes = sizeof(Notice);
@@ -23,7 +23,7 @@ void Notices::ListenTo(int peer) {
   worker_->Recv(inbox.transfer, &inbox.notice, TagOf(peer));
 }
 
-void Notices::StopListening() {
+void Notices::CancelReceives() {
   for (const Inbox& inbox : inbox_) worker_->Cancel(inbox.transfer);
 }
 

@@ -24,8 +24,8 @@ class Notices {
   explicit Notices(UcxWorker* worker) : worker_(worker) {}
 
   void SetUp(int rank, int size, uint64_t cookie);
-  void ListenTo(int peer);
-  void StopListening();
+  void PostReceive(int peer);
+  void CancelReceives();
 
   bool came_from(int peer) const { return inbox_[static_cast<size_t>(peer)].transfer.done; }
   const Notice& from(int peer) const { return inbox_[static_cast<size_t>(peer)].notice; }

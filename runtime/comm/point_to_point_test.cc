@@ -103,7 +103,8 @@ TEST_P(PointToPointTest, AnotherSizeIsAnErrorThatNamesBothRanksAndBothSizes) {
             HasSubstr(absl::StrCat("rank 0 sent ", 4 * sent, " bytes where rank 1 expects ", 4 * expected)));
         return "";
       }
-      absl::Status status = group.Send(Cpu(), Of(data), 1);  // a small one is gone before anybody objects
+      absl::Status status =
+          group.Send(Cpu(), Of(data), 1);  // a small one is sent before the other rank objects
       status.Update(group.Barrier());
       EXPECT_THAT(std::string(status.message()), HasSubstr("rank 1 gave up"));
       return "";

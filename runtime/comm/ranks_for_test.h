@@ -21,16 +21,16 @@
 
 namespace galley::comm {
 
-// What a rank tells the test and hears from it: text messages with bounds.
+// Between a rank and the test: text messages with bounds.
 class TestLine {
  public:
   explicit TestLine(int fd) : fd_(fd) {}
-  void Say(const std::string& text) const {
+  void SendText(const std::string& text) const {
     // A leading byte, since an empty message would read as the end.
     CHECK(send(fd_, ("." + text).data(), text.size() + 1, MSG_NOSIGNAL) >= 0) << "the other side is gone";
   }
   // "" and false in `alive` when the other side is gone, or silent for a minute.
-  std::string Hear(bool* alive = nullptr) const {
+  std::string RecvText(bool* alive = nullptr) const {
     std::string text(1 << 17, '\0');
     pollfd waiting{fd_, POLLIN, 0};
     ssize_t got = poll(&waiting, 1, 60'000) > 0 ? recv(fd_, text.data(), text.size(), 0) : 0;
@@ -100,12 +100,12 @@ class TestRanks {
   int size() const { return static_cast<int>(pids_.size()); }
   void Kill(int rank) { kill(pids_[static_cast<size_t>(rank)], SIGKILL); }
 
-  // Every rank says its address; every rank hears all of them.
+  // From each rank its address; to each rank all of them.
   void PassAddresses() {
     std::vector<std::string> addresses;
-    for (int r = 0; r < size(); ++r) addresses.push_back(line(r).Hear());
+    for (int r = 0; r < size(); ++r) addresses.push_back(line(r).RecvText());
     for (int r = 0; r < size(); ++r) {
-      for (const std::string& address : addresses) line(r).Say(address);
+      for (const std::string& address : addresses) line(r).SendText(address);
     }
   }
 
@@ -135,9 +135,9 @@ inline std::unique_ptr<UcxEndpoint> MakeEndpoint(const UcxOptions& options = {})
 }
 
 inline std::vector<std::string> TradeAddresses(const TestLine& line, const std::string& own, int size) {
-  line.Say(own);
+  line.SendText(own);
   std::vector<std::string> addresses;
-  for (int r = 0; r < size; ++r) addresses.push_back(line.Hear());
+  for (int r = 0; r < size; ++r) addresses.push_back(line.RecvText());
   return addresses;
 }
 
@@ -149,19 +149,18 @@ inline std::unique_ptr<Group> ConnectInTest(const TestLine& line, int rank, int 
   return *std::move(group);
 }
 
-// The whole of it for the plain case: `size` connected ranks each run `body`. What each of them says at the
-// end, by rank.
+// The whole of it for the plain case: `size` connected ranks each run `body`. What each returns, by rank.
 inline std::vector<std::string> RunRanks(int size, const std::function<std::string(Group&)>& body,
                                          const UcxOptions& options = {}) {
   TestRanks ranks(size, [&](int rank, const TestLine& line) {
     std::unique_ptr<Group> group = ConnectInTest(line, rank, size, options);
     std::string result = body(*group);
     group.reset();
-    line.Say(result);
+    line.SendText(result);
   });
   ranks.PassAddresses();
   std::vector<std::string> results;
-  for (int r = 0; r < size; ++r) results.push_back(ranks.line(r).Hear());
+  for (int r = 0; r < size; ++r) results.push_back(ranks.line(r).RecvText());
   ranks.ExpectAllEndWell();
   return results;
 }

@@ -1,4 +1,4 @@
-// Groups split from a group: who is in them, what they compute, and that they do not get in each other's way.
+// Groups split from a group: who is in them, what they compute, and that they do not disturb each other.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -73,7 +73,7 @@ TEST_P(SplitTest, GroupsOfAMeshReduceInTurns) {
       [](Group& world) -> std::string {
         Grid grid(world);
         const int rank = world.rank();
-        // From latency-bound to many segments, so that each algorithm meets each other one.
+        // From latency-bound to many segments, so that each algorithm runs beside each other one.
         for (int64_t count : {1, 1000, 100'003, 700'000, 3}) {
           const auto n = static_cast<size_t>(count);
           std::vector<float> tensor(n, static_cast<float>(1 << rank)), data = tensor, all = tensor;
@@ -137,7 +137,7 @@ TEST(Split, AGroupOfThreeGivesTheBitsOfAWorldOfThree) {
 TEST(Split, GroupsOfGroupsStayApartWhateverEachRankHasSplitBefore) {
   RunRanks(4, [](Group& world) -> std::string {
     auto half = MustSplit(world, world.rank() / 2, 0);
-    // Ranks 0 and 1 have split more often than 2 and 3 when all meet again.
+    // Ranks 0 and 1 have split more often than 2 and 3 when all split together again.
     std::vector<std::unique_ptr<Group>> parts;
     for (int i = 0; world.rank() < 2 && i < 3; ++i) parts.push_back(MustSplit(*half, 0, -half->rank()));
     auto again = MustSplit(world, 0, -world.rank());

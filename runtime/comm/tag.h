@@ -2,16 +2,16 @@
 // of the group, 20 of the operation.
 //
 // Messages of one tag are matched in order, so a group's operations would be told apart by their order alone.
-// The number of the operation keeps ranks that disagree about an operation from taking one's part for
-// another's; that it wraps around does no harm.
+// The number of the operation keeps ranks that disagree about the operation from matching messages of two
+// different ones. It may wrap around: no rank is 2^20 operations ahead of another.
 #pragma once
 
 #include <cstdint>
 
 namespace galley::comm {
 
-inline constexpr int kRanksAtMost = 1 << 10;
-inline constexpr int kGroupsAtMost = 1 << 8;
+inline constexpr int kMaxRanks = 1 << 10;
+inline constexpr int kMaxGroups = 1 << 8;
 
 enum class TagKind : uint64_t { kHandshake = 0, kCollective = 1, kNotice = 2, kPointToPoint = 3 };
 

@@ -21,8 +21,7 @@ std::byte* Bytes(const View& view) {
   return static_cast<std::byte*>(view.data);
 }
 
-// For the host's hands on a stream's memory: what the stream was given before is done, and the memory is
-// open.
+// While the host works on a stream's memory: the stream's earlier work is done, and the memory is open.
 class HostAccess {
  public:
   HostAccess(Stream& stream, const View& data) : access_(DeviceOf(stream), {data.data}) {
@@ -97,9 +96,9 @@ class UcxGroup : public Group {
     // groups of one split share it; no pair is in two of them.
     int group = 0;
     for (const Member& m : members) group = std::max(group, m.next_group);
-    if (group >= kGroupsAtMost) {
+    if (group >= kMaxGroups) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("at most ", kGroupsAtMost - 1, " splits can be made on one connection"));
+          absl::StrCat("at most ", kMaxGroups - 1, " splits can be made on one connection"));
     }
     messenger.UsedGroup(group);
     std::erase_if(members, [color](const Member& m) { return m.color != color; });

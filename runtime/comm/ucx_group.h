@@ -3,7 +3,7 @@
 //
 // Ranks on one host talk through shared memory and learn of each other's end by a Unix socket, which the
 // kernel closes; ranks on different hosts talk over the network, where UCX reports a lost connection. A host
-// that goes without a word (power, cable) is for the controller to notice: Abort.
+// that vanishes (power, cable) is for the controller to notice: Abort.
 //
 // Algorithms: a ring for large all-reduce, reduce-scatter and all-gather; recursive doubling for small
 // all-reduce; a binomial tree for broadcast; dissemination for barrier. Memory: about 2 MiB of staging a

@@ -101,8 +101,8 @@ UcxWorker::UcxWorker(Listener* listener) : ucx_(std::make_unique<Ucx>()) { ucx_-
 
 UcxWorker::~UcxWorker() { ucx_->Close(); }
 
-// UCX gives up altogether when one kind of shared memory is there but has no room, as /dev/shm (posix) has in
-// many containers. System V's needs no file system and is as fast, so it is the first choice.
+// UCX fails altogether when one kind of shared memory is there but too small, as /dev/shm (posix) is in many
+// containers. System V's needs no file system and is as fast, so it is the first choice.
 absl::Status UcxWorker::Open() {
   const bool own_level = getenv("UCX_LOG_LEVEL") == nullptr;
   std::vector<const char*> choices = {"^posix", "^sysv", "^posix,sysv"};

@@ -18,7 +18,7 @@ namespace galley::generate {
 
 class Generator {
  public:
-  // Takes memory for the weights and one sequence of model.context places. Weights are zero until loaded.
+  // Takes memory for the weights and one sequence of model.context positions. Weights are zero until loaded.
   static std::unique_ptr<Generator> Create(const recipe::RecipeSpec& spec, const plan::ModelCard& card,
                                            int threads, const Device& device = {});
   virtual ~Generator() = default;
@@ -33,8 +33,8 @@ class Generator {
   virtual absl::StatusOr<std::span<const float>> Logits(std::span<const int32_t> tokens) = 0;
 };
 
-// Appends up to `count` tokens to `tokens`, until `emit` (called with each new token) returns false. The dice
-// of a token depend on its place in the text, not on how much of it was the prompt.
+// Appends up to `count` tokens to `tokens`, until `emit` (called with each new token) returns false. The
+// random number of a token depends on its position in the text, not on how much of it was the prompt.
 absl::Status Continue(Generator& generator, const Sampling& sampling, int64_t count,
                       std::vector<int32_t>& tokens, const std::function<bool(int32_t)>& emit);
 

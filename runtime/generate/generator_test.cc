@@ -59,7 +59,7 @@ auto Near(const std::vector<float>& expected, float tolerance) {
 }
 
 TEST(Generator, PaddingDoesNotReachTheLogits) {
-  // Five tokens padded to 7 places, and to 32.
+  // Five tokens padded to 7 positions, and to 32.
   auto narrow = Make(models::LlamaFamily(), 7), wide = Make(models::LlamaFamily(), 64);
   EXPECT_THAT(Logits(*narrow, Text(5)), Near(Logits(*wide, Text(5)), 1e-4F));
   EXPECT_EQ(Logits(*wide, Text(5)).size(), 150u);

@@ -54,7 +54,7 @@ TEST(Sample, TopPKeepsTheSmallestSetThatReachesIt) {
   EXPECT_EQ(Frequencies({.top_k = 2, .top_p = 0.5}).size(), 1u) << "0.5 of what top-k left";
 }
 
-TEST(Sample, IsAFunctionOfSeedAndPlace) {
+TEST(Sample, IsAFunctionOfSeedAndPosition) {
   std::vector<int32_t> a, b, c;
   for (uint64_t i = 0; i < 64; ++i) {
     a.push_back(Sample(kLogits, {.seed = 1}, i));

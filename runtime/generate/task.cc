@@ -74,7 +74,7 @@ int RunTask(const std::string& order_file) {
   if (auto bytes = ReadFile(order_file, int64_t{16} << 20); !bytes.ok()) {
     status = bytes.status();
   } else if (v1::Start start; !start.ParseFromString(*bytes) || !start.has_generate()) {
-    status = absl::InvalidArgumentError(absl::StrCat(order_file, ": is no Start order with a task"));
+    status = absl::InvalidArgumentError(absl::StrCat(order_file, ": is not a Start order with a task"));
   } else {
     status = Run(start);
   }

@@ -157,7 +157,7 @@ class ClientImpl : public Client {
   absl::Duration FillOut(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (std::exchange(ready_due_, false)) out_ += ready_;
     absl::Duration gap = progress_changed_ ? kMinHeartbeatGap : options_.heartbeat;
-    // Not behind what the socket does not take: it would be old news, and they would pile up.
+    // Not while the socket is not taking bytes: queued heartbeats would be out of date, and would accumulate.
     if (now - last_heartbeat_ >= gap && out_.size() < kOutBytes) {
       v1::Report report;
       *report.mutable_heartbeat() = progress_;
@@ -166,7 +166,7 @@ class ClientImpl : public Client {
       progress_changed_ = false;
       gap = options_.heartbeat;
     }
-    // Told once there is room: a notice must not push out a step itself.
+    // Only once the spool has space again: the notice must not itself push out a step report.
     if (dropped_ > 0 && spool_bytes_ <= options_.spool_bytes / 2) {
       v1::Report report;
       report.mutable_notice()->set_kind("reports_dropped");

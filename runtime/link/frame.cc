@@ -68,7 +68,7 @@ absl::StatusOr<std::optional<Frame>> FrameReader::Next() {
   if (Get(p, 4) != kMagic) return fail(absl::DataLossError("link: a frame does not begin with GLKF"));
   if (uint64_t version = Get(p + 4, 1); version != kFrameVersion) {
     return fail(absl::UnimplementedError(
-        absl::StrCat("link: frame version ", version, ", this build speaks ", kFrameVersion,
+        absl::StrCat("link: frame version ", version, ", this build has ", kFrameVersion,
                      "; galley-rank and trainerd must come from one build")));
   }
   const uint64_t kind = Get(p + 5, 1);

@@ -42,19 +42,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK_LE(raw.buffered(), gl::kFrameHeader + gl::kMaxPayload + piece);
   }
 
-  // The bytes as the payload of a sound frame, followed by the bytes as a stream.
-  gl::FrameReader sound;
+  // The bytes as the payload of a valid frame, followed by the bytes as a stream.
+  gl::FrameReader valid;
   const std::string stream = gl::EncodeFrame(gl::FrameKind::kReport, data[1], input) + input;
   for (size_t at = 0; at < stream.size(); at += piece) {
-    sound.Append(absl::string_view(stream).substr(at, piece));
+    valid.Append(absl::string_view(stream).substr(at, piece));
     if (at + piece < gl::kFrameHeader + input.size()) continue;
     if (at < gl::kFrameHeader + input.size()) {
-      auto frame = sound.Next();
+      auto frame = valid.Next();
       CHECK(frame.ok() && frame->has_value());
       CHECK_EQ((*frame)->payload, input);
       CHECK_EQ((*frame)->sequence, uint64_t{data[1]});
     }
-    Drain(sound);
+    Drain(valid);
   }
   return 0;
 }

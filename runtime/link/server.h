@@ -1,4 +1,4 @@
-// trainerd's end of the link: listens on a Unix socket and speaks with every rank of this node. It lives on
+// trainerd's end of the link: listens on a Unix socket that every rank of this node connects to. It lives on
 // an EventLoop: every call must come from the loop's thread, and every callback is made there.
 #pragma once
 

@@ -15,7 +15,7 @@ std::unique_ptr<Block> MakeEmbeddingBlock(layers::Embedding embedding);
 std::unique_ptr<Block> MakeHead(int first_param, layers::Loss loss);
 
 // The parameters of a stage one after the other, each CHECKed to be the one that the model expects, so that a
-// spec.cc and a model.cc that disagree die at once.
+// spec.cc and a model.cc that disagree fail when the model is made.
 class ParamCursor {
  public:
   explicit ParamCursor(const ParamTable& table) : table_(table) {}

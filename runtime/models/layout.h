@@ -24,7 +24,7 @@ const Kind& As(const Activations& activations) {
   return *kind;
 }
 
-// Takes a block's activations (layers/activations.h). Leaves the workspace at the mark where it was.
+// Takes a block's activations (layers/activations.h). Leaves the workspace at the mark it found.
 using BlockLayout =
     std::function<std::unique_ptr<Activations>(const layers::Extent& extent, layers::Memory& memory)>;
 

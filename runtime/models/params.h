@@ -1,4 +1,4 @@
-// Parameters as flat buffers: weights, gradients and optimizer state all lie in the order of ModelCard.params
+// Parameters as flat buffers: weights, gradients and optimizer state are all in the order of ModelCard.params
 // without gaps, so a range of one buffer means the same parameters in every other.
 #pragma once
 

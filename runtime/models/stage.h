@@ -23,8 +23,8 @@ int64_t HeadBlock(const recipe::Model& model);
 // REQUIRES: `stages` divides the layers.
 BlockRange StageBlocks(const recipe::Model& model, int64_t stage, int64_t stages);
 
-// The model's card with the parameters of a stage only, in the same order (plan::StagesOf). A tied head that
-// stands apart from the embedding has a copy of it, first in the table.
+// The model's card with the parameters of a stage only, in the same order (plan::StagesOf). A tied head on
+// another stage than the embedding has a copy of it, first in the table.
 plan::ModelCard StageCard(const recipe::Model& model, const plan::ModelCard& card, int64_t stage,
                           int64_t stages);
 

@@ -89,7 +89,7 @@ struct Mask {
   int64_t end_tile(int64_t i) const { return causal ? i + 1 : (end((i + 1) * kTile - 1) - 1) / kTile + 1; }
 };
 
-constexpr float kUnseen = -std::numeric_limits<float>::infinity();
+constexpr float kMasked = -std::numeric_limits<float>::infinity();
 
 // One step of the running softmax over a tile of scores: scores become weights relative to the new maximum,
 // and what was summed so far is brought down to it. Rows and columns are those of tiles i and j.
@@ -102,8 +102,8 @@ GALLEY_SIMD void SoftmaxTile(int64_t width, const Mask& mask, int64_t i_tile, in
       std::fill_n(scores, kTile, 0.0f);
       continue;
     }
-    std::fill_n(scores, begin, kUnseen);
-    std::fill(scores + end, scores + kTile, kUnseen);
+    std::fill_n(scores, begin, kMasked);
+    std::fill(scores + end, scores + kTile, kMasked);
     float top = maximum[r];
 #pragma omp simd reduction(max : top)
     for (int64_t i = 0; i < kTile; ++i) top = scores[i] > top ? scores[i] : top;
@@ -169,7 +169,7 @@ void ForwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, float* 
 }
 
 struct BackwardWorkspace {
-  float *q, *k, *k_tiles, *v, *v_tiles, *dy, *dq, *dk, *dv, *weights, *slopes, *log_sum, *dot;
+  float *q, *k, *k_tiles, *v, *v_tiles, *dy, *dq, *dk, *dv, *weights, *dscores, *log_sum, *dot;
   BackwardWorkspace(Scratch& scratch, const Sizes& z)
       : q(scratch.Take<float>(z.matrix())),
         k(scratch.Take<float>(z.matrix())),
@@ -181,7 +181,7 @@ struct BackwardWorkspace {
         dk(scratch.Take<float>(z.matrix())),
         dv(scratch.Take<float>(z.matrix())),
         weights(scratch.Take<float>(kTile * kTile)),
-        slopes(scratch.Take<float>(kTile * kTile)),
+        dscores(scratch.Take<float>(kTile * kTile)),
         log_sum(scratch.Take<float>(z.length)),
         dot(scratch.Take<float>(z.length)) {}
 };
@@ -202,18 +202,18 @@ GALLEY_SIMD void RowDots(const Sizes& z, Rows<T> y, Rows<T> dy, float* dot) {
   std::fill(dot + z.sequence, dot + z.length, 0.0f);
 }
 
-// weights: scores in, softmax out.  slopes: the weights' gradient in, the scores' gradient out.
-GALLEY_SIMD void SlopesTile(const Mask& mask, int64_t i_tile, int64_t j_tile, const float* log_sum,
-                            const float* dot, float* weights, float* slopes) {
-  for (int64_t r = 0; r < kTile; ++r, weights += kTile, slopes += kTile) {
+// weights: scores in, softmax out.  dscores: the weights' gradient in, the scores' gradient out.
+GALLEY_SIMD void SoftmaxBackwardTile(const Mask& mask, int64_t i_tile, int64_t j_tile, const float* log_sum,
+                                     const float* dot, float* weights, float* dscores) {
+  for (int64_t r = 0; r < kTile; ++r, weights += kTile, dscores += kTile) {
     const int64_t row = i_tile * kTile + r;
-    std::fill_n(weights, mask.begin_in(row, j_tile), kUnseen);
-    std::fill(weights + mask.end_in(row, j_tile), weights + kTile, kUnseen);
+    std::fill_n(weights, mask.begin_in(row, j_tile), kMasked);
+    std::fill(weights + mask.end_in(row, j_tile), weights + kTile, kMasked);
 #pragma omp simd
     for (int64_t i = 0; i < kTile; ++i) {
       float w = Exp(weights[i] - log_sum[r]);
       weights[i] = w;
-      slopes[i] = w * (slopes[i] - dot[r]);
+      dscores[i] = w * (dscores[i] - dot[r]);
     }
   }
 }
@@ -234,14 +234,15 @@ void BackwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, const 
       TileProduct(kTile, kTile, z.head_dim, {work.q + row, z.width, 1}, work.k_tiles + col, kTile,
                   work.weights, kTile, false);
       TileProduct(kTile, kTile, z.head_dim, {work.dy + row, z.width, 1}, work.v_tiles + col, kTile,
-                  work.slopes, kTile, false);
-      SlopesTile(mask, i, j, work.log_sum + i * kTile, work.dot + i * kTile, work.weights, work.slopes);
+                  work.dscores, kTile, false);
+      SoftmaxBackwardTile(mask, i, j, work.log_sum + i * kTile, work.dot + i * kTile, work.weights,
+                          work.dscores);
       // q carries the scale already, so dk needs none; dq gets it at the end.
       TileProduct(kTile, z.width, kTile, {work.weights, 1, kTile}, work.dy + row, z.width, work.dv + col,
                   z.width, true);
-      TileProduct(kTile, z.width, kTile, {work.slopes, 1, kTile}, work.q + row, z.width, work.dk + col,
+      TileProduct(kTile, z.width, kTile, {work.dscores, 1, kTile}, work.q + row, z.width, work.dk + col,
                   z.width, true);
-      TileProduct(kTile, z.width, kTile, {work.slopes, kTile, 1}, work.k + col, z.width, work.dq + row,
+      TileProduct(kTile, z.width, kTile, {work.dscores, kTile, 1}, work.k + col, z.width, work.dq + row,
                   z.width, true);
     }
   }

@@ -32,8 +32,8 @@ struct Rows {
   GALLEY_INLINE T* operator[](int64_t r) const { return data + r * stride; }
 };
 
-// The positions of rows in a table of `table_rows`; null for View{}. The one who gives tokens checks before
-// they go to the device; here, where the memory is at hand, it costs nothing to see one's own bug.
+// The positions of rows in a table of `table_rows`; null for View{}. The caller checks what comes from data
+// before it goes to the device; this check finds our own bugs, and on the CPU it costs nothing.
 inline const int32_t* CheckedPositions(const View& positions, int64_t table_rows) {
   if (positions.data == nullptr) return nullptr;
   for (int32_t p : positions.Span<int32_t>()) CHECK(p >= 0 && p < table_rows) << p;

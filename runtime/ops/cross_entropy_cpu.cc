@@ -52,7 +52,7 @@ void Run(CpuStream& stream, const View& x, const View& w, const View& labels, in
   Scratch scratch(stream);
   double* losses = scratch.Take<double>(rows);
   float* logits = scratch.Take<float>(chunk * padded);
-  // In f32 the gradients take the place of the logits they are made from.
+  // In f32 the gradients are written over the logits they are made from.
   T* gradients = nullptr;
   if (backward) {
     if constexpr (std::is_same_v<T, float>) {

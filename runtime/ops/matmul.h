@@ -1,7 +1,7 @@
 // The three products of a linear layer y = x w^T + bias.
 //
 // x, dx: (rows, in).  y, dy: (rows, out).  w: (out, in).  bias: (out), or View{} for none.
-// x, y, dx, dy and w have one compute type (f32 or bf16) and unit stride along a row; rows may lie further
+// x, y, dx, dy and w have one compute type (f32 or bf16) and unit stride along a row; rows may be further
 // apart than their length. bias is f32 or of the compute type. Sums are in f32. Where the processor cannot
 // multiply bf16 (no AVX-512), bf16 operands are widened and the product is the f32 one, rounded once.
 #pragma once

@@ -109,9 +109,9 @@ inline void ExpectClose(const Doubles& got, const Doubles& want, double toleranc
   double scale = RootMeanSquare(want);
   int shown = 0;
   for (size_t i = 0; i < want.size() && shown < 5; ++i) {
-    double room = tolerance * (std::abs(want[i]) + scale);
-    if (!(std::abs(got[i] - want[i]) <= room)) {
-      ADD_FAILURE() << what << "[" << i << "] is " << got[i] << ", want " << want[i] << " within " << room;
+    double bound = tolerance * (std::abs(want[i]) + scale);
+    if (!(std::abs(got[i] - want[i]) <= bound)) {
+      ADD_FAILURE() << what << "[" << i << "] is " << got[i] << ", want " << want[i] << " within " << bound;
       ++shown;
     }
   }

@@ -1,6 +1,6 @@
 // Root-mean-square normalisation (Zhang and Sennrich, 2019): y = n * gain, n = x * inv_rms with
-// inv_rms = 1 / sqrt(mean(x^2) + eps). n is computed in f32 and rounded to the compute type before it meets
-// the gain: the order of Hugging Face's Llama, which matters for equal bits in bf16.
+// inv_rms = 1 / sqrt(mean(x^2) + eps). n is computed in f32 and rounded to the compute type before it is
+// multiplied by the gain: the order of Hugging Face's Llama, which matters for equal bits in bf16.
 //
 // x, y, dy, dx: (rows, dim) of one compute type.  gain: (dim), f32 or of the compute type.
 // inv_rms: (rows) f32.

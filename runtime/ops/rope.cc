@@ -7,11 +7,11 @@
 namespace galley::ops {
 namespace {
 
-void CheckRope(const View& table, int64_t heads, const View& places, int64_t sequence, const View& x) {
+void CheckRope(const View& table, int64_t heads, const View& positions, int64_t sequence, const View& x) {
   CheckDense(table, DType::kF32, {table.shape[0], table.shape[1]});
   CHECK_EQ(table.shape[1] % 2, 0);
   CHECK_LE(sequence, table.shape[0]);
-  if (!Absent(places)) CheckDense(places, DType::kI32, {x.shape[0]});
+  if (!Absent(positions)) CheckDense(positions, DType::kI32, {x.shape[0]});
   CheckMatrix(x, x.dtype, x.shape[0], x.shape[1]);
   CHECK_LE(heads * table.shape[1], x.shape[1]);
 }
@@ -34,16 +34,16 @@ void FillRopeTable(double base, View table) {
   }
 }
 
-void RopeForward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View x) {
-  CheckRope(table, heads, places, sequence, x);
-  Launch(stream, {table.data, places.data, x.data},
-         [&](auto& s) { RopeForward(s, table, heads, places, sequence, x); });
+void RopeForward(Stream& stream, View table, int64_t heads, View positions, int64_t sequence, View x) {
+  CheckRope(table, heads, positions, sequence, x);
+  Launch(stream, {table.data, positions.data, x.data},
+         [&](auto& s) { RopeForward(s, table, heads, positions, sequence, x); });
 }
 
-void RopeBackward(Stream& stream, View table, int64_t heads, View places, int64_t sequence, View dx) {
-  CheckRope(table, heads, places, sequence, dx);
-  Launch(stream, {table.data, places.data, dx.data},
-         [&](auto& s) { RopeBackward(s, table, heads, places, sequence, dx); });
+void RopeBackward(Stream& stream, View table, int64_t heads, View positions, int64_t sequence, View dx) {
+  CheckRope(table, heads, positions, sequence, dx);
+  Launch(stream, {table.data, positions.data, dx.data},
+         [&](auto& s) { RopeBackward(s, table, heads, positions, sequence, dx); });
 }
 
 }  // namespace galley::ops

@@ -38,34 +38,34 @@ TEST_P(RopeTest, AgreesWithDoubleAndItsDerivative) {
   ExpectClose(d.Get(), Reference(dy, -1), tolerance(), "dx");
 }
 
-// Positions of its own for every row turn it as the row of that place in a sample.
-TEST_P(RopeTest, GivenPlaces) {
+// A row with a position of its own is rotated as the row at that position of a sample.
+TEST_P(RopeTest, GivenPositions) {
   Tensor table(DType::kF32, kSequence + 3, kHeadDim),
-      places(DType::kI32, 1, kRows, Doubles({0, 1, 2, 0, 1, 7, 6, 0, 0, 1}));
+      positions(DType::kI32, 1, kRows, Doubles({0, 1, 2, 0, 1, 7, 6, 0, 0, 1}));
   FillRopeTable(kBase, table.view());
   const Doubles row = Random(kCols, 1);
   Doubles same;
   for (int64_t r = 0; r < kRows; ++r) same.insert(same.end(), row.begin(), row.end());
   Tensor t(dtype(), kRows, kCols, same),
       whole(dtype(), 8, kCols, Doubles(same.begin(), same.begin() + 8 * kCols));
-  RopeForward(stream_, table.view(), kHeads, places.vector(), kSequence, t.view());
+  RopeForward(stream_, table.view(), kHeads, positions.vector(), kSequence, t.view());
   RopeForward(stream_, table.view(), kHeads, View{}, 8, whole.view());
   const Doubles got = t.Get(), want = whole.Get();
-  const Doubles at = places.Get();
+  const Doubles at = positions.Get();
   for (int64_t r = 0; r < kRows; ++r) {
     for (int64_t c = 0; c < kCols; ++c) {
       EXPECT_EQ(got[static_cast<size_t>(r * kCols + c)],
                 want[static_cast<size_t>(static_cast<int64_t>(at[static_cast<size_t>(r)]) * kCols + c)]);
     }
   }
-  RopeBackward(stream_, table.view(), kHeads, places.vector(), kSequence, t.view());
+  RopeBackward(stream_, table.view(), kHeads, positions.vector(), kSequence, t.view());
   ExpectClose(t.Get(), same, dtype() == DType::kF32 ? tolerance() : 2e-2, "back");
 }
 
-TEST(RopeDeathTest, PlaceOutsideTheTable) {
+TEST(RopeDeathTest, PositionOutsideTheTable) {
   Stream stream{CpuStream(1)};
-  Tensor table(DType::kF32, 4, 2), places(DType::kI32, 1, 1, Doubles({4})), x(DType::kF32, 1, 2);
-  EXPECT_DEATH(RopeForward(stream, table.view(), 1, places.vector(), 1, x.view()), "CHECK failed");
+  Tensor table(DType::kF32, 4, 2), positions(DType::kI32, 1, 1, Doubles({4})), x(DType::kF32, 1, 2);
+  EXPECT_DEATH(RopeForward(stream, table.view(), 1, positions.vector(), 1, x.view()), "CHECK failed");
 }
 
 INSTANTIATE_OPS(RopeTest);

@@ -44,7 +44,7 @@ int64_t CrossEntropyChunk(int64_t rows, int64_t padded_vocab) {
 
 int64_t CrossEntropyScratch(int64_t rows, int64_t padded_vocab, DType dtype, int threads) {
   const int64_t chunk = CrossEntropyChunk(rows, padded_vocab) * padded_vocab;
-  // In f32 the gradients take the place of the logits they are made from.
+  // In f32 the gradients are written over the logits they are made from.
   const int64_t gradients = dtype == DType::kF32 ? 0 : Piece(SizeOf(dtype) * chunk);
   return Piece(kF64 * rows) + Piece(kF32 * chunk) + gradients + MatmulScratch(threads);
 }

@@ -1,4 +1,4 @@
-// The innermost product of the CPU kernels: small f32 matrices that lie in cache. Included by *_cpu.cc only.
+// The innermost product of the CPU kernels: small f32 matrices that are in cache. Included by *_cpu.cc only.
 #pragma once
 
 #include <cstdint>

@@ -35,7 +35,7 @@ class Arena {
   Arena& operator=(Arena&&) = default;
 
   bool measuring() const { return buffer_.data() == nullptr; }
-  // A contiguous view at a 64-byte boundary. CHECKs that a bound arena has room.
+  // A contiguous view at a 64-byte boundary. CHECKs that a bound arena has enough left.
   View Take(DType dtype, Shape shape);
   int64_t used() const { return used_; }
 

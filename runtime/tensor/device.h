@@ -1,4 +1,4 @@
-// Where memory lies and by whose hands it is filled. Host code reads and writes a device's memory through
+// Where memory is, and who may touch it. Host code reads and writes a device's memory through
 // Copy (stream.h) only: on a device that is not the CPU the pointer of a View means nothing to the host.
 #pragma once
 
@@ -15,7 +15,7 @@ class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
 
-  // Zero-filled, aligned to 2 MiB. CHECKs that there is memory left: who may run short asks before.
+  // Zero-filled, aligned to 2 MiB. CHECKs that there is memory left: a caller that may run short asks before.
   virtual std::byte* Allocate(int64_t bytes) = 0;
   virtual void Free(std::byte* data, int64_t bytes) = 0;
 
@@ -34,8 +34,8 @@ class DeviceMemory {
 // The host's own memory: huge pages, and large copies stored past the caches.
 DeviceMemory& HostMemory();
 
-// A value. `index` counts the devices of a kind on this machine; which piece of hardware (UUID) stands behind
-// it is the inventory's to say.
+// A value. `index` counts the devices of a kind on this machine; which piece of hardware (UUID) it is, the
+// inventory says.
 struct Device {
   DeviceKind kind = DeviceKind::kCpu;
   int index = 0;

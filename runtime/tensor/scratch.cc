@@ -46,7 +46,8 @@ void* Scratch::Bytes(int64_t bytes) {
   bytes = (bytes + kAlign - 1) / kAlign * kAlign;
   stack_.in_use_ += bytes;
   stack_.peak_ = std::max(stack_.peak_, stack_.in_use_);
-  // A block left by an earlier frame at this depth may follow the current one; use the first with room.
+  // A block left by an earlier frame at this depth may follow the current one; use the first with enough
+  // left.
   for (size_t i = block_; i < stack_.blocks_.size(); ++i) {
     ScratchStack::Block& block = stack_.blocks_[i];
     if (block.used + bytes <= block.buffer.size()) {

@@ -1,4 +1,4 @@
-// Where an op runs. The only conditional on a backend in the tree stands here.
+// Where an op runs. A conditional on a backend belongs here and nowhere else in the tree.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class CpuStream {
   ScratchStack& scratch() { return scratch_; }
   const ScratchStack& scratch() const { return scratch_; }
 
-  // State of a backend library (cached oneDNN primitives), made on first use by the ops room and opaque here.
-  // Shared pointer: the deleter is known only to the room that made it.
+  // State of a backend library (cached oneDNN primitives), made on first use by runtime/ops and opaque here.
+  // A shared_ptr for its erased deleter: the type is known only where it is made.
   std::shared_ptr<void>& library_state() { return library_state_; }
 
  private:

@@ -22,16 +22,16 @@ TEST(BF16, RoundsToNearestEven) {
 }
 
 TEST(Arena, BindsWhatItMeasured) {
-  auto lay = [](Arena& a) {
+  auto allocate = [](Arena& a) {
     View x = a.Take(DType::kF32, {3, 5});
     View y = a.Take(DType::kBF16, {7});
     return std::pair(x, y);
   };
   Arena measure;
-  auto [mx, my] = lay(measure);
+  auto [mx, my] = allocate(measure);
   EXPECT_EQ(mx.data, nullptr);
   Arena bound{Buffer(Device(), measure.used())};
-  auto [x, y] = lay(bound);
+  auto [x, y] = allocate(bound);
   EXPECT_EQ(bound.used(), measure.used());
   EXPECT_EQ(reinterpret_cast<uintptr_t>(y.data) % 64, 0u);
   EXPECT_EQ(x.As<float>()[14], 0.0f);

@@ -12,18 +12,18 @@ Batches::Batches(std::unique_ptr<data::Loader> loader, const BatchShape& shape, 
     : loader_(std::move(loader)),
       shape_(shape),
       next_(std::move(next)),
-      tokens_(shape.places()),
-      labels_(shape.places()),
-      starts_(shape.attention_by_document || shape.positions_by_document ? shape.places() : 0),
-      positions_(shape.positions_by_document ? shape.places() : 0) {
+      tokens_(shape.positions()),
+      labels_(shape.positions()),
+      starts_(shape.attention_by_document || shape.positions_by_document ? shape.positions() : 0),
+      positions_(shape.positions_by_document ? shape.positions() : 0) {
   AskAhead();
 }
 
 absl::StatusOr<TokenBatch> Batches::Next() {
   RETURN_IF_ERROR(loader_->Pop({tokens_, labels_, starts_}));
   AskAhead();
-  const auto view = [this](std::vector<int32_t>& places) {
-    return View(places.data(), DType::kI32, {shape_.micro, shape_.context});
+  const auto view = [this](std::vector<int32_t>& values) {
+    return View(values.data(), DType::kI32, {shape_.micro, shape_.context});
   };
   TokenBatch batch{.tokens = view(tokens_), .labels = view(labels_)};
   if (shape_.attention_by_document) batch.starts = view(starts_);

@@ -1,4 +1,4 @@
-// The micro-batches of one rank, asked of the loader ahead of the step loop.
+// The micro-batches of one rank, requested from the loader ahead of the step loop.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,12 @@ struct BatchShape {
   // Attention that does not cross documents, positions that begin anew with each.
   bool attention_by_document = false;
   bool positions_by_document = false;
-  size_t places() const { return static_cast<size_t>(micro * context); }
+  size_t positions() const { return static_cast<size_t>(micro * context); }
 };
 
 class Batches {
  public:
-  // Asks ahead as far as the loader has room. The loader gives starts when the shape needs them.
+  // Requests ahead as far as the loader has capacity. The loader gives starts when the shape needs them.
   Batches(std::unique_ptr<data::Loader> loader, const BatchShape& shape, NextSample next);
 
   // The next micro-batch; valid until the next call.

@@ -14,8 +14,7 @@
 namespace galley::train {
 namespace {
 
-// Micro-batches read ahead: enough to hide a slow read behind a step, few enough to cost no memory worth a
-// word.
+// Micro-batches read ahead: enough to hide a slow read behind a step, and small beside a step's memory.
 constexpr int kDepth = 8;
 
 absl::Status CheckCacheOf(const std::string& folder, const data::DataPlan& plan, data::Split split,

@@ -19,10 +19,10 @@ Orders::~Orders() {
 }
 
 void Orders::Watch() {
-  // The link has no way to wake a waiter from outside, so the destructor is noticed within this time.
-  constexpr absl::Duration kLook = absl::Milliseconds(50);
+  // Nothing wakes WaitOrder but an order, so the destructor is noticed within this time.
+  constexpr absl::Duration kPollInterval = absl::Milliseconds(50);
   while (!closing_) {
-    if (auto order = client_.WaitOrder(kLook); order.has_value()) Handle(*order);
+    if (auto order = client_.WaitOrder(kPollInterval); order.has_value()) Handle(*order);
   }
 }
 
@@ -31,7 +31,7 @@ void Orders::Handle(const v1::Order& order) {
     case v1::Order::kStop: {
       MutexLock lock(mutex_);
       stop_reason_ = order.stop().reason();
-      // A wish to stop without saving wins over an earlier one to save: it is the more urgent.
+      // An order to stop without saving wins over an earlier one to save: it is the more urgent.
       stop_ = order.stop().save() && stop_ != kStopUnsaved ? kStopSaved : kStopUnsaved;
       return;
     }
@@ -55,7 +55,7 @@ void Orders::Handle(const v1::Order& order) {
       hooks_.shard(order.shard());
       return;
     default:
-      LogWarning("an order that makes no sense while training: ", order.ShortDebugString());
+      LogWarning("ignored, an order that does not apply while training: ", order.ShortDebugString());
   }
 }
 

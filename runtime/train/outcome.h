@@ -1,4 +1,4 @@
-// Why a rank ends: what it tells trainerd as its last word.
+// Why a rank ends: its final report to trainerd.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ v1::Finished Finish(v1::Finished::Outcome outcome, int64_t step, absl::string_vi
 // CONFIG, a full disk STORAGE_FULL, an aborted collective PEER_LOST, anything else INTERNAL.
 v1::Finished FinishFailed(const absl::Status& status, int64_t step);
 
-// Exit codes of galley-rank, for whoever reads no reports: 0 completed or stopped, 75 a peer was lost (try
-// again), 93 do not start again as it is, 74 storage full, 1 otherwise.
+// Exit codes of galley-rank, for launchers that read no reports: 0 completed or stopped, 75 a peer was lost
+// (try again), 93 do not start again as it is, 74 storage full, 1 otherwise.
 int ExitCode(v1::Finished::Outcome outcome);
 
 }  // namespace galley::train

@@ -1,5 +1,5 @@
-// A rank that trains: from the Start order to the last word. Builds everything once (plan, group, engine,
-// loader, saver), restores, and runs the loop.
+// A rank that trains: from the Start order to its Finished report. Builds everything once (plan, group,
+// engine, loader, saver), restores, and runs the loop.
 #pragma once
 
 #include "galley/v1/rank.pb.h"

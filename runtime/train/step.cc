@@ -66,8 +66,8 @@ class Training : public Stepper {
     }
     ops::AddSumOfSquares(stream(), weights().gradients(), tensors_.sums.Rows(2, 1));
     ASSIGN_OR_RETURN(const Sums sums, ReadSums());
-    // Gradients were divided by all places of the step, before anyone could know how many have a label. 1
-    // when all have.
+    // Gradients were divided by all positions of the step, since how many of them have a label is known only
+    // now, after the sum over ranks. The factor is 1 when all have.
     const double labelled = static_cast<double>(tokens) / sums.labels;
     // Every rank holds the same sums now, so each comes to the same norm and the same decision by itself.
     StepResult result{.loss = sums.loss / sums.labels, .grad_norm = labelled * std::sqrt(sums.squares)};
@@ -126,9 +126,8 @@ class Training : public Stepper {
     arrived_.Wait();
     if (host[1] == 0) {
       return absl::FailedPreconditionError(
-          "no place of the step has a token to predict: masks leave nothing of these samples; check "
-          "data.mask and the "
-          "documents");
+          "no position of the step has a label: masks leave nothing of these samples; check data.mask and "
+          "the documents");
     }
     return Sums{.loss = host[0], .labels = host[1], .squares = host[2]};
   }

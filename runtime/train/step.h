@@ -22,9 +22,9 @@ namespace galley::train {
 // (micro, context) i32 each, in host memory; must stay valid until the next call.
 struct TokenBatch {
   View tokens;
-  View labels;          // -1: no token to predict there, and the place does not count
+  View labels;          // -1: no token to predict; the position does not count
   View starts = {};     // models::Batch::starts; View{}: attention sees the whole sample
-  View positions = {};  // models::Batch::positions; View{}: the place in the sample
+  View positions = {};  // models::Batch::positions; View{}: the index in the sample
 };
 // Gives this rank's micro-batch m = 0, 1, ... of the step.
 using NextBatch = absl::FunctionRef<absl::StatusOr<TokenBatch>(int64_t m)>;
@@ -38,7 +38,7 @@ struct StepInput {
 };
 
 struct StepResult {
-  double loss = 0;       // mean over the places with a label of all ranks, nats
+  double loss = 0;       // mean over the labelled positions of all ranks, nats
   double grad_norm = 0;  // of the summed gradient, before clipping
   // False when loss or norm is NaN or infinite: nothing was updated and optimizer_step() did not move.
   bool updated = false;
@@ -59,11 +59,11 @@ class Stepper {
                                                          const Device& device = {});
   virtual ~Stepper() = default;
 
-  // kFailedPrecondition when no place of the step has a label.
+  // kFailedPrecondition when no position of the step has a label.
   // After an error gradients and, where an update had begun, weights hold a part of a step: the stepper must
   // not be run again, and its state not be saved.
   virtual absl::StatusOr<StepResult> Run(const StepInput& input) = 0;
-  // Mean loss over the places with a label of all ranks. Moves no training state.
+  // Mean loss over the labelled positions of all ranks. Moves no training state.
   virtual absl::StatusOr<double> Evaluate(int64_t micro_batches, NextBatch next) = 0;
 
   // Everything a checkpoint holds, whole tensors in table order: "model.<name>" (f32 master weights),

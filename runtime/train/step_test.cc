@@ -168,7 +168,7 @@ TEST_P(StepperTest, DocumentsKeptApartTrainAsIfAlone) {
     recipe::SetFamily(*family, spec_.model);
     if (family->finish != nullptr) family->finish(spec_.model);
     card_ = models::Describe(spec_);
-    // Places 0..4 and 5..11 are documents, the last label of each is in the other and does not count.
+    // Positions 0..4 and 5..11 are documents, the last label of each is in the other and does not count.
     const Shape shape{2, 12};
     std::vector<int32_t> starts(24), positions(24), packed(24), packed_labels(24);
     std::vector<int32_t> alone[2], alone_labels[2];

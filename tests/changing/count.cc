@@ -26,7 +26,7 @@ bool IsProduct(const fs::path& path) {
   return (source || path.filename() == "CMakeLists.txt") && !std::regex_search(text, test);
 }
 
-// Without what stands behind // or, in CMake, #.
+// Without what follows // or, in CMake, #.
 std::string Code(std::string line, bool cmake) {
   const size_t comment = line.find(cmake ? "#" : "//");
   return comment == std::string::npos ? line : line.substr(0, comment);

@@ -23,7 +23,7 @@ struct Step {
 
 inline constexpr int kSteps = 20;
 
-// `name`: "gpt2" or "llama". Dies with the faults when the recipe does not load.
+// `name`: "gpt2" or "llama". CHECKs that the recipe loads.
 recipe::RecipeSpec LoadRecipe(const std::string& name);
 std::vector<Step> LoadGolden(const std::string& name);
 

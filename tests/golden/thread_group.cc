@@ -85,22 +85,24 @@ class ThreadGroup::Member : public comm::Group {
   absl::Status Recv(Stream&, View, int from) override { return Unsupported(from); }
 
   absl::StatusOr<std::unique_ptr<comm::Group>> Split(int color, int key) override {
-    struct Wish {
+    struct Entry {
       int color, key;
       std::shared_ptr<Meeting> made;
     };
-    Wish own{color, key, nullptr};
+    Entry own{color, key, nullptr};
     Bring(View(&own, DType::kU8, {}));
-    const auto wish = [this](int r) { return static_cast<Wish*>(all_->slots[static_cast<size_t>(r)].data); };
+    const auto entry = [this](int r) {
+      return static_cast<Entry*>(all_->slots[static_cast<size_t>(r)].data);
+    };
     std::vector<int> members;
     for (int r = 0; r < size(); ++r) {
-      if (wish(r)->color == color) members.push_back(r);
+      if (entry(r)->color == color) members.push_back(r);
     }
     std::stable_sort(members.begin(), members.end(),
-                     [&](int a, int b) { return wish(a)->key < wish(b)->key; });
+                     [&](int a, int b) { return entry(a)->key < entry(b)->key; });
     if (members[0] == rank_) own.made = std::make_shared<Meeting>(static_cast<int>(members.size()));
     all_->barrier.arrive_and_wait();
-    const std::shared_ptr<Meeting> made = wish(members[0])->made;
+    const std::shared_ptr<Meeting> made = entry(members[0])->made;
     all_->barrier.arrive_and_wait();
     const auto index = std::find(members.begin(), members.end(), rank_) - members.begin();
     return std::make_unique<Member>(made, static_cast<int>(index));

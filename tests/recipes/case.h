@@ -6,9 +6,9 @@
 //   --- expect         what `trainctl validate recipe.yaml` says: its faults, then "valid" when there is no
 //   error
 //   --- origins        what `trainctl render --origins` prints, in full
-//   --- has            lines that the origins hold, in this order, whatever stands between them
+//   --- has            lines that the origins hold, in this order, whatever is between them
 //
-// What stands before the first part is a comment.
+// What precedes the first part is a comment.
 #pragma once
 
 #include <string>

@@ -87,7 +87,7 @@ TEST(Explain, EveryKeyHasATypeAndAMeaning) {
   }
 }
 
-// Every key of the docs' examples, by the path its place has.
+// Explain knows every key that the docs' examples set.
 TEST(Explain, EveryKeyOfTheExamples) {
   const std::vector<std::string> examples = Fenced(Read("docs/recipe.md"), "yaml");
   for (const std::string& yaml : examples) {

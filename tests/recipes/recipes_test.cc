@@ -50,7 +50,7 @@ TEST_P(RecipeCases, Holds) {
     EXPECT_NE(found, std::string::npos) << line << " is not in\n" << origins;
     at = found == std::string::npos ? at : found + line.size();
   }
-  // Whoever gets the canonical text sees the same faults in the same places, and the same plan.
+  // Loading the canonical text gives the same faults at the same origins, and the same plan.
   const prepare::PrepareResult again = prepare::Prepare(result.text);
   ASSERT_TRUE(again.prepared);
   EXPECT_EQ(recipe::FormatFaults(again.faults), recipe::FormatFaults(result.faults));

@@ -58,7 +58,7 @@ class KillTest : public ::testing::Test {
   // Runs with one kill: `when` says that the moment has come, `all` kills every rank. Then everything must be
   // as if nothing had happened.
   template <class When>
-  void KillOnceAndCompare(const std::string& name, bool all, uint32_t dice, When when) {
+  void KillOnceAndCompare(const std::string& name, bool all, uint32_t random, When when) {
     std::string run_dir = JoinPath(home_->path(), name);
     ASSERT_TRUE(MakeDirs(JoinPath(run_dir, "checkpoints")).ok());
     Program program(testing::TrainArgs(run_dir), home_->path(), testing::TrainEnv(home_->path()));
@@ -70,12 +70,12 @@ class KillTest : public ::testing::Test {
           watch.Wait();
           continue;
         }
-        // Somewhere within the step, not at its edge: the moment is the test's dice.
-        std::this_thread::sleep_for(std::chrono::microseconds(dice % 20000));
+        // Somewhere within the step, not at its edge: the moment is random.
+        std::this_thread::sleep_for(std::chrono::microseconds(random % 20000));
         auto ranks = RanksOf(run_dir);
         ASSERT_EQ(ranks.size(), 2u);
         for (const auto& rank : ranks) {
-          if (all || rank.rank == static_cast<int>(dice >> 16) % 2) ::kill(rank.pid, SIGKILL);
+          if (all || rank.rank == static_cast<int>(random >> 16) % 2) ::kill(rank.pid, SIGKILL);
         }
         killed = true;
       }
@@ -114,18 +114,19 @@ struct InSave {
 TEST_F(KillTest, AtAnyMomentOneRankOrAll) {
   for (uint64_t seed = 1; seed <= 11; ++seed) {
     SCOPED_TRACE(seed);
-    auto dice = Philox(2026, seed).At(0);
-    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("any" + std::to_string(seed), dice[0] % 2 == 0, dice[1],
-                                               AfterStep{static_cast<int64_t>(6 + dice[2] % 50)}));
+    auto random = Philox(2026, seed).At(0);
+    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("any" + std::to_string(seed), random[0] % 2 == 0, random[1],
+                                               AfterStep{static_cast<int64_t>(6 + random[2] % 50)}));
   }
 }
 
 TEST_F(KillTest, InASave) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
-    auto dice = Philox(2027, seed).At(0);
-    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("save" + std::to_string(seed), dice[0] % 2 == 0,
-                                               dice[1] % 3000, InSave{static_cast<int64_t>(dice[2] % 40)}));
+    auto random = Philox(2027, seed).At(0);
+    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("save" + std::to_string(seed), random[0] % 2 == 0,
+                                               random[1] % 3000,
+                                               InSave{static_cast<int64_t>(random[2] % 40)}));
   }
 }
 
@@ -133,9 +134,10 @@ TEST_F(KillTest, InAnEvaluation) {
   // The report of the step before an evaluation step is the last one before it.
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
-    auto dice = Philox(2028, seed).At(0);
-    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("evaluation" + std::to_string(seed), dice[0] % 2 == 0, dice[1],
-                                               AfterStep{static_cast<int64_t>(12 * (1 + dice[2] % 4) - 1)}));
+    auto random = Philox(2028, seed).At(0);
+    ASSERT_NO_FATAL_FAILURE(
+        KillOnceAndCompare("evaluation" + std::to_string(seed), random[0] % 2 == 0, random[1],
+                           AfterStep{static_cast<int64_t>(12 * (1 + random[2] % 4) - 1)}));
   }
 }
 
@@ -143,9 +145,9 @@ TEST_F(KillTest, AtARampChange) {
   // The batch grows at step 16 (15 steps of 8 samples are 120 of the ramp's 240).
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
-    auto dice = Philox(2029, seed).At(0);
-    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("ramp" + std::to_string(seed), dice[0] % 2 == 0, dice[1],
-                                               AfterStep{14 + dice[2] % 3}));
+    auto random = Philox(2029, seed).At(0);
+    ASSERT_NO_FATAL_FAILURE(KillOnceAndCompare("ramp" + std::to_string(seed), random[0] % 2 == 0, random[1],
+                                               AfterStep{14 + random[2] % 3}));
   }
 }
 

@@ -59,7 +59,7 @@ class RemoteTest : public ::testing::Test {
     return Log(name);
   }
 
-  // On a port of 127.0.0.1 that the system chooses, told by the log.
+  // On a port of 127.0.0.1 that the system chooses, read from the log.
   void StartController(const std::vector<std::string>& more) {
     std::vector<std::string> argv = {Bin("galley-controller"), "--state-dir", In("controller"), "--listen",
                                      "127.0.0.1:0"};

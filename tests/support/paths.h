@@ -1,5 +1,5 @@
-// Where the sources and the built programs lie. Functions, not macros: a path on the command line of every test
-// would keep ccache from sharing objects between checkouts.
+// Where the sources and the built programs are. Functions, not macros: a path on the command line of every
+// test would keep ccache from sharing objects between checkouts.
 #pragma once
 
 #include <string>

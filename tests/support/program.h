@@ -1,4 +1,4 @@
-// Runs the product's programs as a user would, for tests that cross rooms.
+// Runs the product's programs as a user would, for tests that cross modules.
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 // For tests: how often the process has asked the C library for memory. Link the object library
-// galley_malloc_counter, which stands in for malloc and its kin, into the test program.
+// galley_malloc_counter, which replaces malloc and the other allocation functions, into the test program.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ constexpr size_t kClasses = kLargest / kStep;
 constexpr size_t kChunk = 64 * 1024;  // taken from malloc at a time
 constexpr uint64_t kFromMalloc = ~uint64_t{0};
 
-// Stands before every block, which keeps the 16-byte alignment that operator new owes.
+// Before every block; its size keeps the 16-byte alignment that operator new guarantees.
 struct alignas(16) Header {
   uint64_t size_class;
 };
@@ -33,7 +33,7 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
-// One for each size, on a cache line of its own: threads that allocate different sizes do not meet.
+// One for each size, on a cache line of its own: threads that allocate different sizes do not contend.
 struct alignas(64) FreeList {
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
   FreeBlock* head = nullptr;

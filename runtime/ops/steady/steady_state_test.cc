@@ -31,9 +31,9 @@ class Block {
  public:
   Block(Stream& stream, DType t) : s_(stream), t_(t) {
     Arena measure;
-    Lay(measure);
+    Allocate(measure);
     arena_ = Arena(Buffer(Device(), measure.used()));
-    Lay(arena_);
+    Allocate(arena_);
     FillRopeTable(10000, table_);
   }
 
@@ -72,7 +72,7 @@ class Block {
 
  private:
   static View Flat(const View& v) { return v.Reshape({v.elements()}); }
-  void Lay(Arena& a) {
+  void Allocate(Arena& a) {
     DType f = DType::kF32;
     tokens_ = a.Take(DType::kI32, {kRows});
     embedding_ = a.Take(t_, {kVocab, kDim});
