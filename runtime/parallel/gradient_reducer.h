@@ -2,13 +2,14 @@
 // writing it. Backward completes the buffer from its end to its beginning; the buffer is cut, from the end,
 // into buckets of equal size, and a bucket that is wholly final is summed by a thread of the reducer.
 //
-//   reducer.Begin();                     // before the backward pass of the step's last micro-batch
+//   reducer.Begin(stream);               // before the backward pass of the step's last micro-batch
 //   ... backward: reducer.ReadyDownTo(offset) after each block ...
-//   RETURN_IF_ERROR(reducer.Finish());   // every element now holds the sum over ranks
+//   RETURN_IF_ERROR(reducer.Finish());   // work given to `stream` from now on sees the sums over ranks
 //
 // The sums run on a stream of the reducer's own: a stream belongs to one thread, and the backward pass is
-// using the step's. On a CPU an element is final when ReadyDownTo is called; on a device ReadyDownTo is to
-// record an Event on the step's stream that the reducer's waits for.
+// using the step's. Events order the two: a bucket's sum waits for the work that ReadyDownTo found on the
+// step's stream, and after Finish the step's stream waits for the sums. So neither stream's work need be over
+// when a call returns.
 //
 // Buckets and their order depend on the buffer's and the buckets' size only, so the bits are the same in
 // every run with the same ranks. Between Begin and Finish nobody else may use the group, but other
@@ -21,6 +22,7 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "runtime/comm/group.h"
@@ -39,11 +41,13 @@ class GradientReducer {
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  void Begin();
-  // Every element at or above `offset` has its final value. Offsets may come in any order; the lowest counts.
+  // stream: what the backward pass runs on, of the same device; used until Finish returns.
+  void Begin(Stream& stream);
+  // Every element at or above `offset` has its final value after the work given to the stream so far. Offsets
+  // may come in any order; the lowest counts.
   void ReadyDownTo(int64_t offset);
-  // All elements are final. Waits until all are summed; returns the first error of the group, after which the
-  // buffer's contents are undefined.
+  // All elements are final. Waits until every sum is done or on its stream; returns the first error of the
+  // group, after which the buffer's contents are undefined.
   absl::Status Finish();
 
   int64_t buckets() const { return buckets_; }
@@ -58,14 +62,19 @@ class GradientReducer {
   int64_t bucket_elements_;
   int64_t buckets_ = 0;
 
-  bool open_ = false;       // between Begin and Finish
-  uint32_t step_base_ = 0;  // buckets handed over in earlier steps
+  Stream* step_stream_ = nullptr;  // null outside of Begin and Finish
+  uint32_t step_base_ = 0;         // buckets handed over in earlier steps
 
   // Counts of buckets since construction; they may wrap around, only differences matter.
   std::atomic<uint32_t> handed_{0};
   std::atomic<uint32_t> done_{0};
   std::atomic<bool> stop_{false};
-  absl::Status status_;  // written by the thread before done_, read after it
+  // By bucket: on the step's stream, behind the work that made it final. Each is recorded before handed_
+  // passes it and read after.
+  std::vector<Event> final_;
+  // Written by the thread before done_, read after it.
+  absl::Status status_;
+  Event summed_;  // on stream_
   Stream stream_;
   std::thread thread_;  // last: it uses the others
 };

@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/base/hash.h"
 #include "runtime/comm/ranks_for_test.h"
+#include "runtime/tensor/arena.h"
 
 namespace galley::parallel {
 namespace {
@@ -55,7 +59,7 @@ TEST_P(GradientReducerTest, EqualsAllReduceOfItsBucketsBitForBitHoweverTheProduc
     for (int64_t stride : {1'000'000, 100'000, 32'768, 5'000}) {
       // The backward pass: what lies below the ready offset is still nonsense while buckets above are summed.
       std::fill(flat.begin(), flat.end(), 1e30f);
-      reducer.Begin();
+      reducer.Begin(comm::Cpu());
       for (int64_t end = kCount; end > 0; end -= stride) {
         int64_t begin = std::max<int64_t>(end - stride, 0);
         for (int64_t i = begin; i < end; ++i) flat[static_cast<size_t>(i)] = Part(group.rank(), i);
@@ -113,7 +117,7 @@ TEST(GradientReducer, ReducesFinalBucketsWhileTheBackwardPassGoesOnAndNoOthers) 
   std::vector<float> flat(1000);
   GradientReducer reducer(&group, Of(flat), 256 * 4);
   EXPECT_EQ(reducer.buckets(), 4);
-  reducer.Begin();
+  reducer.Begin(comm::Cpu());
   reducer.ReadyDownTo(745);  // one element of the last bucket is missing
   reducer.ReadyDownTo(744);
   group.WaitForCalls(1);  // comes although the pass has not finished
@@ -136,7 +140,7 @@ TEST(GradientReducer, FinishAloneReducesAllStepAfterStep) {
   GradientReducer reducer(&group, Of(flat), 1);  // rounded up to a cache line: 16 elements
   EXPECT_EQ(reducer.buckets(), 7);
   for (int step = 1; step <= 2; ++step) {
-    reducer.Begin();
+    reducer.Begin(comm::Cpu());
     EXPECT_TRUE(reducer.Finish().ok());
     EXPECT_EQ(group.calls, 7 * step);
   }
@@ -147,11 +151,11 @@ TEST(GradientReducer, TheGroupsErrorComesOutOfFinishAndEndsTheReducing) {
   group.fail_at = 1;
   std::vector<float> flat(64);
   GradientReducer reducer(&group, Of(flat), 64);
-  reducer.Begin();
+  reducer.Begin(comm::Cpu());
   reducer.ReadyDownTo(0);
   EXPECT_EQ(reducer.Finish(), absl::UnavailableError("rank 1 was lost"));
   EXPECT_EQ(group.calls, 2);
-  reducer.Begin();
+  reducer.Begin(comm::Cpu());
   EXPECT_EQ(reducer.Finish(), absl::UnavailableError("rank 1 was lost"));
 }
 
@@ -160,16 +164,70 @@ TEST(GradientReducer, DestroyedInTheMiddleOfAStepItAbortsTheGroup) {
   std::vector<float> flat(64);
   {
     GradientReducer reducer(&group, Of(flat), 64);
-    reducer.Begin();
+    reducer.Begin(comm::Cpu());
   }
   EXPECT_THAT(group.aborted, testing::HasSubstr("middle of a step"));
+}
+
+// The memory of a device whose copies take effect only when an Event is waited for, as work on an
+// asynchronous stream may.
+class LateMemory : public DeviceMemory {
+ public:
+  std::byte* Allocate(int64_t bytes) override { return HostMemory().Allocate(bytes); }
+  void Free(std::byte* data, int64_t bytes) override { HostMemory().Free(data, bytes); }
+  void Copy(const void* from, void* to, int64_t bytes) override {
+    const std::lock_guard lock(mutex_);
+    late_.emplace_back(to, std::string(static_cast<const char*>(from), static_cast<size_t>(bytes)));
+  }
+  void Finish() override {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [to, bytes] : late_) std::memcpy(to, bytes.data(), bytes.size());
+    late_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<void*, std::string>> late_;
+};
+
+// Adds 1 to every element, as work on the stream that need not be over on return (NCCL).
+class LateGroup : public HeldGroup {
+ public:
+  absl::Status AllReduceSum(Stream& stream, View data) override {
+    std::vector<float> sum(static_cast<size_t>(data.elements()));
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] = data.As<float>()[i] + 1;
+    Copy(stream, Of(sum), data);
+    return absl::OkStatus();
+  }
+};
+
+TEST(GradientReducer, EventsOrderTheStreamsOfAStepAndOfItsSums) {
+  constexpr int64_t kCount = 200, kStride = 50;
+  LateMemory memory;
+  const Device device{.memory = &memory};
+  const Buffer buffer(device, kCount * 4);
+  const View flat(buffer.data(), DType::kF32, Shape{kCount});
+  LateGroup group;
+  Stream stream = MakeStream(device, 1);
+  GradientReducer reducer(&group, flat, 64 * 4, device);
+  for (int step = 1; step <= 3; ++step) {
+    reducer.Begin(stream);
+    for (int64_t begin = kCount - kStride; begin >= 0; begin -= kStride) {
+      std::vector<float> gradients(kStride, static_cast<float>(10 * step));
+      Copy(stream, Of(gradients), flat.Rows(begin, kStride));
+      reducer.ReadyDownTo(begin);
+    }
+    ASSERT_TRUE(reducer.Finish().ok());
+    // The step's stream has waited for the sums, and on the CPU that is the host.
+    EXPECT_THAT(flat.Span<float>(), testing::Each(10 * step + 1)) << "step " << step;
+  }
 }
 
 TEST(GradientReducer, AnEmptyBufferHasNothingToWaitFor) {
   HeldGroup group;
   std::vector<float> none;
   GradientReducer reducer(&group, Of(none), 64);
-  reducer.Begin();
+  reducer.Begin(comm::Cpu());
   reducer.ReadyDownTo(0);
   EXPECT_TRUE(reducer.Finish().ok());
   EXPECT_EQ(group.calls, 0);

@@ -64,7 +64,7 @@ TEST(Groups, AReducerAndAPipelinesMessagesGoOnAtOnce) {
     GradientReducer reducer(groups.data.get(), Of(gradients), 64 << 10);
     for (int step = 0; step < 5; ++step) {
       std::fill(gradients.begin(), gradients.end(), static_cast<float>(1 + world.rank()));
-      reducer.Begin();
+      reducer.Begin(comm::Cpu());
       for (int64_t end = 300'000; end > 0; end -= 100'000) {
         reducer.ReadyDownTo(end - 50'000);
         const bool last_stage = groups.coordinate.pipeline == 1;

@@ -171,7 +171,7 @@ class Training : public Stepper {
   // last micro-batch a longer tail of the flat buffer is final and may go to the other ranks.
   void Backward(const models::Batch& batch, bool final) {
     if (!final) return engine_.Backward(0, batch);
-    reducer_.Begin();
+    reducer_.Begin(stream());
     engine_.Backward(0, batch, [this](int64_t offset) { reducer_.ReadyDownTo(offset); });
   }
 

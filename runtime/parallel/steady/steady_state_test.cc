@@ -21,7 +21,7 @@ TEST(SteadyState, StepsOfReducingAllocateNothing) {
       double norm = 1;
       int64_t flags[4] = {};
       auto step = [&] {
-        reducer.Begin();
+        reducer.Begin(comm::Cpu());
         for (int64_t offset = kCount - 1000; offset > 0; offset -= 100'000) reducer.ReadyDownTo(offset);
         absl::Status status = reducer.Finish();
         status.Update(group.AllReduceSum(comm::Cpu(), View(&norm, DType::kF64, Shape{1})));
