@@ -1,7 +1,7 @@
-// bench-blend [SOURCES [SAMPLES [ROUNDS]]]: deals a blend of SOURCES by Megatron's rule, a slice of SAMPLES
-// by data::LargestDeficit and the same slice by the plain loop over all sources, in turn, and prints
-// nanoseconds a sample of both. Weights spread over a factor of about 10, all different. Fails when the two
-// differ.
+// bench-blend [SOURCES [SAMPLES [ROUNDS]]]: deals a blend of SOURCES by Megatron's rule, a slice
+// of SAMPLES by data::LargestDeficit and the same slice by the plain loop over all sources, in
+// turn, and prints nanoseconds a sample of both. Weights spread over a factor of about 10, all
+// different. Fails when the two differ.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

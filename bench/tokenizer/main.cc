@@ -1,5 +1,5 @@
-// bench-tokenizer TOKENIZER FILE [SECONDS]: encodes a text again and again on one thread and prints MB/s of
-// processor time.
+// bench-tokenizer TOKENIZER FILE [SECONDS]: encodes a text again and again on one thread and
+// prints MB/s of processor time.
 //   build/release/bin/bench-tokenizer gpt2:data/gpt2 text.txt
 // against_tiktoken.py measures it against tiktoken, turn by turn.
 #include <algorithm>

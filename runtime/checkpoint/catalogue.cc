@@ -53,6 +53,7 @@ absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector
   std::string found;
   for (const Entry& entry : NewestFirst(directory)) {
     absl::Status status = entry.status;
+    // Data is read of the newest only, until one is found intact: a look at all would read every checkpoint.
     if (status.ok() && found.empty()) {
       status = Open(entry.path, true).status();
       if (status.ok()) found = entry.path;

@@ -5,9 +5,9 @@
 // writes this rank's shard and calls `done` with a ShardReport. The reports of all ranks reach rank 0
 // (through trainerd), which calls Commit: manifest, rename of the folder, then `latest`.
 //
-// Errors: kResourceExhausted for a full disk, kDataLoss for bytes that are not what was written, kNotFound
-// for what is missing, kFailedPrecondition for what is valid but does not fit. Each names file, position and
-// remedy.
+// Errors: kResourceExhausted for a full disk, kDataLoss for bytes that are not what was written,
+// kNotFound for what is missing, kFailedPrecondition for what is valid but does not fit. Each
+// names file, position and remedy.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@
 
 namespace galley::checkpoint {
 
-// A slice of a tensor, and where it is in memory. A rank may have several of one tensor (its rows of q, of k
-// and of v).
+// A slice of a tensor, and where it is in memory. A rank may have several of one tensor
+// (its rows of q, of k and of v).
 struct Item {
   std::string name;            // "model.layers.0.attn.qkv.weight", "optim.m.layers.0..."
   std::vector<int64_t> shape;  // of the whole tensor
@@ -110,9 +110,9 @@ class Writer {
 absl::Status Claim(const std::string& directory, int64_t attempt, absl::string_view owner);
 
 // Rank 0, when every shard has reported: manifest.json, rename `.step-N.a<attempt>` -> `step-N`, then
-// `latest`. Blocks on the disk; any thread, one call at a time. A `step-N` that is there already is replaced
-// as a whole. When it fails, also because a report has failed, the folder in progress is removed and earlier
-// checkpoints are kept.
+// `latest`. Blocks on the disk; any thread, one call at a time. A `step-N` that is there already is
+// replaced as a whole. When it fails, also because a report has failed, the folder in progress is removed
+// and earlier checkpoints are kept.
 absl::Status Commit(const std::string& directory, const ManifestInfo& info,
                     const std::vector<ShardReport>& shards);
 
@@ -144,15 +144,15 @@ struct Entry {
 };
 std::vector<Entry> List(const std::string& directory);  // by step; folders in progress are not listed
 // The newest that opens and verifies, data included: of the latest attempt, then of the highest step.
-// kNotFound when there is none. Broken ones met on the way, and a `latest` that disagrees, are appended to
-// `skipped` (may be null).
+// kNotFound when there is none. Broken ones met on the way, and a `latest` that disagrees, are
+// appended to `skipped` (may be null).
 absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector<std::string>* skipped);
 
 using KeepForGood = std::function<bool(int64_t step)>;
 // Deletes what the policy does not keep: always the newest; the last `keep_last` (0: all); multiples of
-// steps that `keep_for_good` names (may be null); leftovers of attempts older than `attempt`. Broken ones do
-// not count. The manifest goes first. Returns what was removed; kFailedPrecondition when a newer attempt has
-// marked the folder.
+// steps that `keep_for_good` names (may be null); leftovers of attempts older than `attempt`. Broken ones
+// do not count. The manifest goes first. Returns what was removed; kFailedPrecondition when a newer
+// attempt has marked the folder.
 absl::StatusOr<std::vector<std::string>> ApplyRetention(const std::string& directory, int64_t keep_last,
                                                         const KeepForGood& keep_for_good, int64_t attempt);
 

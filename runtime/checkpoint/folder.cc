@@ -74,6 +74,7 @@ absl::Status RemoveLeftovers(const std::string& directory, int64_t attempt,
 }
 
 absl::Status DeleteCheckpoint(const std::string& path) {
+  // Durable before anything is removed: after a power cut the folder either opens whole or has no manifest.
   if (FileExists(JoinPath(path, kManifestFile))) {
     RETURN_IF_ERROR(RenameDurably(JoinPath(path, kManifestFile), JoinPath(path, kDeletedManifestFile)));
   }

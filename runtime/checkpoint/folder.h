@@ -26,8 +26,8 @@ std::optional<int64_t> StepOfFolder(absl::string_view name);  // exactly as writ
 std::optional<int64_t> AttemptOfPartial(absl::string_view name);
 std::optional<int64_t> AttemptOfEpoch(absl::string_view name);
 
-// kFailedPrecondition when `directory` bears the mark of an attempt newer than `attempt`. A folder without
-// marks is ok.
+// kFailedPrecondition when `directory` bears the mark of an attempt newer than `attempt`.
+// A folder without marks is ok.
 absl::Status CheckFence(const std::string& directory, int64_t attempt);
 
 // Removes folders in progress of attempts older than `attempt`, folders whose deletion was cut short, and

@@ -64,7 +64,7 @@ absl::Status CheckCover(TensorEntry& entry) {
     if (!part.slice.Within(entry.shape) || (!empty && part.slice.elements() == 0)) {
       return absl::DataLossError(absl::StrCat(
           "shard ", part.shard, " holds size [", absl::StrJoin(part.slice.size, ","), "] at [",
-          absl::StrJoin(part.slice.begin, ","), "], no slice of [", absl::StrJoin(entry.shape, ","), "]"));
+          absl::StrJoin(part.slice.begin, ","), "], not a slice of [", absl::StrJoin(entry.shape, ","), "]"));
     }
     slices.push_back(part.slice);
   }

@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{2, "4,3", "[0,[0,0],[4,2]],[1,[1,2],[3,1]]", "element [0,2] is in no shard"},
         Bad{2, "4,3", "[0,[0,0],[4,3]],[1,[0,0],[4,3]]", "element [0,0] is in 2 slices"},
         Bad{2, "4,3", "[0,[0,0],[3,3]],[1,[2,0],[2,3]]", "element [2,0] is in 2 slices"},
-        Bad{2, "4,3", "[0,[0,0],[2,3]],[1,[1,1],[2,3]]", "at [1,1], no slice of [4,3]"},
+        Bad{2, "4,3", "[0,[0,0],[2,3]],[1,[1,1],[2,3]]", "at [1,1], not a slice of [4,3]"},
         // As many elements as the tensor, but not each of them.
         Bad{2, "2,2", "[0,[0,0],[2,1]],[1,[0,0],[1,2]]", "element [0,0] is in 2 slices"},
         Bad{2, "", "[0,[],[]],[1,[],[]]", "element [] is in 2 slices"},
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{2, "0,3", "[0,[0,0],[0,1]]", "has no elements"}, Bad{2, "0,3", "", "has no elements"},
         Bad{2, "2,3", "[0,[0,0],[2,3]],[1,[1,1],[0,1]]", "no slice of [2,3]"},
         // Outside of the tensor, and huge numbers.
-        Bad{2, "4,3", "[0,[1,0],[4,3]]", "holds size [4,3] at [1,0], no slice of [4,3]"},
+        Bad{2, "4,3", "[0,[1,0],[4,3]]", "holds size [4,3] at [1,0], not a slice of [4,3]"},
         Bad{2, "4,3", "[0,[0,0],[4]]", "no slice of [4,3]"},
         Bad{2, "4", "[0,[0,0],[4,1]]", "no slice of [4]"},
         Bad{2, "4", "[0,[9223372036854775807],[9223372036854775807]]", "no slice of [4]"},

@@ -116,6 +116,7 @@ Opened Walk(const std::string& path, bool verify_data, Sink sink) {
     opened.shards.push_back(index.ok() ? *std::move(index) : ShardIndex{});
     if (!status.ok() && !sink(file, status)) return opened;
   }
+  // Without one of the shards, its tensors would be reported too.
   if (whole) {
     absl::Status status = CheckTensors(path, opened);
     if (!status.ok() && !sink(path, status)) return opened;

@@ -5,6 +5,9 @@ namespace galley::checkpoint {
 Overlap::Overlap(const plan::Slice& from, const plan::Slice& to, const plan::Slice& common,
                  int64_t element_bytes)
     : run_bytes_(element_bytes) {
+  // From the innermost dimension outwards. As long as all inner ones are whole in both memories, a step
+  // along this one goes on where the last row ended, and the run grows; from the first that is not,
+  // each index is a run of its own.
   int64_t from_stride = element_bytes, to_stride = element_bytes;
   bool continuous = true;  // all dimensions after this one are whole in both memories
   for (size_t d = common.size.size(); d-- > 0;) {
@@ -33,6 +36,8 @@ Overlap::Run Overlap::At(int64_t i) const {
   return run;
 }
 
+// By bisection: a file is read in blocks, and a matrix cut along its columns has as many runs as rows, so a
+// search from the first run in every block would be quadratic.
 int64_t Overlap::FirstEndingAfter(int64_t from) const {
   int64_t low = 0, high = runs_;
   while (low < high) {

@@ -157,6 +157,8 @@ std::string HeaderText(const std::vector<StoredTensor>& tensors,
                                    absl::StrJoin(t.shape, ","), "],\"data_offsets\":[", t.begin, ",", t.end,
                                    "]}"));
   }
+  // The format asks for a multiple of 8 and allows more spaces; at 64 bytes tensors are aligned for any
+  // reader that maps the file.
   std::string json = absl::StrCat("{", absl::StrJoin(members, ","), "}");
   while ((8 + json.size()) % kDataAlignment != 0) json += ' ';
   CHECK_LE(static_cast<int64_t>(json.size()), kMaxHeaderBytes);
@@ -205,6 +207,7 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensors(absl::string_view start, int6
   }
   std::sort(header.tensors.begin(), header.tensors.end(),
             [](const auto& a, const auto& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  // The format knows no gaps: a file with one could carry bytes that no tensor accounts for.
   int64_t at = 0;
   for (const StoredTensor& t : header.tensors) {
     if (t.begin != at) {

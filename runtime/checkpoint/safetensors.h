@@ -1,6 +1,6 @@
 // The safetensors format: u64 little-endian header length | JSON header | data
-// (https://huggingface.co/docs/safetensors). Reading takes hostile bytes: nothing is allocated by a size that
-// the file merely claims.
+// (https://huggingface.co/docs/safetensors). Reading takes hostile bytes: nothing is allocated by a size
+// that the file merely claims.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace galley::checkpoint {
 
-inline constexpr int64_t kMaxHeaderBytes = 100'000'000;
+inline constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 
 struct StoredTensor {
   std::string name;

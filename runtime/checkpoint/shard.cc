@@ -165,6 +165,7 @@ bool CopyRuns(Stream& stream, const Wanted& w, int64_t from, std::span<const std
 // Which tensors' bytes are not what was written. Only reached when the whole file's checksum differs.
 absl::Status NameDamage(const std::string& path, const ShardIndex& index) {
   std::vector<std::string> damaged;
+  // Parts are in file order and without gaps, so one hasher goes along with the blocks.
   size_t part = 0;
   std::optional<Hasher> hasher;
   RETURN_IF_ERROR(ReadThrough(path, index.file_bytes, [&](int64_t at, std::span<const std::byte> bytes) {
@@ -288,6 +289,8 @@ absl::Status ReadShard(Stream& stream, const std::string& path, const ShardIndex
   std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) { return a.begin < b.begin; });
   Hasher hasher;
   size_t first = 0;  // all before it are copied
+  // Copied before the checksum is known: to look first would read every file twice, and an error leaves the
+  // views without meaning anyway.
   RETURN_IF_ERROR(ReadThrough(path, index.file_bytes, [&](int64_t at, std::span<const std::byte> bytes) {
     hasher.Add(bytes);
     const int64_t from = at - index.data_begin;

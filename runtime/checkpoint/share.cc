@@ -7,13 +7,14 @@
 namespace galley::checkpoint {
 namespace {
 
-constexpr int64_t kCutFrom = int64_t{1} << 20;  // smaller items stay whole
+// Smaller items stay whole: to cut them would even the shards out by less than this.
+constexpr int64_t kCutFrom = int64_t{1} << 20;
 
 // Of a scalar one.
 int64_t RowsOf(const Item& item) { return item.view.shape.dims() == 0 ? 1 : item.view.shape[0]; }
 
-// Where in the sequence of all bytes rank `rank`'s range begins: near its even share, at a row or at the
-// start of an item.
+// Where in the sequence of all bytes rank `rank`'s range begins: near its even share, at a
+// row or at the start of an item.
 struct Cut {
   size_t item = 0;
   int64_t row = 0;

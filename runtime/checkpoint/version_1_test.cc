@@ -1,5 +1,5 @@
-// v1_checkpoint/ was written by the last Galley whose manifests were of version 1: two ranks, four tensors of
-// eight cut between rows.
+// v1_checkpoint/ was written by the last Galley whose manifests were of version 1: two ranks, four
+// tensors of eight cut between rows.
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/checkpoint/checkpoint.h"

@@ -41,7 +41,7 @@ class WriterImpl : public Writer {
         thread_([this] { Run(); }) {}
 
   ~WriterImpl() override {
-    WriterImpl::Wait();
+    WriterImpl::Wait();  // stop_ ends the thread between saves, never within one
     {
       MutexLock lock(mutex_);
       stop_ = true;
@@ -64,6 +64,8 @@ class WriterImpl : public Writer {
       const View& from = items[order[i]].view;
       Copy(stream, from, View(buffer_.data() + parts[i].begin, from.dtype, from.shape));
     }
+    // The caller's next step overwrites the views, and the thread reads the
+    // buffer: both only after the copies.
     Event arrived;
     arrived.Record(stream);
     arrived.Wait();
@@ -98,6 +100,8 @@ class WriterImpl : public Writer {
       }
       ShardReport report;
       report.status = Write(report);
+      // Outside the lock, since it may take long. Its captures end before busy_ does, which their owner
+      // waits for.
       save_.done(std::move(report));
       save_.done = nullptr;
       {
@@ -110,6 +114,8 @@ class WriterImpl : public Writer {
 
   absl::Status Write(ShardReport& report) {
     report.file = file_;
+    // The bytes are hashed twice: by tensor here, since the header that holds those sums comes first in the
+    // file, and as a whole while the file is written.
     for (ShardPart& part : save_.parts) {
       part.xxh3 = Hex(Hash64({buffer_.data() + part.begin, static_cast<size_t>(part.bytes)}));
       report.tensors.push_back(part.name);
@@ -123,7 +129,7 @@ class WriterImpl : public Writer {
     const std::string path = JoinPath(folder, file_);
     absl::Status status = WriteFile(path, header, data_bytes, report);
     if (!status.ok()) {
-      ::unlink(path.c_str());
+      ::unlink(path.c_str());  // its blocks may be what the disk lacks
       if (status.code() == absl::StatusCode::kResourceExhausted) return Full(path, report.bytes, status);
     }
     return status;

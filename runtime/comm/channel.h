@@ -1,5 +1,5 @@
-// The messages of one group on the connection that it shares with others: its ranks, its tags, and the order
-// of its operations.
+// The messages of one group on the connection that it shares with others: its ranks, its tags, and
+// the order of its operations.
 //
 // An operation is Begin, any number of Send, Recv, Take and Progress, then End. Messages of one pair in one
 // operation are matched in order; point-to-point ones also across operations.
@@ -21,8 +21,8 @@ class Channel {
  public:
   // The world: all ranks of the connection.
   explicit Channel(std::shared_ptr<Messenger> messenger);
-  // A group of some: `group` is its number, `ranks` the connection's rank of each member, own_rank among
-  // them.
+  // A group of some: `group` is its number, `ranks` the connection's rank of each
+  // member, own_rank among them.
   Channel(std::shared_ptr<Messenger> messenger, int group, std::vector<int> ranks, int own_rank);
 
   int rank() const { return rank_; }

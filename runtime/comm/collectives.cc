@@ -46,6 +46,9 @@ absl::Status Collectives::AllGather(std::byte* data, int64_t shard_bytes) {
   return channel_->End();
 }
 
+// An item is one segment in one step; items follow each other through the steps. A rank may send
+// segment s of step t as soon as segment s of step t - 1 has come, so that steps overlap and the ring
+// is never idle for a whole chunk.
 absl::Status Collectives::RunRing(const Ring& ring) {
   // Four segments or more a chunk, so that sending, receiving and reducing overlap also in small chunks.
   const int64_t segment = std::clamp(RoundUp(ring.chunk_bytes / kRecvWindow, kLine), kSmall, kSegment);
@@ -80,6 +83,7 @@ absl::Status Collectives::RunRing(const Ring& ring) {
       if (p.bytes > 0) out[sent % kSendWindow] = channel_->Send(next, p.data, p.bytes);
     }
     bool moved = false;
+    // One arrival a turn: its segment is offered to the next rank before another one is reduced.
     if (arrived < posted && Channel::Take(in[arrived % kRecvWindow])) {
       if (const Piece p = incoming(arrived); reduces(arrived) && p.bytes > 0) {
         ring.reduction.reduce(p.data, staging(arrived), p.data, p.bytes / ring.reduction.element_bytes);
@@ -99,8 +103,9 @@ absl::Status Collectives::RunRing(const Ring& ring) {
 absl::Status Collectives::RecursiveDoubling(std::byte* data, int64_t bytes, const Reduction& reduction) {
   if (bytes == 0) return absl::OkStatus();
   const int64_t count = bytes / reduction.element_bytes;
-  // All but a power of two of the ranks send to the next rank first: of the first 2 * extra ranks the even
-  // ones give their part to the odd ones and get the result from them at the end.
+  // Doubling needs a power of two: of the first 2 * extra ranks the even ones give their part to the odd ones
+  // and get the result from them at the end (Thakur, Rabenseifner, Gropp, "Optimization of collective
+  // communication operations in MPICH", 2005).
   const int power = static_cast<int>(std::bit_floor(static_cast<unsigned>(size_)));
   const int extra = size_ - power;
   const bool paired = rank_ < 2 * extra;
@@ -120,7 +125,8 @@ absl::Status Collectives::RecursiveDoubling(std::byte* data, int64_t bytes, cons
     const int other_index = index ^ distance;
     const int other = other_index < extra ? 2 * other_index + 1 : other_index + extra;
     RETURN_IF_ERROR(Exchange(other, other, data, staging_.data(), bytes));
-    // The lower one's part comes first on both sides, so that even two NaNs give the same bits.
+    // The lower one's part comes first on both sides: on x86 a sum of two NaNs has
+    // the bits of its first operand.
     if (other < rank_) {
       reduction.reduce(data, staging_.data(), data, count);
     } else {

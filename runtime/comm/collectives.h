@@ -1,6 +1,6 @@
-// The algorithms of the collectives, on bytes. Which rank adds what in which order depends on the sizes and
-// rank numbers only (of the channel's group). Reductions work on one segment while the next ones are on their
-// way.
+// The algorithms of the collectives, on bytes. Which rank adds what in which order depends on
+// the sizes and rank numbers only (of the channel's group). Reductions work on one segment while
+// the next ones are on their way.
 #pragma once
 
 #include <array>
@@ -36,7 +36,8 @@ class Collectives {
   absl::Status Recv(std::byte* data, int64_t bytes, int from);
 
  private:
-  static constexpr int kRecvWindow = 4;  // segments that are received at once
+  // Segments that are received at once. Each has a slot of staging, which is free again when it is reduced.
+  static constexpr int kRecvWindow = 4;
   // Segments offered to the next rank at once. Through shared memory it fetches them by itself, so that with
   // many on offer it goes on while this process waits for a processor.
   static constexpr int kSendWindow = 64;

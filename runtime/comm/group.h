@@ -33,8 +33,8 @@ class Group {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // In place, element-wise sum over ranks. f32, f64 or bf16 (bf16 is summed in f32 and rounded once per hop).
-  // No scaling.
+  // In place, element-wise sum over ranks. f32, f64 or bf16 (bf16 is summed in f32 and
+  // rounded once per hop). No scaling.
   virtual absl::Status AllReduceSum(Stream& stream, View data) = 0;
   // In place, element-wise maximum. f32, f64, i64.
   virtual absl::Status AllReduceMax(Stream& stream, View data) = 0;
@@ -46,10 +46,10 @@ class Group {
   // Of the hosts: waits for no stream.
   virtual absl::Status Barrier() = 0;
 
-  // To another rank, which calls Recv with as many bytes; messages between two ranks come in the order in
-  // which they were sent. Send may wait for the other's Recv, as MPI_Send may: where two ranks send to each
-  // other, one must receive first. A message of another size is an error that names both ranks and both
-  // sizes.
+  // To another rank, which calls Recv with as many bytes; messages between two ranks come in the
+  // order in which they were sent. Send may wait for the other's Recv, as MPI_Send may: where two
+  // ranks send to each other, one must receive first. A message of another size is an error that
+  // names both ranks and both sizes.
   virtual absl::Status Send(Stream& stream, View data, int to) = 0;
   virtual absl::Status Recv(Stream& stream, View data, int from) = 0;
 
@@ -57,8 +57,8 @@ class Group {
   // keys are equal, by rank here. It needs this group no longer. The same calls give the same groups.
   virtual absl::StatusOr<std::unique_ptr<Group>> Split(int color, int key) = 0;
 
-  // Makes every pending and later call of all groups of the connection fail with `reason`. Thread-safe,
-  // idempotent, no blocking.
+  // Makes every pending and later call of all groups of the connection fail with `reason`.
+  // Thread-safe, idempotent, no blocking.
   virtual void Abort(const std::string& reason) = 0;
 };
 

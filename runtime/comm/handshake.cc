@@ -13,6 +13,8 @@ namespace galley::comm {
 namespace {
 
 constexpr timespec kPause{0, 20'000};
+// UCX keeps apart what it sends at once and what waits for the receiver (a rendezvous): one size of each, the
+// second that of a segment of the collectives.
 constexpr int64_t kUnexpectedBytes[2] = {16, 512 << 10};
 
 }  // namespace
@@ -30,6 +32,7 @@ absl::Status Handshake::Run(absl::Duration timeout) {
   for (int r = 0; r < own_.size; ++r) {
     if (r != own_.rank) Begin(r);
   }
+  // A year: an infinite timeout would overflow the sum.
   const int64_t deadline = MonotonicNs() + absl::ToInt64Nanoseconds(std::min(timeout, absl::Hours(24 * 365)));
   while (true) {
     ASSIGN_OR_RETURN(const bool done, Advance());

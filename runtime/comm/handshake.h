@@ -30,8 +30,8 @@ class Handshake {
 
   Handshake(UcxWorker* worker, TransferPool* pool, Peers peers, uint64_t cookie, int rank, int size);
 
-  // Errors: kDeadlineExceeded names the silent ranks, kFailedPrecondition one that takes us for another, else
-  // what `gone` says.
+  // Errors: kDeadlineExceeded names the silent ranks, kFailedPrecondition one that takes us for
+  // another, else what `gone` says.
   absl::Status Run(absl::Duration timeout);
 
  private:

@@ -37,6 +37,7 @@ socklen_t MakeName(const std::string& name, sockaddr_un& address) {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
 }
 
+// An abstract socket has no file mode: any process of the host may connect to it, or have taken its name.
 bool SameUser(int fd) {
   ucred peer;
   socklen_t size = sizeof(peer);
@@ -82,9 +83,11 @@ void Liveness::Start(int rank, uint64_t cookie, std::vector<std::string> names) 
 }
 
 absl::Status Liveness::Advance() {
+  // Of each pair the higher rank connects, so that it has one socket.
   for (int r = 0; r < rank_; ++r) {
     if (!names_[static_cast<size_t>(r)].empty()) RETURN_IF_ERROR(ConnectTo(r));
   }
+  // Looked at without taking it: a hello that has come in part is left for the next call.
   std::erase_if(pending_, [this](int fd) {
     Hello hello;
     ssize_t got = recv(fd, &hello, sizeof(hello), MSG_PEEK | MSG_DONTWAIT);

@@ -32,8 +32,8 @@ class Liveness {
   absl::Status Advance();
   bool complete() const { return missing_ == 0; }
 
-  // Ranks whose process has ended, or that refused us, since the last call; each comes once. Allocates only
-  // when one has.
+  // Ranks whose process has ended, or that refused us, since the last call; each comes once.
+  // Allocates only when one has.
   const std::vector<int>& Poll();
 
  private:

@@ -26,9 +26,9 @@ constexpr int64_t kCheckEveryNs = 1'000'000;
 
 constexpr int64_t kNotifyNs = 100'000'000;      // for sending the notice of a failure to the peers
 constexpr int64_t kShutdownNs = 1'000'000'000;  // for what is still on its way when a connection ends
-// Between a failed message and its cause. A rank that aborts sends its notice before it frees its buffers,
-// and the end of a process is seen at its liveness socket; either names the cause better than the failed
-// message.
+// Between a failed message and its cause. A rank that aborts sends its notice before it frees
+// its buffers, and the end of a process is seen at its liveness socket; either names the cause
+// better than the failed message.
 constexpr int64_t kCauseNs = 500'000'000;
 // A rank's notice that it leaves follows all that it sent on the same path, so what it sent is here when the
 // notice is. Only where UCX stripes a message over several network devices may parts still be on another.
@@ -62,7 +62,7 @@ Messenger::~Messenger() {
     if (abort_requested_) {
       BreakIfAborted().IgnoreError();  // tells the peers
     } else {
-      NoteLost();
+      NoteLost();  // no notice goes to a process that has ended
       worker_.Drain();
       TellPeers({Notice::kLeft, rank_}, kShutdownNs);
     }
@@ -107,8 +107,8 @@ absl::Status Messenger::ConnectPeers(const std::vector<std::string>& addresses) 
     }
     const bool same_host = options_.shared_memory && decoded->host == self.host;
     if (same_host) sockets[static_cast<size_t>(r)] = decoded->socket;
-    // Asked to report a peer's failure, UCX leaves shared memory for TCP; on this host the sockets of
-    // liveness_ report it.
+    // Asked to report a peer's failure, UCX leaves shared memory for TCP; on this host the
+    // sockets of liveness_ report it.
     RETURN_IF_ERROR(worker_.Connect(r, decoded->worker, /*report_failure=*/!same_host));
   }
   liveness_.Start(rank_, options_.cookie, std::move(sockets));
@@ -207,6 +207,7 @@ absl::Status Messenger::Progress(Wait& wait) {
   std::unique_lock<std::mutex> lock(mutex_);
   RETURN_IF_ERROR(broken_);
   RETURN_IF_ERROR(BreakIfAborted());
+  // Peers are looked at also while messages keep moving: those may be of other ranks than the lost one.
   if (worker_.Progress()) {
     wait.idle = 0;
     if (++wait.busy < kSpins) return absl::OkStatus();
@@ -222,11 +223,13 @@ absl::Status Messenger::Progress(Wait& wait) {
     wait.next_check_ns = now + kCheckEveryNs;
     RETURN_IF_ERROR(CheckPeers());
   }
-  lock.unlock();
+  lock.unlock();  // a thread of another group may have messages to move meanwhile
   if (wait.idle >= kSpins) nanosleep(&kSleep, nullptr);
   return absl::OkStatus();
 }
 
+// UCX moves nothing while the rank computes. A message that still needs our side (queued, or a rendezvous
+// that the receiver has not answered) would keep the peer waiting until our next operation.
 absl::Status Messenger::Flush(Wait& wait) {
   std::unique_lock<std::mutex> lock(mutex_);
   RETURN_IF_ERROR(broken_);
@@ -239,6 +242,7 @@ absl::Status Messenger::Flush(Wait& wait) {
 }
 
 absl::Status Messenger::BreakIfAborted() {
+  // Every poll comes by here, so without an abort it costs one load and no lock.
   if (!abort_requested_.load(std::memory_order_acquire)) return absl::OkStatus();
   std::unique_lock<std::mutex> lock(abort_mutex_);
   absl::Status reason = absl::AbortedError(abort_reason_);
@@ -259,7 +263,7 @@ absl::Status Messenger::CheckPeers() {
 
 // Which rank to name when several have failed, so that all ranks name the one where it began: a process that
 // ended without a notice comes before what others say of it, a loss before an abort, and a rank that left in
-// order is never the cause.
+// order counts last, where a message with it is pending.
 absl::Status Messenger::BreakOnFailure(bool unexplained) {
   worker_.Drain();  // what a peer sent before it ended is here by now
   int lost = -1, left = -1;
@@ -302,6 +306,7 @@ bool Messenger::LeftWithPending(int rank) {
 absl::Status Messenger::Break(absl::Status status, Notice::Kind kind, int about) {
   if (!broken_.ok()) return broken_;
   broken_ = std::move(status);
+  // The callers' buffers are theirs again when their operation returns the error; UCX must not write to them.
   transfers_.CancelReceives(worker_);
   TellPeers({kind, about}, kNotifyNs);
   return broken_;

@@ -9,8 +9,8 @@
 // that waits in one group does not keep another from moving messages. Lock order: mutex_, then abort_mutex_;
 // Abort takes the latter alone, since it must not wait for a thread that is sending notices of a failure.
 //
-// Nothing of ours is allocated after Connect (UCX grows its own pools when more messages than ever are in
-// flight).
+// Nothing of ours is allocated after Connect (UCX grows its own pools when more
+// messages than ever are in flight).
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The last message of a rank to each of its peers: that it leaves the connection, and why. Nobody sends more
-// than one.
+// The last message of a rank to each of its peers: that it leaves the connection, and
+// why. Nobody sends more than one.
 #pragma once
 
 #include <cstdint>

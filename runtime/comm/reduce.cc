@@ -4,8 +4,8 @@
 
 #include "runtime/base/check.h"
 
-// Function versions, picked by the loader, need GCC on x86; sanitizers instrument the resolvers before they
-// are set up.
+// Function versions, picked by the loader, need GCC on x86; sanitizers instrument the
+// resolvers before they are set up.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define GALLEY_COMM_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))

@@ -9,6 +9,7 @@ namespace galley::comm {
 void TransferPool::SetSize(size_t count) { transfers_ = std::vector<Transfer>(count); }
 
 Transfer& TransferPool::Claim(int peer, int64_t bytes, bool receives) {
+  // Acquire, with Take's release: the thread that gave it back has read what the message brought.
   auto free = std::find_if(transfers_.begin(), transfers_.end(),
                            [](const Transfer& t) { return !t.in_use.load(std::memory_order_acquire); });
   CHECK(free != transfers_.end()) << "more messages in flight than planned";

@@ -164,6 +164,7 @@ void UcxWorker::Send(Transfer& transfer, const void* data, uint64_t tag) {
   param.user_data = &transfer;
   ucs_status_ptr_t request = ucp_tag_send_nbx(ucx_->endpoints[static_cast<size_t>(transfer.peer)].handle,
                                               data, static_cast<size_t>(transfer.bytes), tag, &param);
+  // Sent, or failed, before the call returned: then UCX does not call back.
   if (!UCS_PTR_IS_PTR(request)) Ucx::Complete(transfer, UCS_PTR_STATUS(request), transfer.bytes);
 }
 
@@ -197,6 +198,7 @@ void UcxWorker::Cancel(const Transfer& transfer) {
 
 bool UcxWorker::Progress() { return ucp_worker_progress(ucx_->worker) != 0; }
 
+// Bounded: peers that go on sending must not keep us here.
 void UcxWorker::Drain() {
   for (int i = 0; i < 100'000 && Progress(); ++i) {
   }
@@ -205,7 +207,7 @@ void UcxWorker::Drain() {
 void UcxWorker::CloseFailingEndpoints(int64_t patience_ns) {
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
-  param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+  param.flags = UCP_EP_CLOSE_FLAG_FORCE;  // without a flush, which a lost peer would never answer
   std::vector<void*> closing;
   for (const Ucx::Endpoint& endpoint : ucx_->endpoints) {
     if (endpoint.handle == nullptr || !endpoint.reports_failure) continue;

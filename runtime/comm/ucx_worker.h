@@ -57,8 +57,8 @@ class UcxWorker {
   bool connected(int peer) const;
   bool reports_failure(int peer) const;
 
-  // To or from transfer.peer, of transfer.bytes. Messages with one tag between two ranks are matched in
-  // order.
+  // To or from transfer.peer, of transfer.bytes. Messages with one tag between
+  // two ranks are matched in order.
   void Send(Transfer& transfer, const void* data, uint64_t tag);
   void Recv(Transfer& transfer, void* data, uint64_t tag);
   // Completes when what was handed to the network is out. Messages that still queue are not waited for.
@@ -68,9 +68,9 @@ class UcxWorker {
   bool Progress();  // false: nothing moved
   void Drain();     // until nothing moves
 
-  // UCX does not destroy a worker with messages in flight to an endpoint that reports failures; such
-  // endpoints can be closed by force, which ends the messages. Others, those of shared memory, can not and
-  // need not.
+  // UCX does not destroy a worker with messages in flight to an endpoint that reports failures;
+  // such endpoints can be closed by force, which ends the messages. Others, those of shared
+  // memory, can not and need not.
   void CloseFailingEndpoints(int64_t patience_ns);
   // Leaves the context to the end of the process. UCX 1.18 aborts when a context with a message that nobody
   // took is cleaned up, and on shared memory such a message cannot be taken back.

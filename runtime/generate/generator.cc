@@ -62,6 +62,7 @@ class Decoder : public Generator {
       }
       text_[static_cast<size_t>(i)] = id;
     }
+    // There is no cache of keys and values: every token is a forward pass over the whole text.
     const View tokens = tensors_.tokens.Rows(0, rows);
     Copy(stream(), View(text_.data(), DType::kI32, {rows}), tokens);
     engine_.Forward(0, {.tokens = tokens.Reshape({1, rows}), .labels = {}, .backward = false, .loss = {}});

@@ -33,6 +33,7 @@ int32_t Sample(std::span<const float> logits, const Sampling& s, uint64_t index)
     float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
     return x != y ? x > y : a < b;
   };
+  // Greedy apart: as a limit of the weights below it would divide by 0.
   if (s.temperature == 0) return *std::ranges::min_element(ids, likelier);
   std::ranges::sort(ids, likelier);
   if (s.top_k > 0 && static_cast<size_t>(s.top_k) < ids.size()) ids.resize(static_cast<size_t>(s.top_k));

@@ -18,10 +18,10 @@ struct Sampling {
 // kInvalidArgument naming the option and what it may be.
 absl::Status Check(const Sampling& sampling);
 
-// The token at position `index` of the text: a pure function of its arguments (the random number is
-// Philox(seed) at `index`). Equally likely tokens rank by id. REQUIRES: logits not empty and finite,
-// `sampling` checked. Top-k is applied first, then top-p on what is left, as probabilities of the tempered
-// logits.
+// The token at position `index` of the text: a pure function of its arguments (the random number
+// is Philox(seed) at `index`). Equally likely tokens rank by id. REQUIRES: logits not empty and
+// finite, `sampling` checked. Top-k is applied first, then top-p on what is left, as
+// probabilities of the tempered logits.
 int32_t Sample(std::span<const float> logits, const Sampling& sampling, uint64_t index);
 
 }  // namespace galley::generate

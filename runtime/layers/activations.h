@@ -30,8 +30,8 @@ struct Memory {
   int64_t bytes() const { return kept.peak() + workspace.peak() + scratch; }
 };
 
-// Arenas on a device that have what `measured` took at most. Scratch is the stream's, reserved when it is
-// made.
+// Arenas on a device that have what `measured` took at most. Scratch is the
+// stream's, reserved when it is made.
 Memory BindMemory(const Device& device, const Memory& measured);
 
 // How the rows of a micro-batch make up samples of `length` rows each.

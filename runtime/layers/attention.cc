@@ -40,6 +40,8 @@ void Attention::Backward(Stream& stream, const Sequences& sequences, const Atten
   out_.Backward(stream, attended, dy, dattended);
   ops::AttentionBackward(stream, ShapeOf(sequences.length), a.joint.Rows(0, rows), sequences.starts, attended,
                          a.log_sum.Rows(0, rows), dattended, djoint);
+  // The rotation is linear and orthogonal: its gradient is the rotation back and needs no input, so q
+  // and k are kept as rotated only.
   if (rotates()) {
     ops::RopeBackward(stream, rope_, rotated_heads(), sequences.positions, sequences.length, djoint);
   }

@@ -21,6 +21,7 @@ void Loss::ForwardBackward(Stream& stream, const LossActivations& a, View x, Vie
   norm_.Backward(stream, a.norm, x, dnormed, View{}, dx);
 }
 
+// Sampling reads differences of logits that bf16 would round to ties.
 void Loss::Logits(Stream& stream, const LossActivations& a, View x, View logits) const {
   View normed = a.normed.Rows(0, x.shape[0]), wide = a.wide.Rows(0, x.shape[0]);
   norm_.Forward(stream, a.norm, x, normed);

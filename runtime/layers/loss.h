@@ -10,8 +10,8 @@ namespace galley::layers {
 
 class Loss {
  public:
-  // projection: (padded vocabulary, hidden), the head or the tied embedding. Rows from `vocab` on take no
-  // part.
+  // projection: (padded vocabulary, hidden), the head or the tied embedding. Rows
+  // from `vocab` on take no part.
   Loss(Norm norm, const Param* projection, int64_t vocab)
       : norm_(norm), projection_(projection), vocab_(vocab) {}
 

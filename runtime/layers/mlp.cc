@@ -15,6 +15,7 @@ void GeluMlp::Backward(Stream& stream, const MlpActivations& a, View x, View dy,
   const int64_t rows = x.shape[0];
   View before = a.before.Rows(0, rows), dafter = a.dafter.Rows(0, rows);
   down_.Backward(stream, a.after.Rows(0, rows), dy, dafter);
+  // Over its own input: nothing else needs it, and (rows, ffn) is the block's largest tensor.
   ops::GeluBackward(stream, kind_, before, dafter, before);
   up_.Backward(stream, x, before, dx);
 }

@@ -8,8 +8,7 @@ namespace galley::layers {
 
 struct Param {
   View weight;  // of the compute type (f32 or bf16): what matrix products and look-ups read
-  View master;  // f32; the same memory as `weight` where the compute type is f32. Gains and biases are read
-                // here
+  View master;  // f32, what gains and biases are read from; in f32 the same memory as `weight`
   View grad;    // f32; gradients are added to it over the micro-batches of a step
 };
 

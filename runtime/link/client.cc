@@ -185,6 +185,7 @@ class ClientImpl : public Client {
     for (;;) {
       {
         MutexLock lock(mutex_);
+        // Left in the socket, whose buffer then holds trainerd back.
         if (orders_.size() >= options_.max_orders) return true;
       }
       absl::StatusOr<std::optional<Frame>> frame = reader_.Next();
@@ -193,6 +194,8 @@ class ClientImpl : public Client {
         return false;
       }
       if (!frame->has_value()) return true;
+      // Only a frame shows that trainerd is well: one that accepts and closes at once
+      // must not be tried at full speed.
       retry_ = options_.first_retry;
       if ((*frame)->kind == FrameKind::kAck) {
         MutexLock lock(mutex_);
@@ -213,6 +216,7 @@ class ClientImpl : public Client {
       return false;
     }
     out_ += EncodeFrame(FrameKind::kAck, frame.sequence, "");
+    // trainerd sends an order again when its acknowledgement was lost. The rank is started once.
     if (order.has_start() && std::exchange(started_, true)) return true;
     if (order.has_peers() && std::exchange(peers_, true)) return true;
     if (order.order_case() == v1::Order::ORDER_NOT_SET) return true;  // of a newer trainerd
@@ -259,10 +263,13 @@ class ClientImpl : public Client {
     }
   }
 
+  // The lock is never held over a call on the socket: Send and SetProgress are the step loop's,
+  // which must not wait for trainerd.
   void Connected() {
     {
       MutexLock lock(mutex_);
       connected_ = true;
+      // From the oldest report that is not acknowledged; trainerd passes over those it has.
       out_ = hello_;
       sent_ = 0;
       ready_due_ = !ready_.empty();

@@ -38,8 +38,8 @@ class Client {
   static std::unique_ptr<Client> Connect(std::string path, v1::Hello hello, ClientOptions options = {});
   virtual ~Client() = default;  // drops what is not sent: Flush first
 
-  // Never blocks on the socket. REQUIRES: the report is set, is neither Hello nor Heartbeat, and is no longer
-  // than kMaxPayload.
+  // Never blocks on the socket. REQUIRES: the report is set, is neither Hello nor Heartbeat, and
+  // is no longer than kMaxPayload.
   virtual void Send(v1::Report report) = 0;
 
   // Where this rank is; any change of the three counts as progress. phase: load, train, evaluate, save, wait.

@@ -80,6 +80,7 @@ absl::StatusOr<std::optional<Frame>> FrameReader::Next() {
     return fail(absl::DataLossError(absl::StrCat("link: frame claims ", size, " bytes of payload, at most ",
                                                  kind == 3 ? 0 : kMaxPayload, " are allowed")));
   }
+  // The header is judged before its payload is waited for: a bad one must not hold the stream up.
   if (buffered() < kFrameHeader + size) return std::nullopt;
   const absl::string_view payload(p + kFrameHeader, size);
   if (Checksum(absl::string_view(p, 24), payload) != Get(p + 24, 8)) {

@@ -44,8 +44,8 @@ class FrameReader {
  public:
   void Append(absl::string_view bytes);
   // The next whole frame, or nullopt when more bytes are needed. kDataLoss for a broken frame,
-  // kUnimplemented for a frame of another version. After an error the stream is lost: every later call gives
-  // the same error.
+  // kUnimplemented for a frame of another version. After an error the stream is lost: every
+  // later call gives the same error.
   absl::StatusOr<std::optional<Frame>> Next();
   size_t buffered() const { return buffer_.size() - at_; }
 

@@ -130,6 +130,7 @@ class ServerImpl : public Server {
   // False: the connection is to be dropped. It may be gone already when this returns.
   bool TakeFrames(int fd) {
     for (;;) {
+      // As well: a report's handler may end its rank, and the connection with it.
       auto it = connections_.find(fd);
       if (it == connections_.end() || it->second.closing) return true;
       absl::StatusOr<std::optional<Frame>> frame = it->second.reader.Next();
@@ -172,6 +173,8 @@ class ServerImpl : public Server {
     }
     const Session session = report.hello().session();
     connections_[fd].session = session;
+    // A rank that connects again may do so before the end of its old connection is seen here. Without the fd,
+    // Drop takes it for replaced and reports no disconnection.
     const int old = std::exchange(peers_[session].fd, -1);
     if (old >= 0) Drop(old);
     // The peer counts as connected only after this, so what OnHello sends waits behind older orders.
@@ -205,6 +208,7 @@ class ServerImpl : public Server {
   }
 
   void TakeOrderAck(Session session, uint64_t sequence) {
+    // Looked up anew each time: the handler may forget the session.
     for (;;) {
       auto it = peers_.find(session);
       if (it == peers_.end() || it->second.orders.empty() || it->second.orders.front().first > sequence)

@@ -6,6 +6,7 @@
 namespace galley::models {
 
 int64_t PaddedVocab(int64_t vocab, int64_t tensor) {
+  // As Megatron-LM pads: 128 rows for each tensor rank. A vocabulary of bytes or characters stays small.
   const int64_t multiple = (vocab > 128 ? 128 : 1) * tensor;
   return (vocab + multiple - 1) / multiple * multiple;
 }

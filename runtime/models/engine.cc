@@ -45,6 +45,8 @@ void Engine::Backward(int m, const Batch& batch, FinalFrom final_from) {
     }
     block.Backward(stream_, batch, *t.activations[i], x, ResidualGradient(t, i + 1, rows),
                    ResidualGradient(t, i, rows));
+    // After the stage's first block all is final, also the copy of the embedding that a tied head has on a
+    // stage without one: it is first in the table, before that block's own parameters.
     final_from(weights_.table().offset(i == 0 ? 0 : block.first_param()));
   }
 }

@@ -34,6 +34,7 @@ EngineTensors AllocateEngine(const recipe::RecipeSpec& spec, const plan::ModelCa
   EngineTensors t;
   t.weights = AllocateWeights(card.parameters(), extent.compute, options.mode, memory.kept);
   for (const Shape& shape : layout.constants) t.constants.push_back(memory.kept.Take(DType::kF32, shape));
+  // Two are enough: a block's backward pass reads the gradient of its output and writes that of its input.
   for (View& d : t.dresidual) {
     if (options.mode != EngineMode::kInfer) d = memory.kept.Take(extent.compute, stream);
   }
@@ -49,6 +50,7 @@ EngineTensors AllocateEngine(const recipe::RecipeSpec& spec, const plan::ModelCa
                                    : memory.kept.Take(extent.compute, stream));
     }
   }
+  // But for plain training, one block's activations are in use at a time: all of them share the same bytes.
   const int64_t mark = memory.kept.Mark();
   for (MicroBatchTensors& m : t.micro_batches) {
     for (int64_t b = blocks.begin; b < blocks.end; ++b) {

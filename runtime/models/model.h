@@ -19,8 +19,8 @@ namespace galley::models {
 // One micro-batch. It may be smaller than what the engine was made for.
 struct Batch {
   View tokens;  // (batch, sequence) i32, in [0, vocab)
-  View labels;  // (batch, sequence) i32, the token to predict at each position, or -1 for none; View{}: no
-                // loss is asked for
+  // (batch, sequence) i32: the token to predict at each position, -1 for none; View{}: no loss is asked for
+  View labels;
   // (batch, sequence) i32: where in the sample each position's document begins; View{}: no borders
   View starts = {};
   View positions = {};   // (batch, sequence) i32, for position embeddings; View{}: the index in the sample

@@ -42,6 +42,7 @@ void Draw(const plan::ParamSpec& spec, uint64_t seed, int threads, int64_t begin
     std::fill_n(to, n, spec.init == plan::Init::kOnes ? 1.0F : 0.0F);
     return;
   }
+  // Every element is a function of its own index, so pieces and threads may be any.
   const Philox normal(seed, Hash64(spec.name));
   const double std = spec.std;
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -15,6 +15,7 @@ void Weights::Initialise(Stream& stream, uint64_t seed, int threads) {
   Refresh(stream);
 }
 
+// In f32 the copy is the master.
 void Weights::Refresh(Stream& stream) {
   if (!shares_master()) ops::Convert(stream, tensors_.master, tensors_.compute);
 }

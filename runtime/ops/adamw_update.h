@@ -18,8 +18,8 @@ struct AdamWStep {
   float grad_scale = 1;   // the clip coefficient, and what else multiplies the gradient
 };
 
-// grad, m, v, w: (n) f32, contiguous; m, v and w are updated.  copy: (n) bf16, the updated w rounded, or
-// View{} for none.
+// grad, m, v, w: (n) f32, contiguous; m, v and w are updated.  copy: (n) bf16, the updated w
+// rounded, or View{} for none.
 void AdamWUpdate(CpuStream&, const AdamWStep&, View grad, View m, View v, View w, View copy);
 void AdamWUpdate(Stream&, const AdamWStep&, View grad, View m, View v, View w, View copy);
 

@@ -1,6 +1,8 @@
 // One (sample, key/value head) pair at a time on a thread, its operands widened to f32 in scratch: a few
 // matrices of (sequence, head_dim) that stay in cache. Scores exist as one tile of kTile x kTile. The pairs
 // are shared out in equal runs, so results do not depend on timing, nor on the thread count.
+//
+// The products are TileProduct's and not oneDNN's: a primitive for each tile would spend the time in calls.
 #include "runtime/ops/attention.h"
 
 #include <algorithm>
@@ -14,6 +16,8 @@
 namespace galley::ops {
 namespace {
 
+// 64 x 64 scores are 16 KiB: they stay in the first-level cache from the product that makes them through the
+// softmax to the product that uses them.
 constexpr int64_t kTile = kAttentionTile;
 
 // Sizes that every helper needs. Rows are padded to whole tiles and columns to whole vectors, with zeros.
@@ -48,7 +52,9 @@ GALLEY_SIMD void Widen(const Sizes& z, Rows<T> from, float factor, float* to) {
   }
 }
 
-// The transposed matrix, a (width, kTile) piece for each tile of rows, from the widened one.
+// The transposed matrix, a (width, kTile) piece for each tile of rows, from the widened one. q k^T and dy v^T
+// have it as their right operand, which TileProduct wants with unit stride along a row; made once, it serves
+// all query heads of the group.
 GALLEY_SIMD void TransposeTiles(const Sizes& z, const float* from, float* to) {
   for (int64_t t = 0; t < z.tiles; ++t, to += z.width * kTile) {
     const float* in = from + t * kTile * z.width;
@@ -98,7 +104,8 @@ GALLEY_SIMD void SoftmaxTile(int64_t width, const Mask& mask, int64_t i_tile, in
   for (int64_t r = 0; r < kTile; ++r, scores += kTile, out += width) {
     const int64_t row = i_tile * kTile + r;
     const int64_t begin = mask.begin_in(row, j_tile), end = mask.end_in(row, j_tile);
-    if (begin >= end) {  // nothing seen here: no weight, and no maximum to take
+    // Nothing seen here: no weight, and no maximum to take (-inf less -inf would be NaN).
+    if (begin >= end) {
       std::fill_n(scores, kTile, 0.0f);
       continue;
     }
@@ -114,6 +121,7 @@ GALLEY_SIMD void SoftmaxTile(int64_t width, const Mask& mask, int64_t i_tile, in
       scores[i] = w;
       part += w;
     }
+    // 0 for a row's first tile, whose old maximum is -inf.
     float shrink = Exp(maximum[r] - top);
     maximum[r] = top;
     sum[r] = sum[r] * shrink + part;
@@ -122,6 +130,7 @@ GALLEY_SIMD void SoftmaxTile(int64_t width, const Mask& mask, int64_t i_tile, in
   }
 }
 
+// The sums divide each row once at its end and not at every tile (Dao, "FlashAttention-2", 2023, 3.1).
 GALLEY_SIMD void DivideRows(int64_t rows, int64_t width, const float* sum, float* out) {
   for (int64_t r = 0; r < rows; ++r, out += width) {
     float inverse = 1.0f / sum[r];
@@ -149,6 +158,7 @@ static_assert(sizeof(ForwardWorkspace) == sizeof(float*) * kAttentionForward.ten
 template <class T>
 void ForwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, float* log_sum, int64_t heads,
                  const ForwardWorkspace& work) {
+  // The scale goes into q: head_dim products a row instead of one a score.
   Widen(z, q, z.scale, work.q);
   std::fill_n(work.out, z.matrix(), 0.0f);
   std::fill_n(work.maximum, z.length, -std::numeric_limits<float>::infinity());
@@ -165,6 +175,7 @@ void ForwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, float* 
   }
   DivideRows(z.sequence, z.width, work.sum, work.out);
   Narrow(z, work.out, y);
+  // One number a row, from which the backward pass makes the softmax of any tile again.
   for (int64_t r = 0; r < z.sequence; ++r) log_sum[r * heads] = work.maximum[r] + std::log(work.sum[r]);
 }
 
@@ -188,7 +199,8 @@ struct BackwardWorkspace {
 
 static_assert(sizeof(BackwardWorkspace) == sizeof(float*) * kAttentionBackward.tensors());
 
-// dot[r] = sum of dy[r] * y[r]: what the softmax's own gradient subtracts in every row.
+// dot[r] = sum of dy[r] * y[r]: what the softmax's own gradient subtracts in every row. It equals the sum of
+// weight times weight gradient over the row, which no tile has whole (D of the paper's appendix B.2).
 template <class T>
 GALLEY_SIMD void RowDots(const Sizes& z, Rows<T> y, Rows<T> dy, float* dot) {
   for (int64_t r = 0; r < z.sequence; ++r) {
@@ -225,6 +237,8 @@ void BackwardHead(const Sizes& z, const Mask& mask, Rows<T> q, Rows<T> y, const 
   Widen(z, q, z.scale, work.q);
   Widen(z, dy, 1.0f, work.dy);
   RowDots(z, y, dy, work.dot);
+  // Padding rows get a log_sum that keeps their weights finite; their q and dy
+  // are zeros, so they add nothing.
   for (int64_t r = 0; r < z.length; ++r) work.log_sum[r] = r < z.sequence ? log_sum[r * heads] : 0.0f;
   std::fill_n(work.dq, z.matrix(), 0.0f);
   for (int64_t i = 0; i < z.tiles; ++i) {
@@ -312,6 +326,8 @@ void AttentionBackward(CpuStream& stream, const AttentionShape& shape, View qkv,
           std::fill_n(work.dk, z.matrix(), 0.0f);
           std::fill_n(work.dv, z.matrix(), 0.0f);
           const Mask mask = MaskOf(starts, shape, b);
+          // dk and dv are sums over the group's query heads: taken in order by one thread, so that their bits
+          // do not depend on the thread count.
           for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
             const float* logs = log_sum.As<float>() + b * shape.sequence * shape.heads + h;
             BackwardHead(z, mask, Head<T>(qkv, shape, b, h), Head<T>(y, shape, b, h), logs, shape.heads,

@@ -41,7 +41,8 @@ inline const int32_t* CheckedPositions(const View& positions, int64_t table_rows
 }
 
 // Calls f(part, begin, end) for `parts` equal shares of [0, n), in multiples of `grain`, each on a thread of
-// its own. The shares depend on n, grain and parts only.
+// its own. The shares depend on n, grain and parts only: partial sums are kept by part, so equal shares are
+// what makes their bits equal in every run.
 template <class F>
 void ParallelParts(int parts, int64_t n, int64_t grain, F&& f) {
   int64_t grains = (n + grain - 1) / grain;
@@ -57,8 +58,8 @@ void ParallelParts(int parts, int64_t n, int64_t grain, F&& f) {
   }
 }
 
-// The same over the rows of a (rows, cols) matrix; a share is never so small that a second thread costs more
-// than it gives.
+// The same over the rows of a (rows, cols) matrix; a share is never so small that a second
+// thread costs more than it gives.
 template <class F>
 void ParallelRows(const CpuStream& stream, int64_t rows, int64_t cols, F&& f) {
   constexpr int64_t kElements = 4096;
@@ -76,7 +77,7 @@ inline const float* Widened(Scratch& scratch, const View& v) {
   return to;
 }
 
-// to += the `parts` vectors of n in `partials`, in order.
+// to += the `parts` vectors of n in `partials`, in order: their bits depend on the thread count alone.
 inline void AddPartials(int parts, int64_t n, const float* partials, float* to) {
   for (int part = 0; part < parts; ++part) {
     for (int64_t i = 0; i < n; ++i) to[i] += partials[part * n + i];

@@ -33,6 +33,8 @@ GALLEY_SIMD void Loss(int64_t begin, int64_t end, int64_t vocab, int64_t padded_
         static_cast<double>(std::log(sum)) + static_cast<double>(top) - static_cast<double>(row[label]);
     if (out == nullptr) continue;
     float factor = grad_scale / sum;
+    // Before the loop, which may write over the row, and not from the loop's result: near 1 a rounded
+    // probability less 1 would have no digits left.
     float at_label = Exp(row[label] - top) * factor - grad_scale;
 #pragma omp simd
     for (int64_t i = 0; i < vocab; ++i) Store(out + i, Exp(row[i] - top) * factor);
@@ -62,6 +64,8 @@ void Run(CpuStream& stream, const View& x, const View& w, const View& labels, in
     }
   }
   const int32_t* label = labels.As<int32_t>();
+  // By chunks of rows: the logits of 4 x 1024 tokens of GPT-2 would take 824 MB at once. dw adds
+  // up over the chunks, in order.
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     int64_t n = std::min(chunk, rows - begin);
     Gemm(stream, x.Rows(begin, n), Transposed(w), View{}, false, View(logits, DType::kF32, {n, padded}));
@@ -73,6 +77,7 @@ void Run(CpuStream& stream, const View& x, const View& w, const View& labels, in
     Gemm(stream, d, w, View{}, false, dx.Rows(begin, n));
     Gemm(stream, Transposed(d), x.Rows(begin, n), View{}, true, dw);
   }
+  // By one thread, row by row: the order of the sum does not depend on the thread count.
   double sum = 0;
   int64_t count = 0;
   for (int64_t r = 0; r < rows; ++r) {

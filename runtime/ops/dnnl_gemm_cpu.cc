@@ -55,6 +55,7 @@ std::optional<Product> Make(Library& library, const Key& key) {
   auto c = Describe(m, n, key.types[1], key.strides[4], 1);
   auto bias = key.bias ? Describe(1, n, key.types[2], n, 1) : dnnl::memory::desc();
   dnnl::primitive_attr attr;
+  // From the stream's Scratch, which the plan counts; the library's own would be memory that nobody counts.
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (key.accumulate) {
     dnnl::post_ops sum;
@@ -103,8 +104,8 @@ void Bind(const dnnl::memory& memory, const void* data) {
   CHECK_EQ(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), dnnl_success);
 }
 
-// A vector that is not contiguous: a stride beside a size of one is ambiguous, and oneDNN 3 takes it for a
-// contiguous one.
+// A vector that is not contiguous: a stride beside a size of one is ambiguous, and oneDNN 3
+// takes it for a contiguous one.
 bool SpreadVector(const View& v) {
   return (v.shape[0] == 1 && v.shape[1] > 1 && v.strides[1] != 1) ||
          (v.shape[1] == 1 && v.shape[0] > 1 && v.strides[0] != 1);

@@ -22,8 +22,8 @@ void Zero(CpuStream&, View x);
 void Zero(Stream&, View x);
 
 // sum[0] += the sum of x^2. x: contiguous f32.  sum: (1) f64. The order of summation depends on the number
-// of elements only, not on threads. An infinity or a NaN anywhere in x makes the sum not finite, so this is
-// the all-finite check too.
+// of elements only, not on threads. An infinity or a NaN anywhere in x makes the sum not finite, so this
+// is the all-finite check too.
 void AddSumOfSquares(CpuStream&, View x, View sum);
 void AddSumOfSquares(Stream&, View x, View sum);
 

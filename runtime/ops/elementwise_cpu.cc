@@ -31,6 +31,7 @@ GALLEY_SIMD void ScaleRange(float factor, float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
+// In f64: in f32 the square of a gradient below 1e-19 is denormal.
 GALLEY_SIMD double SumOfSquares(const float* x, int64_t n) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -74,6 +75,8 @@ void AddSumOfSquares(CpuStream& stream, View x, View sum) {
   Scratch scratch(stream);
   int64_t n = x.elements();
   int64_t blocks = (n + kSumBlock - 1) / kSumBlock;
+  // Blocks of one size, added in order: the sum, by which clipping scales every update, has the same
+  // bits for every thread count.
   double* partial = scratch.Take<double>(blocks);
   ParallelParts(stream.threads(), blocks, 1, [&](int, int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {

@@ -21,6 +21,7 @@ struct TanhForm {
 
 struct ErfForm {
   // The normal distribution function by the complement of erf: Abramowitz and Stegun, 7.1.26, within 1.5e-7.
+  // Of |x|, and mirrored: 1 + erf(x) would cancel far below zero.
   GALLEY_INLINE static ValueAndSlope At(float x) {
     constexpr float kInvRoot2 = 0.7071067811865476f;
     constexpr float kInvRoot2Pi = 0.3989422804014327f;

@@ -7,11 +7,13 @@
 namespace galley::ops {
 namespace {
 
-// A block of c and what feeds it stay in the second-level cache: 128 KiB each.
-constexpr int64_t kBlockRows = 120;     // a multiple of every register tile's rows
+// A block of c and what feeds it fit a second-level cache of 512 KiB: 120 KiB of a, 256 of b, 120 of sums.
+constexpr int64_t kBlockRows = 120;     // a multiple of every register tile's rows: 12, 6 and 4
 constexpr int64_t kBlockColumns = 256;  // of c
 constexpr int64_t kBlockDepth = 256;
-constexpr int64_t kPanel = 32;  // columns of b that one pass over the block's rows uses
+// Columns of b that one pass over the block's rows uses: as wide as the widest register tile, and at 32 KiB
+// it stays in the first-level cache while the rows go by.
+constexpr int64_t kPanel = 32;
 static_assert(kBlockColumns % kPanel == 0 && kPanel % kTileColumns == 0);
 
 template <class T>
@@ -20,7 +22,8 @@ GALLEY_SIMD void Widen(const T* from, float* to, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] = Load(from + i);
 }
 
-// The (m, k) block of a at `from` into `to`, kept in the order that a has in memory.
+// The (m, k) block of a at `from` into `to`, kept in the order that a has in memory: TileProduct reads its
+// left operand element by element, at any stride, so transposing it would gain nothing.
 template <class T>
 TileOperand PackLeft(const T* from, int64_t row, int64_t col, int64_t m, int64_t k, float* to) {
   if (col == 1) {
@@ -88,6 +91,7 @@ void Block(const View& a, const View& b, const float* bias, bool accumulate, con
       TileProduct(m, kPanel, k, tile, to.right + j * k, kPanel, to.sum + j, kBlockColumns, p > 0);
     }
   }
+  // Only now, when the sums have all of the depth: c in bf16 is rounded once.
   Rows<C> out(c);
   for (int64_t i = 0; i < m; ++i) {
     StoreRow(to.sum + i * kBlockColumns, bias == nullptr ? nullptr : bias + column, accumulate, n,
@@ -118,6 +122,7 @@ void BlockedGemm(CpuStream& stream, View a, View b, View bias, bool accumulate, 
   int64_t down = (c.shape[0] + kBlockRows - 1) / kBlockRows;
   WithCompute(a.dtype, [&]<class T>(T) {
     WithCompute(c.dtype, [&]<class C>(C) {
+      // A block of c is one thread's, over all of the depth: its bits do not depend on the thread count.
       ParallelParts(stream.threads(), across * down, 1, [&](int part, int64_t begin, int64_t end) {
         float* own = packed + part * (kLeft + kRight + kSum);
         for (int64_t i = begin; i < end; ++i) {

@@ -31,7 +31,8 @@ GALLEY_SIMD void Forward(int64_t begin, int64_t end, int64_t dim, Rows<T> x, con
   }
 }
 
-// dgain and dbias here are this thread's own sums.
+// With n the normalised value and g = dy gain: dx = (g - mean(g) - n mean(g n)) / std. dgain and dbias are
+// this thread's own sums, which AddPartials joins.
 template <class T>
 GALLEY_SIMD void Backward(int64_t begin, int64_t end, int64_t dim, Rows<T> x, const float* gain,
                           const float* mean, const float* inv_std, Rows<T> dy, Rows<T> residual, Rows<T> dx,

@@ -117,8 +117,8 @@ inline void ExpectClose(const Doubles& got, const Doubles& want, double toleranc
   }
 }
 
-// That `gradient` is the derivative at x of sum(dy * f(x)), by central differences in float64 at up to 40
-// elements spread over x.
+// That `gradient` is the derivative at x of sum(dy * f(x)), by central differences in float64 at up
+// to 40 elements spread over x.
 inline void ExpectDerivative(const std::function<Doubles(const Doubles&)>& f, const Doubles& x,
                              const Doubles& dy, const Doubles& gradient, const char* what) {
   ASSERT_EQ(gradient.size(), x.size()) << what;

@@ -30,7 +30,8 @@ GALLEY_SIMD void Forward(int64_t begin, int64_t end, int64_t dim, Rows<T> x, con
   }
 }
 
-// dgain here is this thread's own sum.
+// With n = x inv and g = dy gain: dx = inv (g - n mean(g n)). dgain is this thread's own sum, and takes n as
+// it was rounded before the gain; dx takes the rounding for the identity.
 template <class T>
 GALLEY_SIMD void Backward(int64_t begin, int64_t end, int64_t dim, Rows<T> x, const float* gain,
                           const float* inv_rms, Rows<T> dy, Rows<T> residual, Rows<T> dx, float* dgain) {

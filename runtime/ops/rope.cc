@@ -27,6 +27,7 @@ void FillRopeTable(double base, View table) {
     for (int64_t i = 0; i < head_dim / 2; ++i) {
       float frequency =
           static_cast<float>(std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
+      // In f32, as published models compute it: at large positions the rounding of the angle shows.
       float angle = static_cast<float>(p) * frequency;
       row[i] = static_cast<float>(std::cos(static_cast<double>(angle)));
       row[head_dim / 2 + i] = static_cast<float>(std::sin(static_cast<double>(angle)));

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kF32 = sizeof(float), kF64 = sizeof(double);
 
-// As Scratch rounds each piece it gives.
+// As tensor's Scratch rounds each piece it gives.
 int64_t Piece(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Logits of a chunk are held in f32. More rows make better products; this is where the gain ends.

@@ -1,6 +1,6 @@
-// The most bytes that an op takes from its stream's Scratch at one time, by shape and threads. Pure: the plan
-// counts with these and an engine reserves by them, so that no step makes the stack grow. An op that is not
-// named here takes none.
+// The most bytes that an op takes from its stream's Scratch at one time, by shape and threads. Pure: the
+// plan counts with these and an engine reserves by them, so that no step makes the stack grow. An op that
+// is not named here takes none.
 //
 // Vectors (biases, gains) are f32 here, as layers keep them; an op widens others in scratch too.
 #pragma once
@@ -24,10 +24,10 @@ inline constexpr AttentionWorkspace kAttentionForward{5, 1, 2}, kAttentionBackwa
 // Of the backward pass, which takes more than the forward pass.
 int64_t AttentionScratch(const AttentionShape& shape, int threads);
 
-// A matrix product is given this much a thread, as cuBLAS is given a workspace. Ours takes a quarter of it.
-// oneDNN says what its kernel needs once it is made; with 2.6 that is at most 1.7 MB a thread for the shapes
-// of models up to 70B parameters and AVX-512. A kernel that needs more gets it, and the stack grows beyond
-// what was planned.
+// A matrix product is given this much a thread, as cuBLAS is given a workspace. Ours takes a quarter of
+// it. oneDNN says what its kernel needs once it is made; with 2.6 that is at most 1.7 MB a thread for the
+// shapes of models up to 70B parameters and AVX-512. A kernel that needs more gets it, and the stack
+// grows beyond what was planned.
 inline constexpr int64_t kMatmulScratchOfThread = int64_t{2} << 20;
 int64_t MatmulScratch(int threads);
 

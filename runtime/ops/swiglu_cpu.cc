@@ -18,6 +18,7 @@ GALLEY_SIMD void Forward(int64_t begin, int64_t end, int64_t f, Rows<T> gate_up,
   }
 }
 
+// With s = sigmoid(a): y = a s u, dy/du = a s, dy/da = u s (1 + a (1 - s)).
 template <class T>
 GALLEY_SIMD void Backward(int64_t begin, int64_t end, int64_t f, Rows<T> gate_up, Rows<T> dy, Rows<T> dx) {
   for (int64_t r = begin; r < end; ++r) {

@@ -73,7 +73,9 @@ void Plain(int64_t m, int64_t n, int64_t k, TileOperand a, const float* b, int64
 }
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-// Register tiles differ by level (32 wide registers, 16 half as wide), so these are written out, not cloned.
+// Register tiles differ by level, so these are written out, not cloned. Each is as large as the registers
+// hold beside two vectors of b and one broadcast element of a: 12 x 2 sums of 32 registers, 6 x 2 of 16. Two
+// multiply-adds a cycle at a latency of four want eight sums in flight; more of them save loads.
 __attribute__((target("arch=x86-64-v4"))) void Wide(int64_t m, int64_t n, int64_t k, TileOperand a,
                                                     const float* b, int64_t ldb, float* c, int64_t ldc,
                                                     bool accumulate) {

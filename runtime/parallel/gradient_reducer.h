@@ -6,10 +6,10 @@
 //   ... backward: reducer.ReadyDownTo(offset) after each block ...
 //   RETURN_IF_ERROR(reducer.Finish());   // work given to `stream` from now on sees the sums over ranks
 //
-// The sums run on a stream of the reducer's own: a stream belongs to one thread, and the backward pass is
-// using the step's. Events order the two: a bucket's sum waits for the work that ReadyDownTo found on the
-// step's stream, and after Finish the step's stream waits for the sums. So neither stream's work need be over
-// when a call returns.
+// The sums run on a stream of the reducer's own: a stream belongs to one thread, and the backward pass
+// is using the step's. Events order the two: a bucket's sum waits for the work that ReadyDownTo found on
+// the step's stream, and after Finish the step's stream waits for the sums. So neither stream's work
+// need be over when a call returns.
 //
 // Buckets and their order depend on the buffer's and the buckets' size only, so the bits are the same in
 // every run with the same ranks. Between Begin and Finish nobody else may use the group, but other

@@ -169,8 +169,8 @@ TEST(GradientReducer, DestroyedInTheMiddleOfAStepItAbortsTheGroup) {
   EXPECT_THAT(group.aborted, testing::HasSubstr("middle of a step"));
 }
 
-// The memory of a device whose copies take effect only when an Event is waited for, as work on an
-// asynchronous stream may.
+// The memory of a device whose copies take effect only when an Event is waited for, as work
+// on an asynchronous stream may.
 class LateMemory : public DeviceMemory {
  public:
   std::byte* Allocate(int64_t bytes) override { return HostMemory().Allocate(bytes); }

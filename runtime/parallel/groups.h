@@ -10,8 +10,8 @@
 namespace galley::parallel {
 
 struct Groups {
-  // All ranks of `world`, which must outlive the result, call it. kInvalidArgument when it is not of the
-  // mesh's size.
+  // All ranks of `world`, which must outlive the result, call it. kInvalidArgument when
+  // it is not of the mesh's size.
   static absl::StatusOr<Groups> Split(comm::Group* world, const plan::Mesh& mesh);
 
   plan::Mesh mesh;

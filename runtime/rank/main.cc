@@ -1,5 +1,5 @@
-// galley-rank: one rank of a run. It trains by orders from its trainerd, or, with --order-file, carries out
-// one task alone.
+// galley-rank: one rank of a run. It trains by orders from its trainerd, or, with
+// --order-file, carries out one task alone.
 #include <omp.h>
 
 #include <CLI/CLI.hpp>

@@ -39,8 +39,8 @@ class Arena {
   View Take(DType dtype, Shape shape);
   int64_t used() const { return used_; }
 
-  // A mark to go back to, for scratch whose life ends: Take after Release reuses the bytes; peak() remembers
-  // the most.
+  // A mark to go back to, for scratch whose life ends: Take after Release reuses the
+  // bytes; peak() remembers the most.
   int64_t Mark() const { return used_; }
   void Release(int64_t mark);
   int64_t peak() const { return peak_; }

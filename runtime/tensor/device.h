@@ -34,8 +34,8 @@ class DeviceMemory {
 // The host's own memory: huge pages, and large copies stored past the caches.
 DeviceMemory& HostMemory();
 
-// A value. `index` counts the devices of a kind on this machine; which piece of hardware (UUID) it is, the
-// inventory says.
+// A value. `index` counts the devices of a kind on this machine; which piece of hardware
+// (UUID) it is, the inventory says.
 struct Device {
   DeviceKind kind = DeviceKind::kCpu;
   int index = 0;

@@ -21,6 +21,8 @@ constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kStreamFrom = int64_t{256} << 10;
 
 #ifdef __SSE2__
+// In whole lines of the target: one written in part would have to be read. The source is prefetched 16 lines
+// ahead, marked as not to be kept.
 void StreamCopy(const std::byte* from, std::byte* to, int64_t bytes) {
   const int64_t head = std::min<int64_t>(bytes, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(to) & 63));
   std::memcpy(to, from, static_cast<size_t>(head));
@@ -54,6 +56,8 @@ class Host : public DeviceMemory {
         static_cast<size_t>((std::max<int64_t>(bytes, 1) + kHugePage - 1) / kHugePage * kHugePage);
     auto* data = static_cast<std::byte*>(std::aligned_alloc(kHugePage, rounded));
     CHECK(data != nullptr) << "out of memory for " << bytes << " bytes";
+    // Before the first touch, since pages that exist stay small. Touched here, so that
+    // no step pays for page faults.
     ::madvise(data, rounded, MADV_HUGEPAGE);
     std::memset(data, 0, rounded);
     return data;

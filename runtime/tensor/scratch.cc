@@ -23,7 +23,8 @@ void ScratchStack::Reserve(int64_t bytes) {
 }
 
 Scratch::Scratch(ScratchStack& stack) : stack_(stack), in_use_(stack.in_use_) {
-  // With no frame open, several blocks become one, so that the next op finds its bytes in one piece.
+  // With no frame open nothing points into the blocks, and several become one, so that the next op
+  // finds its bytes in one piece.
   if (stack_.frames_ == 0 && stack_.blocks_.size() > 1) {
     int64_t total = stack_.bytes();
     stack_.blocks_.clear();
@@ -46,8 +47,8 @@ void* Scratch::Bytes(int64_t bytes) {
   bytes = (bytes + kAlign - 1) / kAlign * kAlign;
   stack_.in_use_ += bytes;
   stack_.peak_ = std::max(stack_.peak_, stack_.in_use_);
-  // A block left by an earlier frame at this depth may follow the current one; use the first with enough
-  // left.
+  // A block left by an earlier frame at this depth may follow the current one;
+  // use the first with enough left.
   for (size_t i = block_; i < stack_.blocks_.size(); ++i) {
     ScratchStack::Block& block = stack_.blocks_[i];
     if (block.used + bytes <= block.buffer.size()) {

@@ -21,6 +21,7 @@ void Copy(Stream& stream, View from, View to) {
   std::visit([&](auto& s) { Copy(s, from, to); }, stream);
 }
 
+// All that may be under way on a CPU stream when a call has returned is a copy of its device's memory.
 void Event::Record(Stream& stream) { memory_ = DeviceOf(stream).memory; }
 
 bool Event::Query() const {

@@ -13,9 +13,9 @@
 
 namespace galley {
 
-// The CPU backend: a number of OpenMP threads, scratch memory, and what a vendor library keeps between calls.
-// Ops on one stream run one after the other, on the calling thread and its OpenMP team; when a call returns,
-// its work is done.
+// The CPU backend: a number of OpenMP threads, scratch memory, and what a vendor library keeps between
+// calls. Ops on one stream run one after the other, on the calling thread and its OpenMP team; when a
+// call returns, its work is done.
 class CpuStream {
  public:
   explicit CpuStream(int threads, const Device& device = {})
@@ -43,8 +43,8 @@ class CudaStream;  // declared for overloads; defined with the CUDA backend
 
 using Stream = std::variant<CpuStream>;
 
-// A stream on `device`. `threads`: of the host, for work that the CPU does. `scratch_bytes`: reserved for
-// ops.
+// A stream on `device`. `threads`: of the host, for work that the CPU does.
+// `scratch_bytes`: reserved for ops.
 inline Stream MakeStream(const Device& device, int threads, int64_t scratch_bytes = 0) {
   switch (device.kind) {
     case DeviceKind::kCpu: {
@@ -60,9 +60,9 @@ inline Stream MakeStream(const Device& device, int threads, int64_t scratch_byte
 const Device& DeviceOf(const Stream& stream);
 int64_t ScratchBytesOf(const Stream& stream);  // held now
 
-// Calls op(s), s the stream's own type, with the device's memory open: how an op reaches its overload for the
-// backend. `operands`: the memory that the op touches, all of it of the stream's device; null for an absent
-// one.
+// Calls op(s), s the stream's own type, with the device's memory open: how an op reaches its
+// overload for the backend. `operands`: the memory that the op touches, all of it of the stream's
+// device; null for an absent one.
 template <class Op>
 void Launch(Stream& stream, std::initializer_list<const void*> operands, Op&& op) {
   std::visit(

@@ -1,5 +1,5 @@
-// A View is a pointer, an element type, a shape and strides (in elements). It owns nothing and is cheap to
-// copy.
+// A View is a pointer, an element type, a shape and strides (in elements). It owns
+// nothing and is cheap to copy.
 #pragma once
 
 #include <array>

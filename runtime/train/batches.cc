@@ -46,6 +46,8 @@ void Batches::AskAhead() {
 }
 
 NextSample TrainSamples(const plan::Plan& plan, int64_t data_rank, int64_t first_step) {
+  // Micro-batches are dealt to the data ranks in turn, so which samples a step takes does not depend on how
+  // many ranks there are, and a run may be resumed with another number of them.
   int64_t micro_batch = 0;
   int64_t step = first_step;
   int64_t consumed = plan.batch.SamplesAfter(first_step);

@@ -1,6 +1,6 @@
-// What trainerd orders while training goes on. One thread waits on the link, so that an Abort reaches a rank
-// which waits in a collective; Stop and Save become numbers that the ranks agree on by the maximum of a
-// step's flags.
+// What trainerd orders while training goes on. One thread waits on the link, so that an Abort
+// reaches a rank which waits in a collective; Stop and Save become numbers that the ranks agree on
+// by the maximum of a step's flags.
 #pragma once
 
 #include <atomic>
@@ -32,6 +32,7 @@ class Orders {
   Orders(const Orders&) = delete;
   Orders& operator=(const Orders&) = delete;
 
+  // Relaxed: a flag that is seen a step late is agreed on a step late, by all ranks.
   int64_t stop() const { return stop_.load(std::memory_order_relaxed); }
   // How many different Save orders have come.
   int64_t saves() const { return saves_.load(std::memory_order_relaxed); }

@@ -14,6 +14,7 @@ v1::Finished FinishFailed(const absl::Status& status, int64_t step) {
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
       return Finish(v1::Finished::STORAGE_FULL, step, status.message());
+    // What runtime/comm gives for a lost peer, an abort, and ranks that do not come up.
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kCancelled:

@@ -56,6 +56,7 @@ absl::StatusOr<std::unique_ptr<comm::Group>> Join(link::Client& client, const v1
   v1::Report ready;
   ready.mutable_ready();
   if (mesh.world() > 1) {
+    // Of the attempt: a rank that is left over from an earlier one cannot connect.
     uint64_t cookie = Hash64(start.run_id(), static_cast<uint64_t>(start.attempt()));
     ASSIGN_OR_RETURN(endpoint, comm::UcxEndpoint::Create({.cookie = cookie}));
     ready.mutable_ready()->set_address(endpoint->address());
@@ -109,6 +110,8 @@ absl::StatusOr<std::unique_ptr<Saver>> MakeSaver(link::Client& client, const v1:
   options.attempt = start.attempt();
   options.keep_last = plan.checkpoints.keep_last();
   options.is_kept_for_good = [&plan](int64_t step) { return plan.checkpoints.IsKeptForGood(step); };
+  // Before the first step of this attempt, so that none of its saves can be
+  // followed by a late one of an older.
   if (start.rank() == 0) {
     RETURN_IF_ERROR(checkpoint::Claim(options.directory, options.attempt, start.run_id()));
   }

@@ -55,7 +55,7 @@ Saver::Saver(const SaverOptions& options, std::vector<checkpoint::Item> items, l
 }
 
 Saver::~Saver() {
-  writer_.reset();
+  writer_.reset();  // waits for the write: its callback uses this object
   {
     MutexLock lock(mutex_);
     closing_ = true;
@@ -67,6 +67,7 @@ Saver::~Saver() {
 absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
                           std::vector<std::string> requests) {
   writer_->Wait();
+  // Before the snapshot, whose report may come back before this call returns.
   if (options_.rank == 0) {
     MutexLock lock(mutex_);
     Pending& save = pending_[info.step];
@@ -79,6 +80,7 @@ absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
       writer_->Snapshot(stream, step, options_.attempt, items_, [this, step](checkpoint::ShardReport shard) {
         v1::Report report;
         *report.mutable_shard() = ToProto(shard, step, options_.rank);
+        // Rank 0 counts commits, which fail with any rank's shard; another rank knows of its own alone.
         if (options_.rank != 0) Settle(shard.status);
         client_.Send(std::move(report));
       });
@@ -117,7 +119,7 @@ void Saver::CommitLoop() {
     Pending save = std::move(pending_.begin()->second);
     pending_.erase(pending_.begin());
     committing_ = true;
-    lock.unlock();
+    lock.unlock();  // a commit waits for the disk, and OnShard runs on the thread that also takes an Abort
     CommitOne(std::move(save));
     lock.lock();
     committing_ = false;
@@ -148,7 +150,7 @@ void Saver::CommitOne(Pending save) {
     LogError("checkpoint of step ", save.info.step, ": ", status.message());
   }
   Settle(status);
-  if (save.requests.empty()) save.requests.push_back("");
+  if (save.requests.empty()) save.requests.push_back("");  // by the schedule: reported without an order's id
   for (const std::string& id : save.requests) {
     v1::Report report;
     *report.mutable_checkpoint() = done;

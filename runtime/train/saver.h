@@ -46,8 +46,8 @@ class Saver {
   // kDeadlineExceeded when a rank's report does not come in time. Otherwise Failure().
   absl::Status Drain(absl::Duration timeout);
 
-  // What must end the run: at once when storage is full, else after kMaxFailures failed saves in a row. Ok
-  // while all is well.
+  // What must end the run: at once when storage is full, else after kMaxFailures failed saves in
+  // a row. Ok while all is well.
   absl::Status Failure() const;
 
   static constexpr int kMaxFailures = 3;

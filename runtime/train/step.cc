@@ -19,7 +19,8 @@
 namespace galley::train {
 namespace {
 
-// What the kernel could still give, without swap; absent where it does not say.
+// What the kernel could still give, without swap; absent where it does not say. It promises more than it has:
+// a run that is too large would be killed when it touches its memory, and could not say why.
 std::optional<int64_t> AvailableMemory() {
   std::ifstream file("/proc/meminfo");
   std::string key, rest;
@@ -50,6 +51,7 @@ class Training : public Stepper {
   absl::StatusOr<StepResult> Run(const StepInput& input) override {
     CHECK_GT(input.micro_batches, 0);
     const int64_t tokens = input.micro_batches * rows_ * groups_->mesh.data;
+    // sums: loss, labels, squares of the gradient.
     ops::Zero(stream(), weights().gradients());
     ops::Zero(stream(), tensors_.sums);
     for (int64_t m = 0; m < input.micro_batches; ++m) {
@@ -58,8 +60,10 @@ class Training : public Stepper {
       engine_.Forward(0, batch);
       Backward(batch, m + 1 == input.micro_batches);
     }
-    RETURN_IF_ERROR(reducer_.Finish());
+    RETURN_IF_ERROR(reducer_.Finish());  // the data group was the reducer's until here
     RETURN_IF_ERROR(groups_->data->AllReduceSum(stream(), tensors_.sums.Rows(0, 2)));
+    // Over the world, not the data group: a rank that stopped alone would leave every
+    // other one in its next collective.
     if (!input.flags.empty()) {
       RETURN_IF_ERROR(groups_->world->AllReduceMax(
           host_stream_, View(input.flags.data(), DType::kI64, {static_cast<int64_t>(input.flags.size())})));
@@ -184,9 +188,9 @@ class Training : public Stepper {
   prepare::TrainingTensors tensors_;
   models::Engine engine_;
   optim::AdamW optimizer_;
-  Stream host_stream_;  // of control values, which never leave the host
-  Event arrived_;       // what ReadSums copies
-  parallel::GradientReducer reducer_;
+  Stream host_stream_;                 // of control values, which never leave the host
+  Event arrived_;                      // what ReadSums copies
+  parallel::GradientReducer reducer_;  // last: its thread sums the gradients above
 };
 
 }  // namespace

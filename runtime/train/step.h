@@ -73,8 +73,8 @@ class Stepper {
   virtual Stream& stream() = 0;
   // After the views of StateItems were overwritten: refreshes what is derived from them.
   virtual void Restored(int64_t optimizer_step) = 0;
-  // Taken now, scratch of ops included: what prepare::MeasureTraining says, unless a vendor's kernel asked
-  // for more (ops/scratch.h).
+  // Taken now, scratch of ops included: what prepare::MeasureTraining says, unless a vendor's kernel
+  // asked for more (ops/scratch.h).
   virtual int64_t memory_bytes() const = 0;
   virtual int64_t optimizer_step() const = 0;  // updates done, for AdamW's bias correction
 };

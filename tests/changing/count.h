@@ -1,5 +1,5 @@
-// What a change costs, counted from the code: which files name an example that is there already, and on how
-// many lines.
+// What a change costs, counted from the code: which files name an example that is there
+// already, and on how many lines.
 #pragma once
 
 #include <map>

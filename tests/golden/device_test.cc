@@ -1,6 +1,6 @@
-// The golden runs on a device whose memory the host cannot touch, and whose results reach the host only by
-// Copy and Event: no code beside the ops' reads or writes it, and the numbers are those of the CPU to the
-// bit.
+// The golden runs on a device whose memory the host cannot touch, and whose results reach the
+// host only by Copy and Event: no code beside the ops' reads or writes it, and the numbers are
+// those of the CPU to the bit.
 #include <string>
 #include <vector>
 

@@ -1,6 +1,6 @@
-// A pipeline of two stages, each a process, with two micro-batches in flight: the residual stream and its
-// gradient cross by Send and Recv. Losses, gradients and weights have the bits of one rank that holds all
-// layers.
+// A pipeline of two stages, each a process, with two micro-batches in flight: the residual
+// stream and its gradient cross by Send and Recv. Losses, gradients and weights have the bits of
+// one rank that holds all layers.
 #include <cstring>
 #include <memory>
 #include <string>
@@ -124,8 +124,8 @@ class Stage {
   double loss_[2] = {};
 };
 
-// What each rank of the pipeline says: first the losses of all steps, then a line a parameter after each
-// step.
+// What each rank of the pipeline says: first the losses of all steps, then a line
+// a parameter after each step.
 std::vector<std::string> Train(const recipe::RecipeSpec& spec, int stages) {
   return comm::RunRanks(stages, [&](comm::Group& world) -> std::string {
     auto groups = parallel::Groups::Split(&world, {.pipeline = stages});

@@ -53,8 +53,8 @@ TEST(Docs, RecipesInTheDocsAreValid) {
   }
 }
 
-// docs/recipe.md holds the generated reference between two marks. To renew it, run this test with
-// GALLEY_WRITE_DOCS=1.
+// docs/recipe.md holds the generated reference between two marks. To renew it, run this
+// test with GALLEY_WRITE_DOCS=1.
 TEST(Docs, TheKeyReferenceIsThatOfTheTables) {
   constexpr char kBegin[] = "<!-- begin generated -->\n", kEnd[] = "<!-- end generated -->";
   const std::string text = Read("docs/recipe.md");

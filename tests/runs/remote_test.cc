@@ -1,5 +1,5 @@
-// A controller on TCP with a certificate and a token: trainctl and trainerd reach it with both, and nothing
-// reaches it with less.
+// A controller on TCP with a certificate and a token: trainctl and trainerd reach it with both, and
+// nothing reaches it with less.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-// The samples of a step do not depend on how many ranks share it, nor on the micro-batch; losses agree to
-// rounding.
+// The samples of a step do not depend on how many ranks share it, nor on the
+// micro-batch; losses agree to rounding.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -69,8 +69,8 @@ TEST_P(Samples, OneTwoAndFourRanksWithMicroBatchesTwoAndFourSeeTheSame) {
   }
 }
 
-// A run that ends anywhere, as by a kill after any checkpoint, and goes on in another shape, and again in
-// another one.
+// A run that ends anywhere, as by a kill after any checkpoint, and goes on in another
+// shape, and again in another one.
 TEST_P(Samples, GoneOnWithAnywhereInAnotherShapeTheStepsSeeTheSame) {
   TempDir home;
   const std::string& dir = home.path();

@@ -15,8 +15,8 @@ class FolderWatch {
     ::inotify_add_watch(fd_, dir.c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO);
   }
   ~FolderWatch() { ::close(fd_); }
-  // Returns at the next change, or after a second, so that the caller can see that whoever would change it is
-  // gone.
+  // Returns at the next change, or after a second, so that the caller can see that
+  // whoever would change it is gone.
   void Wait() {
     pollfd p = {.fd = fd_, .events = POLLIN, .revents = 0};
     char buffer[4096];

@@ -24,6 +24,7 @@ Model MakeGpt2(const recipe::Model& spec, const StageParts& parts) {
   const BlockRange blocks = parts.blocks;
   const PreNormSizes sizes = Gpt2Sizes(spec);
   ParamCursor next(parts.params);
+  // One Next a statement: each moves the cursor, and arguments are evaluated in no fixed order.
   auto norm = [&](absl::string_view at) {
     const layers::Param* gain = next.Next(absl::StrCat(at, ".gain"));
     return layers::Norm(gain, next.Next(absl::StrCat(at, ".bias")), spec.norm_eps);

@@ -39,7 +39,8 @@ class Table {
   std::vector<ParamSpec>& out_;
 };
 
-// Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
+// Six for each multiply-add of a weight, two forward and four backward; of the scores, which are causal, half
+// (docs/plan.md, "FLOPs per token").
 plan::Flops FlopsPerToken(const recipe::Model& m) {
   const double layers = m.layers, hidden = m.hidden;
   return {.attention_projections = 24 * layers * hidden * hidden,
@@ -59,6 +60,8 @@ plan::ModelCard DescribeGpt2(const recipe::RecipeSpec& spec, int64_t padded_voca
   card.hidden = m.hidden;
 
   const double std = m.init_std;
+  // The stream is a sum of 2 x layers branches; their last matrices start smaller, so that its variance does
+  // not grow with the depth (Radford et al., 2019, 2.3).
   const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
   Table table(card.params);
   const auto matrix = [&](const char* name, int64_t rows, Split split, Role role) {

@@ -26,7 +26,8 @@ ParamSpec Matrix(const std::string& name, int64_t cols, double std, std::vector<
   return {name, {rows, cols}, Init::kNormal, std, true, std::move(parts), role};
 }
 
-// Multiply-adds x 6, models "FLOPs per token" (docs/plan.md).
+// Six for each multiply-add of a weight, two forward and four backward; of the scores, which are causal, half
+// (docs/plan.md, "FLOPs per token").
 plan::Flops FlopsPerToken(const recipe::Model& m) {
   const double layers = m.layers, hidden = m.hidden;
   const double kv_share = static_cast<double>(m.keys.As<LlamaKeys>().kv_heads) / static_cast<double>(m.heads);
@@ -47,6 +48,7 @@ plan::ModelCard DescribeLlama(const recipe::RecipeSpec& spec, int64_t padded_voc
   card.hidden = m.hidden;
 
   const double std = m.init_std;
+  // As in GPT-2: the stream is a sum of 2 x layers branches.
   const double out_std = std / std::sqrt(2.0 * static_cast<double>(m.layers));
   const int64_t kv = m.hidden / m.heads * m.keys.As<LlamaKeys>().kv_heads;
   std::vector<ParamSpec>& p = card.params;
