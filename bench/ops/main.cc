@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "bench/ops/matmul_rate.h"
 #include "runtime/ops/adamw_update.h"
 #include "runtime/ops/attention.h"

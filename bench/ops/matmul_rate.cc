@@ -1,7 +1,5 @@
 #include "bench/ops/matmul_rate.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "runtime/base/rng.h"
 #include "runtime/ops/gemm.h"

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <vector>
 
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"

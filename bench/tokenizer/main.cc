@@ -9,7 +9,6 @@
 #include <ctime>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/tokenizer/tokenizer.h"

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -68,7 +67,7 @@ absl::StatusOr<std::string> FindLatest(const std::string& directory, std::vector
   if (!text.ok() || *text != absl::StrCat(BaseName(found), "\n")) {
     Note(skipped,
          absl::StrCat(latest, ": ", text.ok() ? "does not name" : "can not be read and should name", " ",
-                      BaseName(found), ", the newest valid checkpoint; the next save writes it anew"));
+                      BaseName(found), ", the newest valid checkpoint; the next save rewrites it"));
   }
   return found;
 }

@@ -2,10 +2,6 @@
 // controller. Each attempt leaves `epoch.<attempt>` before its first step; Commit refuses when a higher one
 // is there. A commit that slips through in the instant between that check and its rename adds a checkpoint of
 // a lower attempt, and FindLatest prefers the higher one.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"

@@ -1,7 +1,5 @@
 #include "runtime/checkpoint/folder.h"
 
-#include <stdio.h>
-
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"

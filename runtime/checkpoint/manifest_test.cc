@@ -89,12 +89,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{2, "", "[0,[],[]],[1,[],[]]", "element [] is in 2 slices"},
         Bad{2, "0,3", "[0,[0,0],[0,3]],[1,[0,0],[0,3]]", "has no elements and is in 2 shards"},
         Bad{2, "0,3", "[0,[0,0],[0,1]]", "has no elements"}, Bad{2, "0,3", "", "has no elements"},
-        Bad{2, "2,3", "[0,[0,0],[2,3]],[1,[1,1],[0,1]]", "no slice of [2,3]"},
+        Bad{2, "2,3", "[0,[0,0],[2,3]],[1,[1,1],[0,1]]", "not a slice of [2,3]"},
         // Outside of the tensor, and huge numbers.
         Bad{2, "4,3", "[0,[1,0],[4,3]]", "holds size [4,3] at [1,0], not a slice of [4,3]"},
-        Bad{2, "4,3", "[0,[0,0],[4]]", "no slice of [4,3]"},
-        Bad{2, "4", "[0,[0,0],[4,1]]", "no slice of [4]"},
-        Bad{2, "4", "[0,[9223372036854775807],[9223372036854775807]]", "no slice of [4]"},
+        Bad{2, "4,3", "[0,[0,0],[4]]", "not a slice of [4,3]"},
+        Bad{2, "4", "[0,[0,0],[4,1]]", "not a slice of [4]"},
+        Bad{2, "4", "[0,[9223372036854775807],[9223372036854775807]]", "not a slice of [4]"},
         Bad{2, "4", "[0,[0],[18446744073709551615]]", "18446744073709551615 as a size"},
         Bad{2, "4", "[0,[-1],[5]]", "-1 as a size"}, Bad{2, "4", "[0,[0.0],[4]]", "0.0 as a size"},
         Bad{2, "9223372036854775807", "[0,[0],[9223372036854775807]]", "overflows"},
@@ -113,8 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
         // Version 1: rows.
         Bad{1, "4,3", "[0,0,2],[1,3,1]", "element [2,0] is in no shard"},
         Bad{1, "4,3", "[0,0,3],[1,2,2]", "element [2,0] is in 2 slices"},
-        Bad{1, "4,3", "[0,0,5]", "no slice of [4,3]"},
-        Bad{1, "4,3", "[0,1,9223372036854775807]", "no slice of [4,3]"},
+        Bad{1, "4,3", "[0,0,5]", "not a slice of [4,3]"},
+        Bad{1, "4,3", "[0,1,9223372036854775807]", "not a slice of [4,3]"},
         Bad{1, "4", "[4294967296,0,4]", "of 2 shards"},
         Bad{1, "", "[0,0,2]", "is not [shard, first row, rows]"}, Bad{1, "4", "[0,[0],[4]]", "as a size"},
         Bad{1, "4", "[0,0]", "is not [shard, first row, rows]"}));

@@ -21,8 +21,8 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   auto text = ReadFile(file, kMaxManifestBytes);
   if (absl::IsNotFound(text.status())) {
     return absl::NotFoundError(absl::StrCat(
-        file, FileExists(path) ? ": missing, so this is no complete checkpoint" : ": no such checkpoint",
-        "; `trainctl checkpoints` lists those there are"));
+        file, FileExists(path) ? ": missing, so this checkpoint is not complete" : ": no such checkpoint",
+        "; `trainctl checkpoints` lists the existing ones"));
   }
   if (!text.ok()) return text.status();
   auto manifest = ParseManifest(*text);

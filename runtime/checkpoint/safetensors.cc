@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
-#include <limits>
 #include <tuple>
 
 #include "absl/cleanup/cleanup.h"
@@ -69,7 +68,7 @@ absl::StatusOr<int64_t> BytesOf(const ElementType& type, const std::vector<int64
 
 // Integers that are not negative; everything else in a header's numbers is a fault.
 absl::Status ReadSizes(const Json& json, absl::string_view what, std::vector<int64_t>& out) {
-  if (json.kind != Json::Kind::kArray) return absl::DataLossError(absl::StrCat(what, " is no array"));
+  if (json.kind != Json::Kind::kArray) return absl::DataLossError(absl::StrCat(what, " is not an array"));
   for (const Json& item : json.items) {
     if (item.kind != Json::Kind::kInt || item.integer < 0) {
       return absl::DataLossError(absl::StrCat(what, " holds ", item.Dump(), ", not a size"));
@@ -80,17 +79,17 @@ absl::Status ReadSizes(const Json& json, absl::string_view what, std::vector<int
 }
 
 absl::Status ReadTensor(const Json& json, StoredTensor& out) {
-  if (json.kind != Json::Kind::kObject) return absl::DataLossError("is no object");
+  if (json.kind != Json::Kind::kObject) return absl::DataLossError("is not an object");
   for (const auto& [key, value] : json.members) {
     if (key == "dtype") {
-      if (value.kind != Json::Kind::kString) return absl::DataLossError("dtype is no string");
+      if (value.kind != Json::Kind::kString) return absl::DataLossError("dtype is not a string");
       out.dtype = value.text;
     } else if (key == "shape") {
       RETURN_IF_ERROR(ReadSizes(value, "shape", out.shape));
     } else if (key == "data_offsets") {
       std::vector<int64_t> offsets;
       RETURN_IF_ERROR(ReadSizes(value, "data_offsets", offsets));
-      if (offsets.size() != 2) return absl::DataLossError("data_offsets is no pair");
+      if (offsets.size() != 2) return absl::DataLossError("data_offsets is not a pair");
       out.begin = offsets[0];
       out.end = offsets[1];
     } else {
@@ -192,10 +191,10 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensors(absl::string_view start, int6
   header.data_begin = static_cast<int64_t>(8 + length);
   for (const auto& [name, value] : json->members) {
     if (name == "__metadata__") {
-      if (value.kind != Json::Kind::kObject) return absl::DataLossError("__metadata__ is no object");
+      if (value.kind != Json::Kind::kObject) return absl::DataLossError("__metadata__ is not an object");
       for (const auto& [key, fact] : value.members) {
         if (fact.kind != Json::Kind::kString) {
-          return absl::DataLossError(absl::StrCat("__metadata__ ", JsonString(key), " is no string"));
+          return absl::DataLossError(absl::StrCat("__metadata__ ", JsonString(key), " is not a string"));
         }
         header.metadata[key] = fact.text;
       }
@@ -212,7 +211,7 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensors(absl::string_view start, int6
   for (const StoredTensor& t : header.tensors) {
     if (t.begin != at) {
       return absl::DataLossError(absl::StrCat("tensor ", JsonString(t.name), " begins at ", t.begin,
-                                              " of the data, ", t.begin < at ? "over" : "with a hole after",
+                                              " of the data, ", t.begin < at ? "over" : "with a gap after",
                                               " the one that ends at ", at));
     }
     at = t.end;

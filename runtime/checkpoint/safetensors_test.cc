@@ -85,10 +85,10 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"", 0, "does not begin with {"}, Hostile{" {}", 0, "does not begin with {"},
         Hostile{"[]", 0, "does not begin with {"}, Hostile{"{}x", 0, "not JSON"},
         Hostile{"{}", 1, "the tensors take 0 bytes, the file has 1"},
-        Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "with a hole"},
+        Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "with a gap"},
         Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                 R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
-                12, "\"b\" begins at 8 of the data, with a hole"},
+                12, "\"b\" begins at 8 of the data, with a gap"},
         Hostile{R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                 R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
                 8, "over the one"},
@@ -107,18 +107,18 @@ INSTANTIATE_TEST_SUITE_P(
                 "not a size"},
         Hostile{R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4, "not a size"},
         Hostile{R"({"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}})", 4, "not a size"},
-        Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, "no pair"},
+        Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, "not a pair"},
         Hostile{R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4, "unknown dtype"},
         Hostile{R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}})", 1, "whole bytes"},
         Hostile{R"({"a":{"dtype":"F32","shape":[1]}})", 4, "lacks"},
         Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4, "unknown key"},
-        Hostile{R"({"a":3})", 0, "is no object"},
+        Hostile{R"({"a":3})", 0, "is not an object"},
         Hostile{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                 R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                 4, "comes twice"},
         Hostile{R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "comes twice"},
-        Hostile{R"({"__metadata__":{"a":1}})", 0, "is no string"},
-        Hostile{R"({"__metadata__":[]})", 0, "is no object"},
+        Hostile{R"({"__metadata__":{"a":1}})", 0, "is not a string"},
+        Hostile{R"({"__metadata__":[]})", 0, "is not an object"},
         Hostile{R"({"a":{"dtype":"F32","shape":[[[[1]]]],"data_offsets":[0,4]}})", 4, "nested deeper"}));
 
 TEST(Safetensors, LengthsThatLieAreRefusedBeforeAnythingIsRead) {

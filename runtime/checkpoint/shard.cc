@@ -92,8 +92,8 @@ absl::Status ReadFact(absl::string_view fact, ShardPart& part) {
   part.slice.begin = std::move(begin);
   part.shape = std::move(of);
   if (!valid || !rest.empty() || !part.slice.Within(part.shape)) {
-    return absl::DataLossError(
-        absl::StrCat("of size [", absl::StrJoin(part.slice.size, ","), "] is no slice of a tensor: ", fact));
+    return absl::DataLossError(absl::StrCat("of size [", absl::StrJoin(part.slice.size, ","),
+                                            "] is not a slice of a tensor: ", fact));
   }
   return absl::OkStatus();
 }

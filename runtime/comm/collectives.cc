@@ -1,6 +1,7 @@
 #include "runtime/comm/collectives.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "runtime/base/status.h"

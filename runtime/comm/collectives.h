@@ -3,7 +3,6 @@
 // the next ones are on their way.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 

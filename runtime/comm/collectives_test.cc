@@ -1,7 +1,6 @@
 // What the collectives compute, in groups of forked processes.
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>

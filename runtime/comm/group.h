@@ -15,10 +15,8 @@
 // one connection are split by one thread at a time. Abort() may be called from any thread.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

@@ -4,11 +4,9 @@
 #include <ucs/config/global_opts.h>
 
 #include <cstdlib>
-#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/base/check.h"
-#include "runtime/base/status.h"
 #include "runtime/comm/monotonic.h"
 
 namespace galley::comm {

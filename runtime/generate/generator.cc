@@ -49,7 +49,7 @@ class Decoder : public Generator {
   void Loaded() override { engine_.weights().Refresh(stream()); }
 
   absl::StatusOr<std::span<const float>> Logits(std::span<const int32_t> text) override {
-    if (text.empty()) return absl::InvalidArgumentError("no tokens to go on from: give a prompt");
+    if (text.empty()) return absl::InvalidArgumentError("no tokens to start from: give a prompt");
     const int64_t context = model_.context;
     if (static_cast<int64_t>(text.size()) > context) text = text.last(static_cast<size_t>(context));
     const auto given = static_cast<int64_t>(text.size());

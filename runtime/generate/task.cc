@@ -1,8 +1,6 @@
 #include "runtime/generate/task.h"
 
 #include <cstdio>
-#include <memory>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"

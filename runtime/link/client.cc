@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <deque>
 #include <random>
 #include <thread>
@@ -171,7 +169,7 @@ class ClientImpl : public Client {
       v1::Report report;
       report.mutable_notice()->set_kind("reports_dropped");
       report.mutable_notice()->set_message(
-          absl::StrCat(dropped_, " step reports were dropped: trainerd was away and the spool of ",
+          absl::StrCat(dropped_, " step reports were dropped: trainerd was disconnected and the spool of ",
                        options_.spool_bytes, " bytes was full"));
       dropped_ = 0;
       Spool(report);
@@ -190,7 +188,7 @@ class ClientImpl : public Client {
       }
       absl::StatusOr<std::optional<Frame>> frame = reader_.Next();
       if (!frame.ok()) {
-        LogWarning(frame.status().message(), "; connecting anew");
+        LogWarning(frame.status().message(), "; reconnecting");
         return false;
       }
       if (!frame->has_value()) return true;
@@ -203,7 +201,7 @@ class ClientImpl : public Client {
       } else if ((*frame)->kind == FrameKind::kOrder) {
         if (!TakeOrderFrame(**frame)) return false;
       } else {
-        LogWarning("link: trainerd sent a report; connecting anew");
+        LogWarning("link: trainerd sent a report; reconnecting");
         return false;
       }
     }
@@ -212,7 +210,7 @@ class ClientImpl : public Client {
   bool TakeOrderFrame(const Frame& frame) {
     v1::Order order;
     if (!order.ParseFromString(frame.payload)) {
-      LogWarning("link: an order cannot be parsed; connecting anew");
+      LogWarning("link: an order cannot be parsed; reconnecting");
       return false;
     }
     out_ += EncodeFrame(FrameKind::kAck, frame.sequence, "");

@@ -1,7 +1,5 @@
 #include "runtime/link/frame.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"

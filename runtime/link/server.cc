@@ -3,12 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <deque>
 #include <map>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
@@ -146,7 +144,7 @@ class ServerImpl : public Server {
       }
       v1::Report report;
       if ((*frame)->kind != FrameKind::kReport || !report.ParseFromString((*frame)->payload)) {
-        LogWarning(path_, ": a frame is no report; the connection is closed");
+        LogWarning(path_, ": a frame is not a report; the connection is closed");
         return false;
       }
       if (session == 0) {

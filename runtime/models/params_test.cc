@@ -1,7 +1,6 @@
 #include "runtime/models/params.h"
 
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "gmock/gmock.h"

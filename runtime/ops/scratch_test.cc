@@ -1,8 +1,6 @@
 // What an op takes from Scratch is what the plan counts for it.
 #include "runtime/ops/scratch.h"
 
-#include <algorithm>
-
 #include "runtime/ops/cross_entropy.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/layer_norm.h"

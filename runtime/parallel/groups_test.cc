@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "runtime/comm/ranks_for_test.h"
 #include "runtime/parallel/gradient_reducer.h"
 

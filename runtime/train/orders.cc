@@ -1,6 +1,5 @@
 #include "runtime/train/orders.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/time/time.h"

@@ -1,5 +1,7 @@
 #include "runtime/train/outcome.h"
 
+#include <string>
+
 namespace galley::train {
 
 v1::Finished Finish(v1::Finished::Outcome outcome, int64_t step, absl::string_view message) {

@@ -1,8 +1,6 @@
 // Why a rank ends: its final report to trainerd.
 #pragma once
 
-#include <string>
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "galley/v1/rank.pb.h"

@@ -159,7 +159,7 @@ class Training : public Stepper {
         if (id < least || id >= spec_.model.vocab) {
           return absl::InvalidArgumentError(absl::StrCat("token id ", id, " in micro-batch ", m,
                                                          ": the model's vocabulary has ", spec_.model.vocab,
-                                                         "; tokenize the data anew or raise model.vocab"));
+                                                         "; tokenize the data again or raise model.vocab"));
         }
       }
     }

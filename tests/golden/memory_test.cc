@@ -1,7 +1,6 @@
 // The plan's figure of memory is what a rank holds after its run, scratch of ops included, to the byte.
 #include <string>
 #include <tuple>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -1,7 +1,6 @@
 // What must not matter to the numbers: how a batch is cut into micro-batches, and over how many ranks. And
 // what must give equal bits: the same run twice.
 #include <array>
-#include <mutex>
 #include <string>
 #include <vector>
 

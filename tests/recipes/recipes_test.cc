@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/file.h"
 #include "runtime/prepare/prepare.h"

@@ -5,10 +5,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <map>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "runtime/base/file.h"
 #include "runtime/base/rng.h"

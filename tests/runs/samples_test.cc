@@ -2,7 +2,6 @@
 // micro-batch; losses agree to rounding.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <iterator>
 #include <random>
 #include <string>
