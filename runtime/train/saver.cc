@@ -99,9 +99,10 @@ absl::Status Saver::Begin(Stream& stream, const checkpoint::ManifestInfo& info,
 void Saver::OnShard(const v1::ShardReport& report) {
   if (options_.rank != 0) return;
   MutexLock lock(mutex_);
-  // An early rank may report before this one has begun the save; a late repeat finds no save and is dropped
-  // at the commit of nothing: the entry then has no info and stays incomplete.
-  if (report.step() <= last_committed_) return;
+  // A faster rank may report before this one has begun the save, so a report without a save is kept. But not
+  // one that trainerd passes on again when its save is complete: nothing would ever take it out, and the
+  // saves behind it would wait.
+  if (report.step() <= last_complete_) return;
   pending_[report.step()].shards[report.rank()] = FromProto(report);
   changed_.notify_all();
 }
@@ -118,6 +119,7 @@ void Saver::CommitLoop() {
     if (!ready()) return;
     Pending save = std::move(pending_.begin()->second);
     pending_.erase(pending_.begin());
+    last_complete_ = save.info.step;
     committing_ = true;
     lock.unlock();  // a commit waits for the disk, and OnShard runs on the thread that also takes an Abort
     CommitOne(std::move(save));
@@ -142,10 +144,7 @@ void Saver::CommitOne(Pending save) {
   done.set_path(absl::StrCat(options_.directory, "/step-", save.info.step));
   done.set_bytes(bytes);
   done.set_write_seconds(absl::ToDoubleSeconds(Clock::Real().Now() - save.begun));
-  if (status.ok()) {
-    MutexLock lock(mutex_);
-    last_committed_ = save.info.step;
-  } else {
+  if (!status.ok()) {
     done.set_error(std::string(status.message()));
     LogError("checkpoint of step ", save.info.step, ": ", status.message());
   }

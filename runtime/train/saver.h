@@ -76,7 +76,7 @@ class Saver {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
-  int64_t last_committed_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t last_complete_ ABSL_GUARDED_BY(mutex_) = 0;  // step of the last save that all ranks have reported
   // After what its callback touches, so that it ends first.
   std::unique_ptr<checkpoint::Writer> writer_;
   std::thread committer_;
