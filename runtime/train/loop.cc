@@ -20,15 +20,15 @@ double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-// How long rank 0 waits for the shards of all ranks at the end. A rank that dies meanwhile ends the wait by
-// an Abort.
+// How long rank 0 waits for the shards of all ranks at the end. An Abort ends the wait when
+// a rank is lost meanwhile.
 constexpr absl::Duration kDrainTimeout = absl::Minutes(30);
 
-// Values of kFailFlag: the worst of any rank ends all.
-enum FailWish : int64_t { kAllWell = 0, kStorageFull = 1, kCannotSave = 2 };
+// Values of kFailFlag. Ranks agree on the maximum, so the worst of any rank ends all.
+enum FailureVote : int64_t { kNoFailure = 0, kStorageFull = 1, kCannotSave = 2 };
 
-int64_t FailWishOf(const absl::Status& failure) {
-  if (failure.ok()) return kAllWell;
+int64_t FailureVoteOf(const absl::Status& failure) {
+  if (failure.ok()) return kNoFailure;
   return absl::IsResourceExhausted(failure) ? kStorageFull : kCannotSave;
 }
 
@@ -42,16 +42,19 @@ class Loop {
       auto began = SteadyClock::now();
       double waited = parts_.batches.WaitedSeconds();
       std::array<int64_t, kFlagCount> flags = {parts_.orders.stop(), parts_.orders.saves(),
-                                               FailWishOf(parts_.saver.Failure())};
+                                               FailureVoteOf(parts_.saver.Failure())};
       metrics::StepRecord record;
       auto result = Step(flags, record);
+      // From here on every rank takes the same branches: they decide by the plan and by the flags that the
+      // step has made equal, never by what one alone knows, or one would wait in a collective that the others do
+      // not enter.
       if (!result.ok()) return Failed(result.status());
       if (!result->updated) return NotFinite(*result);
       record.Set<"data_seconds">(parts_.batches.WaitedSeconds() - waited);
-      if (flags[kFailFlag] != kAllWell) return CannotSave(flags[kFailFlag]);
+      if (flags[kFailFlag] != kNoFailure) return CannotSave(flags[kFailFlag]);
       if (absl::Status status = Evaluate(record); !status.ok()) return Failed(status);
       bool last = state_.step == plan_.total_steps;
-      bool stop = flags[kStopFlag] != kGoOn;
+      bool stop = flags[kStopFlag] != kContinue;
       if (plan_.checkpoints.IsSaveStep(state_.step) || flags[kStopFlag] == kStopSaved ||
           flags[kSaveFlag] > saves_done_) {
         Save(flags[kSaveFlag], record);
@@ -103,6 +106,7 @@ class Loop {
         return set.batches->Next();
       };
       ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(set.samples->micro_batches(), next));
+      // The first set's is the run's own validation loss.
       if (!record.Get<"validation_loss">()) record.Set<"validation_loss">(loss);
       if (!set.name.empty()) record.Set<"validation_sets">(set.name, loss);
     }
@@ -112,6 +116,7 @@ class Loop {
   void Save(int64_t save_orders, metrics::StepRecord& record) {
     parts_.client.SetProgress("save", state_.step);
     auto began = SteadyClock::now();
+    // All orders that any rank had seen by the step are answered by this one save.
     saves_done_ = std::max(saves_done_, save_orders);
     checkpoint::ManifestInfo info = ToManifest(state_, parts_.attempt, parts_.origin);
     if (parts_.rank == 0) {  // whose manifest it is
@@ -161,10 +166,10 @@ class Loop {
                      "checkpoint"));
   }
 
-  v1::Finished CannotSave(int64_t wish) {
+  v1::Finished CannotSave(int64_t vote) {
     absl::Status own = parts_.saver.Failure();
     std::string message = own.ok() ? "another rank can not save; see its log" : std::string(own.message());
-    return Finish(wish == kStorageFull ? v1::Finished::STORAGE_FULL : v1::Finished::INTERNAL, state_.step,
+    return Finish(vote == kStorageFull ? v1::Finished::STORAGE_FULL : v1::Finished::INTERNAL, state_.step,
                   message);
   }
 

@@ -18,7 +18,7 @@ namespace galley::train {
 
 // Flags of a step: each is the maximum over all ranks after it.
 enum Flag { kStopFlag, kSaveFlag, kFailFlag, kFlagCount };
-enum StopWish : int64_t { kGoOn = 0, kStopUnsaved = 1, kStopSaved = 2 };
+enum StopVote : int64_t { kContinue = 0, kStopUnsaved = 1, kStopSaved = 2 };
 
 class Orders {
  public:
@@ -49,7 +49,7 @@ class Orders {
 
   link::Client& client_;
   Hooks hooks_;
-  std::atomic<int64_t> stop_{kGoOn};
+  std::atomic<int64_t> stop_{kContinue};
   std::atomic<int64_t> saves_{0};
   std::atomic<bool> aborted_{false};
   std::atomic<bool> closing_{false};
