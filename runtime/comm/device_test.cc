@@ -1,4 +1,5 @@
-// Collectives on the memory of a device that the host can touch only while it has it open.
+// Collectives on the memory of a device: one that the host can touch only while it has it open, and one where
+// what a stream was given takes effect only when it is waited for.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -7,6 +8,7 @@
 #include "runtime/comm/ranks_for_test.h"
 #include "runtime/tensor/arena.h"
 #include "runtime/tensor/guarded_memory_for_test.h"
+#include "runtime/tensor/late_memory_for_test.h"
 
 namespace galley::comm {
 namespace {
@@ -39,8 +41,9 @@ class OnDevice {
   View view_;
 };
 
+template <class Memory>
 std::string EveryCall(Group& group) {
-  GuardedMemory memory;
+  Memory memory;
   Stream stream = MakeStream({.memory = &memory}, 1);
   const int n = group.size();
   OnDevice all(stream, kCount * n), shard(stream, kCount);
@@ -70,9 +73,11 @@ std::string EveryCall(Group& group) {
   return "";
 }
 
-TEST(DeviceMemory, IsOpenedForEveryCall) { RunRanks(3, EveryCall); }
+TEST(DeviceMemory, IsOpenedForEveryCall) { RunRanks(3, EveryCall<GuardedMemory>); }
 
-TEST(DeviceMemory, IsOpenedByAGroupOfOne) { EveryCall(*MakeSelfGroup()); }
+TEST(DeviceMemory, IsOpenedByAGroupOfOne) { EveryCall<GuardedMemory>(*MakeSelfGroup()); }
+
+TEST(DeviceMemory, HoldsWhatTheStreamWasGivenBeforeACallTouchesIt) { RunRanks(3, EveryCall<LateMemory>); }
 
 }  // namespace
 }  // namespace galley::comm

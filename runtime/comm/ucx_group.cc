@@ -24,7 +24,8 @@ std::byte* Bytes(const View& view) {
 // While the host works on a stream's memory: the stream's earlier work is done, and the memory is open.
 class HostAccess {
  public:
-  HostAccess(Stream& stream, const View& data) : access_(DeviceOf(stream), {data.data}) {
+  HostAccess(Stream& stream, const View& data, const View& other = {})
+      : access_(DeviceOf(stream), {data.data, other.data}) {
     Event before;
     before.Record(stream);
     before.Wait();
@@ -52,7 +53,7 @@ class UcxGroup : public Group {
   }
 
   absl::Status ReduceScatterSum(Stream& stream, View data, View shard) override {
-    const HostAccess access(stream, data);
+    const HostAccess access(stream, data, shard);
     CheckShard(data, shard);
     RETURN_IF_ERROR(
         collectives_.ReduceScatter(Bytes(data), shard.bytes(), {SumOf(data.dtype), SizeOf(data.dtype)}));
@@ -61,7 +62,7 @@ class UcxGroup : public Group {
   }
 
   absl::Status AllGather(Stream& stream, View shard, View data) override {
-    const HostAccess access(stream, data);
+    const HostAccess access(stream, data, shard);
     CheckShard(data, shard);
     Copy(Slice(data, shard), Bytes(shard), shard.bytes());
     return collectives_.AllGather(Bytes(data), shard.bytes());

@@ -149,6 +149,23 @@ TEST_F(LayerTest, AttentionToBothSidesWithBiasesAndWithoutRotation) {
       [&](View x, View dy, View dx) { layer.Backward(stream_, {.length = kSequence}, a, x, dy, dx); });
 }
 
+TEST_F(LayerTest, OnlyAttentionToBothSidesSeesWhatComesLater) {
+  std::vector<float> input(static_cast<size_t>(kRows * kHidden)), first(input.size()), second(input.size());
+  for (size_t i = 0; i < input.size(); ++i) input[i] = std::sin(static_cast<float>(i));
+  const auto of = [](std::vector<float>& v) { return View(v.data(), DType::kF32, {kRows, kHidden}); };
+  for (const bool causal : {true, false}) {
+    params_.clear();
+    Linear qkv = MakeLinear(9 * 8, kHidden, false);
+    const AttentionSizes sizes{.heads = 3, .kv_heads = 3, .head_dim = 8, .causal = causal};
+    Attention layer(sizes, View{}, qkv, MakeLinear(kHidden, 24, false));
+    const AttentionActivations a = Allocate([&](Memory& m) { return AllocateAttention(kExtent, sizes, m); });
+    layer.Forward(stream_, {.length = kSequence}, a, of(input), of(first));
+    input[static_cast<size_t>((kSequence - 1) * kHidden)] += 1;  // of the first sample's last token
+    layer.Forward(stream_, {.length = kSequence}, a, of(input), of(second));
+    EXPECT_EQ(std::equal(first.begin(), first.begin() + kHidden, second.begin()), causal);
+  }
+}
+
 TEST_F(LayerTest, GeluMlps) {
   for (ops::Gelu kind : {ops::Gelu::kTanh, ops::Gelu::kErf}) {
     params_.clear();

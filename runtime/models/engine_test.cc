@@ -130,7 +130,15 @@ TEST_P(EngineTest, GradientsBecomeFinalFromTheEndOfTheTable) {
   Stage stage(spec_, {});
   stage.engine->Forward(0, BatchOf(0));
   std::vector<int64_t> offsets;
-  stage.engine->Backward(0, BatchOf(0), [&](int64_t offset) { offsets.push_back(offset); });
+  std::vector<std::vector<float>> then;  // gradients at and above each offset, when it was told
+  const std::span<const float> gradients = stage.engine->weights().gradients().Span<float>();
+  stage.engine->Backward(0, BatchOf(0), [&](int64_t offset) {
+    offsets.push_back(offset);
+    then.emplace_back(gradients.begin() + offset, gradients.end());
+  });
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    EXPECT_TRUE(std::equal(then[i].begin(), then[i].end(), gradients.begin() + offsets[i])) << offsets[i];
+  }
   ASSERT_EQ(static_cast<int64_t>(offsets.size()), spec_.model.layers + 2);
   EXPECT_TRUE(std::is_sorted(offsets.rbegin(), offsets.rend()));
   EXPECT_LT(offsets.front(), stage.card.parameters());

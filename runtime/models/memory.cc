@@ -1,5 +1,7 @@
 #include "runtime/models/memory.h"
 
+#include <algorithm>
+
 #include "runtime/models/describe.h"
 
 namespace galley::models {
@@ -50,14 +52,18 @@ EngineTensors AllocateEngine(const recipe::RecipeSpec& spec, const plan::ModelCa
                                    : memory.kept.Take(extent.compute, stream));
     }
   }
-  // But for plain training, one block's activations are in use at a time: all of them share the same bytes.
+  // But for plain training, one block's activations are in use at a time: all of them share the same bytes,
+  // which stay taken when the last of them is given back.
   const int64_t mark = memory.kept.Mark();
+  int64_t end = mark;
   for (MicroBatchTensors& m : t.micro_batches) {
     for (int64_t b = blocks.begin; b < blocks.end; ++b) {
       m.activations.push_back(layout.blocks[static_cast<size_t>(b)](extent, memory));
+      end = std::max(end, memory.kept.Mark());
       if (options.mode != EngineMode::kTrain) memory.kept.Release(mark);
     }
   }
+  memory.kept.Retake(end);
   return t;
 }
 

@@ -4,15 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstring>
-#include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "runtime/base/hash.h"
 #include "runtime/comm/ranks_for_test.h"
 #include "runtime/tensor/arena.h"
+#include "runtime/tensor/late_memory_for_test.h"
 
 namespace galley::parallel {
 namespace {
@@ -134,6 +132,37 @@ TEST(GradientReducer, ReducesFinalBucketsWhileTheBackwardPassGoesOnAndNoOthers) 
   EXPECT_EQ(group.counts[3], 232);
 }
 
+// Says that an element at or above which all is final was handed over before it was.
+class FinalOnlyGroup : public HeldGroup {
+ public:
+  absl::Status AllReduceSum(Stream&, View data) override {
+    if (static_cast<float*>(data.data) < final_from.load()) early = true;
+    calls.fetch_add(1);
+    calls.notify_all();
+    return absl::OkStatus();
+  }
+  std::atomic<const float*> final_from = nullptr;
+  std::atomic<bool> early = false;
+};
+
+// An early bucket is seen only where the reducer's thread is quicker than the pass: many passes, so that it is.
+TEST(GradientReducer, NoBucketIsSummedBeforeAllOfItIsFinal) {
+  FinalOnlyGroup group;
+  std::vector<float> flat(1024);
+  GradientReducer reducer(&group, Of(flat), 64 * 4);
+  for (int step = 1; step <= 300; ++step) {
+    group.final_from = flat.data() + flat.size();
+    reducer.Begin(comm::Cpu());
+    for (int64_t begin = 960; begin >= 0; begin -= 64) {
+      group.final_from = flat.data() + begin;
+      reducer.ReadyDownTo(begin);
+      group.WaitForCalls(16 * (step - 1) + static_cast<int>(1024 - begin) / 64);
+    }
+    ASSERT_TRUE(reducer.Finish().ok());
+  }
+  EXPECT_FALSE(group.early);
+}
+
 TEST(GradientReducer, FinishAloneReducesAllStepAfterStep) {
   HeldGroup group;
   std::vector<float> flat(100);
@@ -168,27 +197,6 @@ TEST(GradientReducer, DestroyedInTheMiddleOfAStepItAbortsTheGroup) {
   }
   EXPECT_THAT(group.aborted, testing::HasSubstr("middle of a step"));
 }
-
-// The memory of a device whose copies take effect only when an Event is waited for, as work
-// on an asynchronous stream may.
-class LateMemory : public DeviceMemory {
- public:
-  std::byte* Allocate(int64_t bytes) override { return HostMemory().Allocate(bytes); }
-  void Free(std::byte* data, int64_t bytes) override { HostMemory().Free(data, bytes); }
-  void Copy(const void* from, void* to, int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    late_.emplace_back(to, std::string(static_cast<const char*>(from), static_cast<size_t>(bytes)));
-  }
-  void Finish() override {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [to, bytes] : late_) std::memcpy(to, bytes.data(), bytes.size());
-    late_.clear();
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::pair<void*, std::string>> late_;
-};
 
 // Adds 1 to every element, as work on the stream that need not be over on return (NCCL).
 class LateGroup : public HeldGroup {

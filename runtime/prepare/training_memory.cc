@@ -42,7 +42,6 @@ plan::Memory MeasureStage(const recipe::RecipeSpec& spec, const plan::ModelCard&
   options.stages = stages;
   // A stage has a micro-batch in flight for itself and for every stage after it.
   options.micro_batches = static_cast<int>(stages - stage);
-  if (spec.recompute.mode == recipe::RecomputeMode::kFull) options.mode = models::EngineMode::kRecompute;
   layers::Memory memory;
   const TrainingTensors t = AllocateTraining(spec, HeldCard(spec, card, stage), options, memory);
 
@@ -60,7 +59,10 @@ plan::Memory MeasureStage(const recipe::RecipeSpec& spec, const plan::ModelCard&
 }  // namespace
 
 models::EngineOptions TrainingOptions(const recipe::RecipeSpec& spec, int threads) {
-  return {.rows = spec.batch.micro * spec.model.context, .threads = threads};
+  return {.mode = spec.recompute.mode == recipe::RecomputeMode::kFull ? models::EngineMode::kRecompute
+                                                                      : models::EngineMode::kTrain,
+          .rows = spec.batch.micro * spec.model.context,
+          .threads = threads};
 }
 
 TrainingTensors AllocateTraining(const recipe::RecipeSpec& spec, const plan::ModelCard& card,

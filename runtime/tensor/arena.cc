@@ -48,4 +48,9 @@ void Arena::Release(int64_t mark) {
   used_ = mark;
 }
 
+void Arena::Retake(int64_t mark) {
+  CHECK(mark >= used_ && mark <= peak_);
+  used_ = mark;
+}
+
 }  // namespace galley

@@ -43,6 +43,8 @@ class Arena {
   // bytes; peak() remembers the most.
   int64_t Mark() const { return used_; }
   void Release(int64_t mark);
+  // Takes again all below a mark of before a Release: its tensors stay and what comes now lies behind them.
+  void Retake(int64_t mark);
   int64_t peak() const { return peak_; }
 
  private:

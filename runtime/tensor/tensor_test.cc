@@ -38,6 +38,21 @@ TEST(Arena, BindsWhatItMeasured) {
   EXPECT_DEATH(bound.Take(DType::kF32, {1000}), "measuring pass");
 }
 
+TEST(Arena, RetakeKeepsWhatReleaseGaveBack) {
+  Arena arena{Buffer(Device(), 4096)};
+  const int64_t mark = arena.Mark();
+  View large = arena.Take(DType::kF32, {64});
+  const int64_t end = arena.Mark();
+  arena.Release(mark);
+  View small = arena.Take(DType::kF32, {16});
+  EXPECT_EQ(small.data, large.data);
+  arena.Release(mark);
+  arena.Retake(end);
+  EXPECT_EQ(arena.Take(DType::kF32, {1}).data, large.As<float>() + 64);
+  EXPECT_EQ(arena.peak(), end + 64);
+  EXPECT_DEATH(arena.Retake(2048), "");
+}
+
 TEST(View, RowsAndReshape) {
   float data[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   View v(data, DType::kF32, {4, 3});

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "runtime/models/describe.h"
 #include "runtime/prepare/prepare.h"
+#include "runtime/prepare/training_memory.h"
 #include "tests/golden/golden_run.h"
 #include "tests/support/paths.h"
 
@@ -26,6 +27,15 @@ TEST_P(MemoryTest, ThePlansFigureIsWhatARankHolds) {
   EXPECT_EQ(held, planned.total() - planned.snapshot);
   EXPECT_GT(planned.activations, 0);
   EXPECT_EQ(planned.weights > 0, compute == "bf16");
+}
+
+// No recipe may ask for it yet; the plan counts it all the same.
+TEST(Memory, OfRecomputationToo) {
+  recipe::RecipeSpec spec = LoadRecipe("llama");
+  spec.recompute.mode = recipe::RecomputeMode::kFull;
+  int64_t held = 0;
+  Train(spec, {.memory_bytes = &held});
+  EXPECT_EQ(held, prepare::MeasureTraining(spec, models::Describe(spec), 1).total());
 }
 
 INSTANTIATE_TEST_SUITE_P(Runs, MemoryTest,

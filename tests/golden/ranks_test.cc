@@ -46,6 +46,12 @@ TEST_P(Ranks, TheSameRunGivesTheSameBits) {
   EXPECT_TRUE(SameBits(Train(spec_, {.threads = 2}), Train(spec_, {.threads = 2})));
 }
 
+TEST_P(Ranks, ActivationsMadeAgainGiveTheSameBits) {
+  const std::vector<Step> kept = Train(spec_);
+  spec_.recompute.mode = recipe::RecomputeMode::kFull;
+  EXPECT_TRUE(SameBits(kept, Train(spec_)));
+}
+
 TEST_P(Ranks, MicroBatchesOfTwoAndFourAgree) {
   std::vector<Step> two = Train(spec_);
   spec_.batch.micro = 4;
