@@ -109,6 +109,9 @@ std::string ToJson(const TokenizeState& state) {
                   ",\n  \"text_bytes\": ", state.text_bytes, ",\n  \"bad_lines\": ", state.bad_lines);
   absl::StrAppend(&text, ",\n  \"documents\": ", state.written.documents,
                   ",\n  \"sequences\": ", state.written.sequences, ",\n  \"tokens\": ", state.written.tokens,
+                  state.written.ids_below.has_value()
+                      ? absl::StrCat(",\n  \"ids_below\": ", *state.written.ids_below)
+                      : "",
                   ",\n  \"bin\": ", SumsText(state.written.bin),
                   ",\n  \"finished\": ", state.finished ? "true" : "false", ",\n");
   return Seal(std::move(text));
@@ -129,6 +132,9 @@ absl::StatusOr<TokenizeState> ParseTokenizeState(absl::string_view text, absl::s
       !ReadMember(json, "finished", state.finished) ||
       state.input >= static_cast<int64_t>(state.identity.inputs.size())) {
     return BadSealed(expected, 0, "a member is missing or of the wrong kind");
+  }
+  if (json.contains("ids_below") && !ReadMember(json, "ids_below", state.written.ids_below.emplace())) {
+    return BadSealed(expected, 0, "ids_below is of the wrong kind");
   }
   return state;
 }

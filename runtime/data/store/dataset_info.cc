@@ -88,12 +88,13 @@ void BlockHasher::Continue(const BlockSums& sums) {
 std::string DatasetInfoPath(const std::string& prefix) { return prefix + ".galley.json"; }
 
 std::string ToJson(const DatasetInfo& info) {
-  return Seal(absl::StrCat("{\n  \"format\": \"", kFormat, "\",\n  \"version\": ", kVersion,
-                           ",\n  \"tokenizer\": ", OriginText(info.origin), ",\n  \"token_type\": \"",
-                           Name(info.type), "\",\n  \"documents\": ", info.documents,
-                           ",\n  \"sequences\": ", info.sequences, ",\n  \"tokens\": ", info.tokens,
-                           ",\n  \"block_bytes\": ", kSumBlock, ",\n  \"idx\": ", SumsText(info.idx),
-                           ",\n  \"bin\": ", SumsText(info.bin), ",\n"));
+  return Seal(absl::StrCat(
+      "{\n  \"format\": \"", kFormat, "\",\n  \"version\": ", kVersion,
+      ",\n  \"tokenizer\": ", OriginText(info.origin), ",\n  \"token_type\": \"", Name(info.type),
+      "\",\n  \"documents\": ", info.documents, ",\n  \"sequences\": ", info.sequences, ",\n  \"tokens\": ",
+      info.tokens, info.ids_below.has_value() ? absl::StrCat(",\n  \"ids_below\": ", *info.ids_below) : "",
+      ",\n  \"block_bytes\": ", kSumBlock, ",\n  \"idx\": ", SumsText(info.idx),
+      ",\n  \"bin\": ", SumsText(info.bin), ",\n"));
 }
 
 absl::StatusOr<DatasetInfo> ParseDatasetInfo(absl::string_view text, absl::string_view path) {
@@ -109,6 +110,10 @@ absl::StatusOr<DatasetInfo> ParseDatasetInfo(absl::string_view text, absl::strin
       !ReadMember(json, "tokens", info.tokens) || !ReadMember(json, "idx", info.idx) ||
       !ReadMember(json, "bin", info.bin)) {
     return BadSealed(expected, 0, "a member is missing or of the wrong kind");
+  }
+  // Newer than version 1, and left out where it is not known.
+  if (json.contains("ids_below") && !ReadMember(json, "ids_below", info.ids_below.emplace())) {
+    return BadSealed(expected, 0, "ids_below is of the wrong kind");
   }
   return info;
 }

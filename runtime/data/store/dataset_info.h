@@ -56,6 +56,9 @@ struct DatasetInfo {
   int64_t documents = 0;
   int64_t sequences = 0;
   int64_t tokens = 0;
+  // Every id is in [0, ids_below), and one is just below it; 0 when there are no tokens. None when not known:
+  // an older writer's, or ids that no vocabulary holds.
+  std::optional<int64_t> ids_below = std::nullopt;
   BlockSums idx;
   BlockSums bin;
   bool operator==(const DatasetInfo&) const = default;

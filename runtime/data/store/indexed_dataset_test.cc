@@ -228,5 +228,31 @@ TEST_F(IndexedDatasetTest, TokenIdsOutsideTheVocabularyAreNamed) {
                "token id -1 (token 2, sequence 1)");
 }
 
+TEST_F(IndexedDatasetTest, TheBoundOfItsIdsIsWrittenBesideIt) {
+  const auto bound = [&](const char* name) { return (*ReadDatasetInfo(Prefix(name)))->ids_below; };
+  WriteDataset(Prefix("counted"), {300, 5}, 300);
+  EXPECT_EQ(bound("counted"), 300);
+  for (const TokenType type : {TokenType::kU8, TokenType::kU16, TokenType::kI32, TokenType::kI64}) {
+    auto writer = *IndexedDatasetWriter::Create(Prefix("copied"), type);
+    std::vector<std::byte> bytes(static_cast<size_t>(3 * ItemSize(type)));
+    bytes[static_cast<size_t>(ItemSize(type))] = std::byte{200};
+    ASSERT_TRUE(writer->AddTokenBytes(bytes).ok());
+    ASSERT_TRUE(writer->AddSequenceLengths(std::vector<int32_t>{3}).ok());
+    ASSERT_TRUE(writer->AddDocumentCounts(std::vector<uint32_t>{1}).ok());
+    ASSERT_TRUE(writer->Finish().ok());
+    EXPECT_EQ(bound("copied"), 201) << Name(type);
+  }
+  auto writer = *IndexedDatasetWriter::Create(Prefix("negative"), TokenType::kI32);
+  ASSERT_TRUE(writer->AddDocument(std::vector<int32_t>{7, -1}).ok());
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(bound("negative"), std::nullopt);
+  // Metadata of an older version has none.
+  std::string text = ReadText(DatasetInfoPath(Prefix("counted")));
+  DatasetInfo info = *ParseDatasetInfo(text, "info");
+  info.ids_below.reset();
+  EXPECT_EQ(ToJson(info).find("ids_below"), std::string::npos);
+  EXPECT_EQ(*ParseDatasetInfo(ToJson(info), "info"), info);
+}
+
 }  // namespace
 }  // namespace galley::data

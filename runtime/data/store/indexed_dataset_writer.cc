@@ -142,6 +142,7 @@ absl::Status IndexedDatasetWriter::GoOn(const WriterMark& mark, const std::strin
   documents_ = mark.documents;
   sequences_ = mark.sequences;
   tokens_ = mark.tokens;
+  ids_below_ = mark.ids_below;
   bin_.written = mark.bin.bytes;
   bin_.sums.Continue(mark.bin);
   std::ifstream tail(bin_path, std::ios::binary);
@@ -167,7 +168,49 @@ void IndexedDatasetWriter::RemoveTemporaries() {
   modes_.Remove();
 }
 
+void IndexedDatasetWriter::Saw(int64_t smallest, int64_t largest) {
+  if (smallest < 0) ids_below_.reset();
+  if (ids_below_.has_value()) *ids_below_ = std::max(*ids_below_, largest + 1);
+}
+
+template <class Id>
+void IndexedDatasetWriter::SawIds(std::span<const std::byte> bytes) {
+  // Both begin at 0: an empty range changes nothing.
+  Id smallest = 0, largest = 0;
+  for (size_t at = 0; at < bytes.size(); at += sizeof(Id)) {
+    Id id;
+    std::memcpy(&id, bytes.data() + at, sizeof id);
+    smallest = std::min(smallest, id);
+    largest = std::max(largest, id);
+  }
+  if (!bytes.empty()) Saw(smallest, largest);
+}
+
+void IndexedDatasetWriter::SawBytes(std::span<const std::byte> bytes) {
+  switch (type_) {
+    case TokenType::kU8:
+      return SawIds<uint8_t>(bytes);
+    case TokenType::kI8:
+      return SawIds<int8_t>(bytes);
+    case TokenType::kI16:
+      return SawIds<int16_t>(bytes);
+    case TokenType::kU16:
+      return SawIds<uint16_t>(bytes);
+    case TokenType::kI32:
+      return SawIds<int32_t>(bytes);
+    case TokenType::kI64:
+      return SawIds<int64_t>(bytes);
+    case TokenType::kF32:
+    case TokenType::kF64:
+      ids_below_.reset();
+  }
+}
+
 absl::Status IndexedDatasetWriter::WriteTokens(std::span<const int32_t> tokens) {
+  if (!tokens.empty()) {
+    const auto [smallest, largest] = std::minmax_element(tokens.begin(), tokens.end());
+    Saw(*smallest, *largest);
+  }
   const auto item = static_cast<size_t>(ItemSize(type_));
   const size_t step = kBuffer / item;
   buffer_.resize(kBuffer);
@@ -223,6 +266,7 @@ absl::Status IndexedDatasetWriter::AddSequences(std::span<const int32_t> tokens,
 absl::Status IndexedDatasetWriter::AddTokenBytes(std::span<const std::byte> bytes) {
   CHECK_EQ(static_cast<int64_t>(bytes.size()) % ItemSize(type_), 0);
   tokens_ += static_cast<int64_t>(bytes.size()) / ItemSize(type_);
+  SawBytes(bytes);
   return bin_.Write(bytes);
 }
 
@@ -246,7 +290,7 @@ absl::StatusOr<WriterMark> IndexedDatasetWriter::MakeDurable() {
   RETURN_IF_ERROR(counts_.MakeDurable());
   // The names too: a file that a crash takes out of its folder is not durable.
   RETURN_IF_ERROR(FsyncDir(DirName(prefix_)));
-  return WriterMark{documents_, sequences_, tokens_, bin_.sums.SoFar()};
+  return WriterMark{documents_, sequences_, tokens_, bin_.sums.SoFar(), ids_below_};
 }
 
 absl::Status IndexedDatasetWriter::WriteIndex(SummedFile& idx) {
@@ -289,6 +333,7 @@ absl::Status IndexedDatasetWriter::Complete() {
                                    .documents = documents_,
                                    .sequences = sequences_,
                                    .tokens = tokens_,
+                                   .ids_below = ids_below_,
                                    .idx = idx.sums.SoFar(),
                                    .bin = bin_.sums.SoFar()});
   ASSIGN_OR_RETURN(file, FileWriter::Open(temporary_ + ".galley.json", FileWriter::Mode::kTruncate));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ struct WriterMark {
   int64_t documents = 0;
   int64_t sequences = 0;
   int64_t tokens = 0;
-  BlockSums bin;  // the last block may be a part of one
+  BlockSums bin;                                    // the last block may be a part of one
+  std::optional<int64_t> ids_below = std::nullopt;  // as DatasetInfo's
   bool operator==(const WriterMark&) const = default;
 };
 
@@ -90,6 +92,10 @@ class IndexedDatasetWriter {
                        FileWriter bin);
   absl::Status GoOn(const WriterMark& mark, const std::string& bin_path);
   absl::Status WriteTokens(std::span<const int32_t> tokens);
+  void Saw(int64_t smallest, int64_t largest);  // ids, for ids_below_
+  template <class Id>
+  void SawIds(std::span<const std::byte> bytes);
+  void SawBytes(std::span<const std::byte> bytes);
   absl::Status WriteIndex(SummedFile& idx);
 
   std::string prefix_;
@@ -104,7 +110,8 @@ class IndexedDatasetWriter {
   int64_t documents_ = 0;
   int64_t sequences_ = 0;
   int64_t tokens_ = 0;
-  bool bin_published_ = false;  // by a process that was stopped within Publish
+  std::optional<int64_t> ids_below_ = 0;  // as DatasetInfo's, so far
+  bool bin_published_ = false;            // by a process that was stopped within Publish
   bool keep_ = false;
   bool finished_ = false;
 };
