@@ -15,30 +15,30 @@ Node TwoCores(std::string name) {
   return node;
 }
 
-TEST(Local, TakesTheFirstNodeWithRoom) {
+TEST(Local, TakesTheFirstNodeWithEnoughFree) {
   const auto local = MakeLocal();
   Node busy = TwoCores("a");
   busy.busy_cores = 2;
-  EXPECT_EQ(local->Place({.ranks = 2, .threads_per_rank = 1, .bytes_per_rank = kGiB}, {busy, TwoCores("b")})
-                .value(),
-            std::vector<std::string>{"b"});
+  EXPECT_EQ(
+      local->Poll({.ranks = 2, .threads_per_rank = 1, .bytes_per_rank = kGiB}, {busy, TwoCores("b")}).value(),
+      (std::vector<Share>{{"b", {0, 1}}}));
 }
 
 TEST(Local, OneRunMayOversubscribeAnIdleNodeAndASecondWaits) {
   const auto local = MakeLocal();
   const Request four{.ranks = 4, .threads_per_rank = 1, .bytes_per_rank = kGiB};
-  EXPECT_TRUE(local->Place(four, {TwoCores("a")}).ok());
+  EXPECT_TRUE(local->Poll(four, {TwoCores("a")}).ok());
   Node busy = TwoCores("a");
   busy.busy_cores = 1;
-  EXPECT_TRUE(absl::IsUnavailable(local->Place(four, {busy}).status()));
-  EXPECT_TRUE(absl::IsUnavailable(local->Place({}, {busy}).status()));  // all cores are asked for
+  EXPECT_TRUE(absl::IsUnavailable(local->Poll(four, {busy}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(local->Poll({}, {busy}).status()));  // all cores are asked for
 }
 
 TEST(Local, NoNodeIsWaitedForAndTooMuchMemoryIsNot) {
   const auto local = MakeLocal();
-  EXPECT_TRUE(absl::IsUnavailable(local->Place({}, {}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(local->Poll({}, {}).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(
-      local->Place({.ranks = 2, .threads_per_rank = 1, .bytes_per_rank = 5 * kGiB}, {TwoCores("a")})
+      local->Poll({.ranks = 2, .threads_per_rank = 1, .bytes_per_rank = 5 * kGiB}, {TwoCores("a")})
           .status()));
 }
 

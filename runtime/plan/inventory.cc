@@ -40,7 +40,67 @@ absl::Status ReadRate(const Json& json, const char* field, std::optional<double>
   return absl::OkStatus();
 }
 
+// Only where ranks have devices of their own, beside the first one's peaks under the keys of every plan.
+Json DevicesJson(const std::vector<Device>& devices) {
+  Json list = Json::array();
+  for (const Device& device : devices) {
+    Json peaks = Json::object();
+    for (const auto& [dtype, flops] : device.peak_flops) peaks[dtype] = flops;
+    list.push_back({{"kind", device.kind},
+                    {"uuid", device.uuid},
+                    {"memory_bytes", device.memory_bytes},
+                    {"peak_flops", peaks},
+                    {"peak_source", device.peak_source}});
+  }
+  return list;
+}
+
+absl::Status ReadDevice(const Json& json, Device& out) {
+  if (!json.is_object()) return Wrong("devices");
+  RETURN_IF_ERROR(ReadText(json, "kind", out.kind));
+  RETURN_IF_ERROR(ReadText(json, "uuid", out.uuid));
+  RETURN_IF_ERROR(ReadText(json, "peak_source", out.peak_source));
+  const auto memory = json.find("memory_bytes");
+  const auto peaks = json.find("peak_flops");
+  if (memory == json.end() || !memory->is_number_integer()) return Wrong("memory_bytes");
+  if (peaks == json.end() || !peaks->is_object()) return Wrong("peak_flops");
+  out.memory_bytes = memory->get<int64_t>();
+  for (const auto& [dtype, flops] : peaks->items()) {
+    if (!flops.is_number()) return Wrong("peak_flops");
+    out.peak_flops[dtype] = flops.get<double>();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Device> ReadHost(const Json& json) {
+  Device host;
+  for (const char* dtype : {"f32", "bf16"}) {
+    std::optional<double> rate;
+    RETURN_IF_ERROR(ReadRate(json, absl::StrCat("peak_flops_", dtype).c_str(), rate));
+    if (rate) host.peak_flops[dtype] = *rate;
+  }
+  RETURN_IF_ERROR(ReadText(json, "peak_source", host.peak_source));
+  return host;
+}
+
+absl::Status ReadDevices(const Json& json, Inventory& v) {
+  const auto found = json.find("devices");
+  if (found == json.end()) {
+    ASSIGN_OR_RETURN(v.devices.front(), ReadHost(json));
+    return absl::OkStatus();
+  }
+  if (!found->is_array() || static_cast<int64_t>(found->size()) != v.ranks()) return Wrong("devices");
+  v.devices.clear();
+  for (const Json& device : *found) RETURN_IF_ERROR(ReadDevice(device, v.devices.emplace_back()));
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::optional<double> Device::PeakFor(absl::string_view dtype) const {
+  const auto found = peak_flops.find(std::string(dtype));
+  return found == peak_flops.end() ? std::nullopt : std::optional(found->second);
+}
 
 Inventory InventoryOf(const recipe::RecipeSpec& spec) {
   Inventory inventory;
@@ -53,15 +113,18 @@ Inventory InventoryOf(const recipe::RecipeSpec& spec) {
 std::string InventoryToJson(const Inventory& v) {
   Json libraries = Json::object();
   for (const auto& [name, version] : v.libraries) libraries[name] = version;
-  const Json json = {{"nodes", v.nodes},
-                     {"ranks_per_node", v.ranks_per_node},
-                     {"cores_per_node", v.cores_per_node},
-                     {"threads_per_rank", v.threads_per_rank},
-                     {"instruction_set", v.instruction_set},
-                     {"peak_flops_f32", Optional(v.peak_f32)},
-                     {"peak_flops_bf16", Optional(v.peak_bf16)},
-                     {"peak_source", v.peak_source},
-                     {"libraries", libraries}};
+  Json json = {{"nodes", v.nodes},
+               {"ranks_per_node", v.ranks_per_node},
+               {"cores_per_node", v.cores_per_node},
+               {"threads_per_rank", v.threads_per_rank},
+               {"instruction_set", v.instruction_set},
+               {"peak_flops_f32", Optional(v.PeakFor(recipe::Compute::kF32))},
+               {"peak_flops_bf16", Optional(v.PeakFor(recipe::Compute::kBF16))},
+               {"peak_source", v.devices.front().peak_source},
+               {"libraries", libraries}};
+  if (v.devices.size() > 1 || v.devices.front().kind != Device{}.kind) {
+    json["devices"] = DevicesJson(v.devices);
+  }
   // A host name that is not UTF-8 must not throw.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -80,9 +143,7 @@ absl::StatusOr<Inventory> InventoryFromJson(const std::string& text) {
   RETURN_IF_ERROR(ReadCount(json, "cores_per_node", 0, v.cores_per_node));
   RETURN_IF_ERROR(ReadCount(json, "threads_per_rank", 0, v.threads_per_rank));
   RETURN_IF_ERROR(ReadText(json, "instruction_set", v.instruction_set));
-  RETURN_IF_ERROR(ReadRate(json, "peak_flops_f32", v.peak_f32));
-  RETURN_IF_ERROR(ReadRate(json, "peak_flops_bf16", v.peak_bf16));
-  RETURN_IF_ERROR(ReadText(json, "peak_source", v.peak_source));
+  RETURN_IF_ERROR(ReadDevices(json, v));
   const auto libraries = json.find("libraries");
   if (libraries == json.end() || !libraries->is_object()) return Wrong("libraries");
   for (const auto& [name, version] : libraries->items()) {

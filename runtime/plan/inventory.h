@@ -9,9 +9,23 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "runtime/recipe/spec.h"
 
 namespace galley::plan {
+
+// What a rank computes on.
+struct Device {
+  std::string kind = "cpu";
+  std::string uuid;          // empty: the host's own processor, or its part that a rank has
+  int64_t memory_bytes = 0;  // 0: not known
+  // FLOP/s by dtype ("f32", "bf16"), for MFU. Absent: not measured.
+  std::map<std::string, double> peak_flops;
+  std::string peak_source = "not measured";  // "32 f32 FLOP a cycle x 1 core x 2.0 GHz"
+
+  std::optional<double> PeakFor(absl::string_view dtype) const;
+  bool operator==(const Device&) const = default;
+};
 
 struct Inventory {
   std::vector<std::string> nodes;  // host names, in rank order; "node 1".. when not known yet
@@ -19,15 +33,16 @@ struct Inventory {
   int64_t cores_per_node = 0;    // 0: not known
   int64_t threads_per_rank = 0;  // 0: not known
   std::string instruction_set;   // "avx512_core_amx"; empty: not known
-  // Peak FLOP/s of one rank, for MFU. Absent: not measured.
-  std::optional<double> peak_f32;
-  std::optional<double> peak_bf16;
-  std::string peak_source = "not measured";      // "32 f32 FLOP a cycle x 1 core x 2.0 GHz"
+  // One for each rank; or a single one, the share of its node's processor that every rank has.
+  std::vector<Device> devices = {Device{}};
   std::map<std::string, std::string> libraries;  // name -> version: "dnnl" -> "2.6.3"
 
   int64_t ranks() const { return static_cast<int64_t>(nodes.size()) * ranks_per_node; }
-  std::optional<double> PeakFor(recipe::Compute compute) const {
-    return compute == recipe::Compute::kF32 ? peak_f32 : peak_bf16;
+  const Device& DeviceOf(int64_t rank) const {
+    return devices.size() == 1 ? devices.front() : devices[static_cast<size_t>(rank)];
+  }
+  std::optional<double> PeakFor(recipe::Compute compute) const {  // of one rank; all ranks' are alike
+    return devices.front().PeakFor(compute == recipe::Compute::kF32 ? "f32" : "bf16");
   }
   bool operator==(const Inventory&) const = default;
 };

@@ -17,8 +17,8 @@ Inventory Two() {
   v.cores_per_node = 8;
   v.threads_per_rank = 4;
   v.instruction_set = "avx512_core_amx";
-  v.peak_f32 = 2.56e11;
-  v.peak_source = "32 f32 FLOP a cycle x 4 cores x 2.0 GHz";
+  v.devices.front().peak_flops["f32"] = 2.56e11;
+  v.devices.front().peak_source = "32 f32 FLOP a cycle x 4 cores x 2.0 GHz";
   v.libraries = {{"dnnl", "2.6.3"}, {"ucx", "1.13.1"}};
   return v;
 }
@@ -30,6 +30,26 @@ TEST(Inventory, SurvivesJson) {
   EXPECT_EQ(back->ranks(), 4);
   EXPECT_FALSE(back->PeakFor(recipe::Compute::kBF16).has_value());
   EXPECT_EQ(back->PeakFor(recipe::Compute::kF32), 2.56e11);
+}
+
+TEST(Inventory, DevicesOfRanksSurviveJson) {
+  Inventory v = Two();
+  EXPECT_EQ(InventoryToJson(v).find("devices"), std::string::npos);  // a plan of the host's own cores
+  v.devices.assign(4, {});
+  for (int rank = 0; rank < 4; ++rank) {
+    v.devices[rank].kind = "toy";
+    v.devices[rank].uuid = "toy-" + std::to_string(rank);
+    v.devices[rank].memory_bytes = int64_t{80} << 30;
+    v.devices[rank].peak_flops = {{"bf16", 9.89e14}, {"f32", 6.7e13}};
+    v.devices[rank].peak_source = "its vendor's table";
+  }
+  const auto back = InventoryFromJson(InventoryToJson(v));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, v);
+  EXPECT_EQ(back->DeviceOf(3).uuid, "toy-3");
+  EXPECT_EQ(back->PeakFor(recipe::Compute::kBF16), 9.89e14);
+  v.devices.pop_back();
+  EXPECT_THAT(InventoryFromJson(InventoryToJson(v)).status().message(), HasSubstr("'devices'"));
 }
 
 TEST(Inventory, NamesTheFieldThatIsWrong) {

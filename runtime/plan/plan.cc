@@ -14,8 +14,6 @@ Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& 
   plan.name = spec.metadata.name;
   plan.recipe_hash = recipe::IdentityHash(spec);
   plan.mesh = {spec.parallelism.data, spec.parallelism.tensor, spec.parallelism.pipeline};
-  CHECK_EQ(inventory.ranks(), plan.mesh.world());
-  plan.inventory = inventory;
   plan.card = card;
   plan.compute = spec.precision.compute;
   plan.batch = BatchRamp(spec.batch, spec.model.context);
@@ -25,8 +23,6 @@ Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& 
   plan.learning_rate = LearningRate(spec.schedule.lr, spec.train.until, plan.batch);
   plan.checkpoints = CheckpointSchedule(spec.checkpoint, plan.batch, plan.total_steps);
   plan.evaluation = EvaluationSchedule(spec.evaluation, plan.batch, plan.total_steps);
-  plan.memory = memory;
-  plan.memory.snapshot = CheckpointBytes(card) / plan.mesh.world();
   plan.checkpoint_bytes = CheckpointBytes(card);
   if (spec.launcher.slurm) plan.jobs = spec.launcher.slurm->chain;
   const double flops = card.flops_per_token.total();
@@ -35,6 +31,15 @@ Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& 
   plan.evaluation_flops = flops / 3 * static_cast<double>(plan.evaluation.Count() * plan.validation_sets) *
                           static_cast<double>(plan.evaluation.samples()) *
                           static_cast<double>(spec.model.context);
+  return OnMachines(std::move(plan), memory, inventory);
+}
+
+Plan OnMachines(Plan plan, const Memory& memory, const Inventory& inventory) {
+  CHECK_EQ(inventory.ranks(), plan.mesh.world());
+  plan.memory = memory;
+  plan.memory.snapshot = CheckpointBytes(plan.card) / plan.mesh.world();
+  plan.inventory = inventory;
+  plan.hash.clear();
   plan.hash = Hex(Hash64(ToJson(plan)));
   return plan;
 }

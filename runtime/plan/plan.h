@@ -61,6 +61,10 @@ struct Plan {
 Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& memory,
            const Inventory& inventory);
 
+// The same plan for other machines: the inventory, the memory of a rank with their threads, and the hash
+// depend on them, and nothing else does. REQUIRES: an inventory of the mesh's ranks.
+Plan OnMachines(Plan plan, const Memory& memory, const Inventory& inventory);
+
 // What only the arithmetic can find: a run of no steps, a warm-up longer than the decay, phases out of order,
 // an evaluation that costs more than 5 % of the time. Handed to recipe::Load.
 void Check(recipe::Checker& checker);

@@ -92,6 +92,7 @@ std::string ModelPart(const Plan& plan) {
 std::string MachinePart(const Plan& plan) {
   const Inventory& v = plan.inventory;
   const std::optional<double> peak = v.PeakFor(plan.compute);
+  const std::string& source = v.devices.front().peak_source;
   const Memory& m = plan.memory;
   Columns bytes;
   bytes.Row({"weights for compute", Bytes(static_cast<double>(m.weights))});
@@ -107,8 +108,8 @@ std::string MachinePart(const Plan& plan) {
       v.threads_per_rank > 0 ? absl::StrCat(", ", v.threads_per_rank,
                                             v.threads_per_rank == 1 ? " thread" : " threads", " a rank")
                              : "",
-      "; peak of a rank: ", peak ? absl::StrCat(Flop(*peak), "/s (", v.peak_source, ")") : v.peak_source,
-      "\n", "Bytes of the fullest rank\n", bytes.Print());
+      "; peak of a rank: ", peak ? absl::StrCat(Flop(*peak), "/s (", source, ")") : source, "\n",
+      "Bytes of the fullest rank\n", bytes.Print());
 }
 
 std::string BatchPart(const Plan& plan) {

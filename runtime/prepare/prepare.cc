@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
+#include "runtime/prepare/count.h"
 #include "runtime/prepare/training_memory.h"
 #include "runtime/recipe/quantity.h"
 
@@ -13,6 +14,7 @@ namespace {
 constexpr double kBytesPerSecondOfNode = 200e6;
 
 PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory) {
+  CountPreparation();
   PrepareResult result{std::move(loaded.text), std::nullopt, std::move(loaded.faults)};
   if (!loaded.spec) return result;
   const plan::Inventory given = inventory != nullptr ? *inventory : plan::InventoryOf(*loaded.spec);
@@ -62,6 +64,12 @@ PrepareResult Prepare(const recipe::RecipeText& text) {
 
 PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets) {
   return Finish(recipe::LoadFile(path, Rules(), sets), nullptr);
+}
+
+plan::Plan OnMachines(const Prepared& prepared, const plan::Inventory& inventory) {
+  const plan::Plan& plan = prepared.plan;
+  const plan::Memory memory = MeasureTraining(prepared.spec, plan.card, inventory.threads_per_rank);
+  return plan::OnMachines(plan, memory, inventory);
 }
 
 }  // namespace galley::prepare

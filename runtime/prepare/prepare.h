@@ -31,4 +31,8 @@ PrepareResult Prepare(const recipe::RecipeText& text);
 // The same from the user's file. Reads it and its bases, so not pure.
 PrepareResult PrepareFile(const std::string& path, const std::vector<std::string>& sets);
 
+// The plan for the nodes that a run was given, without its recipe being read or planned again: what Prepare
+// makes for this inventory. REQUIRES: an inventory of the mesh's ranks.
+plan::Plan OnMachines(const Prepared& prepared, const plan::Inventory& inventory);
+
 }  // namespace galley::prepare

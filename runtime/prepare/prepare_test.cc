@@ -138,6 +138,8 @@ TEST(Prepare, TheInventoryMustHoldTheMesh) {
   const PrepareResult other = Prepare(file.text, inventory);
   ASSERT_TRUE(other.prepared);
   EXPECT_NE(other.prepared->plan.hash, file.prepared->plan.hash);
+  // The controller takes its plan to the nodes it has found; the rank plans for them from the start.
+  EXPECT_EQ(plan::ToJson(OnMachines(*file.prepared, inventory)), plan::ToJson(other.prepared->plan));
   inventory.ranks_per_node = 3;
   const PrepareResult wrong = Prepare(file.text, inventory);
   EXPECT_FALSE(wrong.prepared);

@@ -9,7 +9,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/prepare/prepare.h"
+#include "runtime/plan/inventory.h"
 #include "runtime/recipe/kinds.h"
 
 namespace galley::service {
@@ -28,20 +28,44 @@ absl::StatusOr<Base> FromPath(const std::string& path) {
   return base;
 }
 
-plan::Inventory InventoryOn(const v1::NodeInfo& node, const Run& run) {
+// A rank's share of its node's processor: the peak is of all cores together.
+plan::Device ShareOf(const v1::NodeInfo& node, int64_t threads) {
+  plan::Device share;
+  if (node.devices().empty()) return share;
+  const v1::Device& cpu = node.devices(0);
+  const double part = node.cores() > 0 ? std::min(1.0, static_cast<double>(threads) / node.cores()) : 0;
+  for (const auto& [dtype, flops] : cpu.peak_flops()) share.peak_flops[dtype] = flops * part;
+  if (!cpu.peak_source().empty()) share.peak_source = cpu.peak_source();
+  return share;
+}
+
+// The machines of an attempt. Ranks are numbered through the nodes, as many on each.
+absl::StatusOr<plan::Inventory> InventoryOf(const Run& run, const NodeInfos& infos) {
   plan::Inventory inventory;
-  inventory.nodes = {node.name()};
-  inventory.ranks_per_node = run.world;
-  inventory.cores_per_node = node.cores();
-  inventory.threads_per_rank =
-      run.threads_per_rank > 0 ? run.threads_per_rank : std::max(1, node.cores() / std::max(1, run.world));
-  inventory.instruction_set = node.isa();
-  // The node's peak is of all its cores; a rank has its threads' share.
-  const double share =
-      node.cores() > 0 ? std::min(1.0, static_cast<double>(inventory.threads_per_rank) / node.cores()) : 0;
-  if (node.peak_flops_f32() > 0) inventory.peak_f32 = node.peak_flops_f32() * share;
-  if (node.peak_flops_bf16() > 0) inventory.peak_bf16 = node.peak_flops_bf16() * share;
-  if (!node.peak_source().empty()) inventory.peak_source = node.peak_source();
+  const auto nodes = static_cast<int32_t>(run.placement.nodes.size());
+  inventory.ranks_per_node = run.plan.world / std::max(1, nodes);
+  int32_t next = 0;
+  for (const Placement::Node& placed : run.placement.nodes) {
+    const v1::NodeInfo& info = infos.at(placed.name);
+    inventory.nodes.push_back(placed.name);
+    if (inventory.nodes.size() == 1) {
+      inventory.cores_per_node = info.cores();
+      inventory.instruction_set = info.isa();
+    } else if (info.isa() != inventory.instruction_set) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "nodes ", inventory.nodes.front(), " (", inventory.instruction_set, ") and ", placed.name, " (",
+          info.isa(), ") compute differently; one run needs nodes of one ", "instruction set"));
+    }
+    inventory.cores_per_node = std::min<int64_t>(inventory.cores_per_node, info.cores());
+    CHECK_EQ(static_cast<int64_t>(placed.ranks.size()), inventory.ranks_per_node) << placed.name;
+    for (int32_t rank : placed.ranks) CHECK_EQ(rank, next++) << placed.name;
+  }
+  inventory.threads_per_rank = run.plan.threads_per_rank;
+  if (inventory.threads_per_rank == 0) {
+    inventory.threads_per_rank =
+        std::max<int64_t>(1, inventory.cores_per_node / std::max<int64_t>(1, inventory.ranks_per_node));
+  }
+  inventory.devices = {ShareOf(infos.at(inventory.nodes.front()), inventory.threads_per_rank)};
   return inventory;
 }
 
@@ -53,11 +77,11 @@ absl::StatusOr<Base> ChooseBase(const Run& run) {
   }
   if (!run.next_base.empty()) return FromPath(run.next_base);
   std::vector<std::string> skipped;
-  absl::StatusOr<std::string> latest = checkpoint::FindLatest(run.checkpoint_dir, &skipped);
+  absl::StatusOr<std::string> latest = checkpoint::FindLatest(run.plan.checkpoint_dir, &skipped);
   if (absl::IsNotFound(latest.status())) {
     if (skipped.empty()) return Base{};
     return absl::FailedPreconditionError(
-        absl::StrCat(run.checkpoint_dir, ": no checkpoint can be loaded: ", absl::StrJoin(skipped, "; "),
+        absl::StrCat(run.plan.checkpoint_dir, ": no checkpoint can be loaded: ", absl::StrJoin(skipped, "; "),
                      "; restore one, or move them all away to begin anew, then resume"));
   }
   if (!latest.ok()) return absl::FailedPreconditionError(latest.status().message());
@@ -81,41 +105,78 @@ v1::Exporter ExporterOf(const recipe::Exporter& exporter) {
   return message;
 }
 
-absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo& node) {
-  const plan::Inventory inventory = InventoryOn(node, run);
-  const prepare::PrepareResult result = prepare::Prepare({run.recipe, run.root, run.origins_json}, inventory);
-  if (!result.prepared) {
-    return absl::FailedPreconditionError(absl::StrCat("this version cannot prepare the run's recipe on ",
-                                                      node.name(), ": ",
-                                                      recipe::FormatFaults(result.faults)));
+void PreparedRecipes::Keep(const std::string& run_id, Prepared prepared) {
+  const std::lock_guard lock(mutex_);
+  kept_[run_id] = std::move(prepared);
+}
+
+void PreparedRecipes::Forget(const std::string& run_id) {
+  const std::lock_guard lock(mutex_);
+  kept_.erase(run_id);
+}
+
+absl::StatusOr<PreparedRecipes::Prepared> PreparedRecipes::Of(const Run& run) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = kept_.find(run.id); found != kept_.end()) return found->second;
   }
+  prepare::PrepareResult result = prepare::Prepare({run.recipe, run.root, run.origins_json});
+  if (!result.prepared) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this version cannot prepare the run's recipe: ", recipe::FormatFaults(result.faults)));
+  }
+  auto prepared = std::make_shared<const prepare::Prepared>(*std::move(result.prepared));
+  Keep(run.id, prepared);
+  return prepared;
+}
+
+RunPlan RunPlanOf(const prepare::Prepared& prepared, const std::string& run_dir) {
+  const recipe::RecipeSpec& spec = prepared.spec;
+  RunPlan plan;
+  plan.version = kRunPlanVersion;
+  plan.recipe_hash = prepared.plan.recipe_hash;
+  plan.plan_hash = prepared.plan.hash;
+  plan.checkpoint_dir =
+      spec.checkpoint.directory.empty() ? JoinPath(run_dir, "checkpoints") : spec.checkpoint.directory;
+  plan.launcher = std::string(recipe::NameOf(spec.launcher.kind));
+  plan.nodes = spec.launcher.nodes;
+  plan.world = static_cast<int32_t>(prepared.plan.mesh.world());
+  plan.threads_per_rank = static_cast<int32_t>(spec.launcher.threads_per_rank);
+  plan.bytes_per_rank = prepared.plan.memory.total();
+  plan.total_steps = prepared.plan.total_steps;
+  plan.max_failures = spec.limits.max_failures;
+  plan.exit_duration_seconds = spec.limits.exit_duration_seconds.value_or(0);
+  return plan;
+}
+
+absl::StatusOr<AttemptOrders> MakeAttempt(const Run& run, const prepare::Prepared& prepared,
+                                          const NodeInfos& nodes) {
+  ASSIGN_OR_RETURN(const plan::Inventory inventory, InventoryOf(run, nodes));
   v1::EnsureAttempt order;
   order.set_run_id(run.id);
   order.set_run_name(run.name);
   order.set_run_dir(run.run_dir);
   order.set_attempt(run.attempt);
-  order.set_hang_seconds(run.hang_seconds);
-  for (const recipe::Exporter& exporter : result.prepared->spec.exporters) {
+  order.set_hang_seconds(prepared.spec.limits.hang_seconds);
+  for (const recipe::Exporter& exporter : prepared.spec.exporters)
     *order.add_exporters() = ExporterOf(exporter);
+  v1::Start& common = *order.mutable_common();
+  common.set_world(run.plan.world);
+  common.set_threads(static_cast<int32_t>(inventory.threads_per_rank));
+  common.mutable_recipe()->set_canonical(run.recipe);
+  common.mutable_recipe()->set_root(run.root);
+  common.mutable_recipe()->set_origins_json(run.origins_json);
+  common.mutable_inventory()->set_json(plan::InventoryToJson(inventory));
+  common.set_plan_hash(prepare::OnMachines(prepared, inventory).hash);
+  common.set_restore_path(run.base_checkpoint);
+  common.set_checkpoint_dir(run.plan.checkpoint_dir);
+  AttemptOrders orders;
+  orders.attempt = run.attempt;
+  for (const Placement::Node& node : run.placement.nodes) {
+    v1::EnsureAttempt& part = orders.by_node[node.name] = order;
+    for (int32_t rank : node.ranks) part.add_ranks()->set_rank(rank);
   }
-  for (int32_t rank = 0; rank < run.world; ++rank) {
-    v1::Start& start = *order.add_ranks();
-    start.set_run_id(run.id);
-    start.set_run_name(run.name);
-    start.set_run_dir(run.run_dir);
-    start.set_attempt(run.attempt);
-    start.set_rank(rank);
-    start.set_world(run.world);
-    start.set_threads(static_cast<int32_t>(inventory.threads_per_rank));
-    start.mutable_recipe()->set_canonical(run.recipe);
-    start.mutable_recipe()->set_root(run.root);
-    start.mutable_recipe()->set_origins_json(run.origins_json);
-    start.mutable_inventory()->set_json(plan::InventoryToJson(inventory));
-    start.set_plan_hash(result.prepared->plan.hash);
-    start.set_restore_path(run.base_checkpoint);
-    start.set_checkpoint_dir(run.checkpoint_dir);
-  }
-  return order;
+  return orders;
 }
 
 }  // namespace galley::service

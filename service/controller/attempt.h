@@ -1,8 +1,15 @@
-// What an attempt is made of: where it starts from, and the order that starts its ranks.
+// What an attempt is made of: where it starts from, and the orders that start its ranks.
 #pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "galley/v1/node.pb.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/recipe/spec.h"
 #include "service/run/reconciler.h"
 #include "service/run/run.h"
@@ -17,8 +24,32 @@ absl::StatusOr<Base> ChooseBase(const Run& run);
 // What trainerd is told of an exporter of the recipe.
 v1::Exporter ExporterOf(const recipe::Exporter& exporter);
 
-// The order for a node that hosts every rank of run.attempt. The inventory is made of what the node says of
-// itself. An error: the recipe does not fit this node.
-absl::StatusOr<v1::EnsureAttempt> MakeAttempt(const Run& run, const v1::NodeInfo& node);
+// Recipes of runs, each parsed and planned once for as long as it is kept. Thread-safe.
+class PreparedRecipes {
+ public:
+  using Prepared = std::shared_ptr<const prepare::Prepared>;
+  void Keep(const std::string& run_id, Prepared prepared);
+  void Forget(const std::string& run_id);
+  // kFailedPrecondition: this version cannot prepare the run's recipe.
+  absl::StatusOr<Prepared> Of(const Run& run);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Prepared> kept_;  // by run id: a run's recipe never changes
+};
+
+// What the recipe says to the controller.
+RunPlan RunPlanOf(const prepare::Prepared& prepared, const std::string& run_dir);
+
+// One order for each node of run.placement, to host its part of run.attempt. The inventory is made of what
+// the nodes say of themselves.
+struct AttemptOrders {
+  int64_t attempt = 0;
+  std::map<std::string, v1::EnsureAttempt> by_node;
+};
+using NodeInfos = std::map<std::string, v1::NodeInfo>;
+// kFailedPrecondition: nodes that do not fit together. REQUIRES: an info of each node.
+absl::StatusOr<AttemptOrders> MakeAttempt(const Run& run, const prepare::Prepared& prepared,
+                                          const NodeInfos& nodes);
 
 }  // namespace galley::service

@@ -192,7 +192,7 @@ class ControllerService : public v1::Controller::CallbackService {
     while (!stream.ended() && !stopping_) {
       // Asked before reading: what is written up to the end is then read below.
       absl::StatusOr<Run> now = core_.Find(run.id);
-      const bool still = !request.follow() || !now.ok() || (IsStopped(now->state) && !now->live);
+      const bool still = !request.follow() || !now.ok() || (IsStopped(now->state) && !now->live());
       reader.ReadNew(still, give);
       if (still) break;
       absl::SleepFor(kLogPoll);
@@ -202,7 +202,7 @@ class ControllerService : public v1::Controller::CallbackService {
 
   absl::Status ListCheckpoints(const std::string& reference, v1::CheckpointsReply* reply) {
     ASSIGN_OR_RETURN(Run run, core_.Find(reference));
-    for (const checkpoint::Entry& entry : checkpoint::List(run.checkpoint_dir)) {
+    for (const checkpoint::Entry& entry : checkpoint::List(run.plan.checkpoint_dir)) {
       v1::CheckpointMessage& m = *reply->add_checkpoints();
       m.set_step(entry.step);
       m.set_path(entry.path);

@@ -29,18 +29,39 @@ absl::Status NodeAway(const std::string& node) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir, const Clock& clock,
+                                                   launcher::Launchers launchers) {
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(state_dir));
-  auto core = std::unique_ptr<Core>(new Core(std::move(store), clock));
+  auto core = std::unique_ptr<Core>(new Core(std::move(store), clock, std::move(launchers)));
   std::lock_guard<std::mutex> lock(core->mutex_);
+  RETURN_IF_ERROR(core->DeriveMissingPlans());
   RETURN_IF_ERROR(core->reconciler_.Load());
   core->timer_ = std::thread(&Core::Timer, core.get());
   core->planner_ = std::thread(&Core::Planner, core.get());
   return core;
 }
 
-Core::Core(std::unique_ptr<Store> store, const Clock& clock)
-    : clock_(clock), store_(std::move(store)), reconciler_(*store_, *this, clock) {}
+Core::Core(std::unique_ptr<Store> store, const Clock& clock, launcher::Launchers launchers)
+    : clock_(clock),
+      store_(std::move(store)),
+      launchers_(std::move(launchers)),
+      reconciler_(*store_, *this, clock) {}
+
+// Of runs that go on; those that are over are shown with what is known. A recipe that this version cannot
+// prepare holds its run when its next attempt is planned.
+absl::Status Core::DeriveMissingPlans() {
+  ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
+  for (const Run& run : runs) {
+    if (run.plan.version == kRunPlanVersion || IsFinal(run.state)) continue;
+    absl::StatusOr<PreparedRecipes::Prepared> prepared = recipes_.Of(run);
+    if (!prepared.ok()) {
+      LogWarning("run ", run.id, ": ", prepared.status().message());
+      continue;
+    }
+    RETURN_IF_ERROR(store_->KeepPlan(run.id, RunPlanOf(**prepared, run.run_dir)));
+  }
+  return absl::OkStatus();
+}
 
 void Core::Close() {
   std::map<std::string, Live> live;
@@ -80,7 +101,7 @@ absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
     }
     memory_bytes = LargestNode();
   }
-  ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request, memory_bytes));
+  ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request, memory_bytes, largest_ids_));
   AddFaults(submission.faults, reply.mutable_faults());
   if (!submission.run) return reply;
   const bool fresh = !FileExists(submission.run->run_dir);
@@ -98,7 +119,10 @@ absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
   RETURN_IF_ERROR(created.status());
   reply.set_run_id(created->run.id);
   reply.set_run_dir(created->run.run_dir);
-  if (!created->existed) reconciler_.Added(created->run);
+  if (!created->existed) {
+    recipes_.Keep(created->run.id, submission.prepared);
+    reconciler_.Added(created->run);
+  }
   wake_timer_.notify_all();
   return reply;
 }
@@ -167,8 +191,10 @@ void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
   if (run.ok() && run->state != RunState::kRunning) {
     refusal = absl::FailedPreconditionError(absl::StrCat("run ", run->id, " (", run->name, ") is ",
                                                          Name(run->state), "; only a running one can save"));
-  } else if (run.ok() && !Attached(run->node)) {
-    refusal = NodeAway(run->node);
+  } else if (run.ok()) {
+    for (const Placement::Node& node : run->placement.nodes) {
+      if (!Attached(node.name)) refusal = NodeAway(node.name);
+    }
   }
   if (!refusal.ok()) {
     lock.unlock();
@@ -182,13 +208,9 @@ void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
   }
   const std::string id = request.request_id().empty() ? NewRunId() : request.request_id();
   live_[run->id].saves[id] = std::move(done);
-  v1::NodeOrder order;
-  v1::RankOrder& to_rank = *order.mutable_rank_order();
-  to_rank.set_run_id(run->id);
-  to_rank.set_attempt(run->attempt);
-  to_rank.set_rank(-1);
-  to_rank.mutable_order()->mutable_save()->set_request_id(id);
-  SendTo(run->node, std::move(order));
+  v1::Order order;
+  order.mutable_save()->set_request_id(id);
+  for (const Placement::Node& node : run->placement.nodes) ToRanks(*run, node.name, -1, order);
 }
 
 absl::Status Core::Subscribe(const std::string& reference, const Interest& interest, Feed* feed) {
@@ -201,7 +223,7 @@ absl::Status Core::Subscribe(const std::string& reference, const Interest& inter
     for (const metrics::StepRecord& step : live->recent) feed->OnStep(metrics::ToReport(step));
   }
   if (!interest.follow || IsFinal(run.state) || (interest.until_stop && IsStopped(run.state))) {
-    if (!run.live || !interest.follow) {
+    if (!run.live() || !interest.follow) {
       feed->OnEnd();
       return absl::OkStatus();
     }
@@ -234,7 +256,7 @@ void Core::WindDown(absl::Duration patience) {
     absl::StatusOr<std::vector<Run>> now = store_->List();
     if (!now.ok()) return true;
     for (const Run& run : *now) {
-      if (run.live || !IsStopped(run.state)) return false;
+      if (run.live() || !IsStopped(run.state)) return false;
     }
     return true;
   };

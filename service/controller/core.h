@@ -21,6 +21,8 @@
 #include "galley/v1/controller.pb.h"
 #include "launcher/launcher.h"
 #include "runtime/base/clock.h"
+#include "service/controller/attempt.h"
+#include "service/controller/checks.h"
 #include "service/controller/feed.h"
 #include "service/controller/live.h"
 #include "service/run/reconciler.h"
@@ -31,7 +33,8 @@ namespace galley::service {
 class Core final : private World {
  public:
   // Opens the store and adopts every run in it.
-  static absl::StatusOr<std::unique_ptr<Core>> Create(const std::string& state_dir, const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<Core>> Create(const std::string& state_dir, const Clock& clock,
+                                                      launcher::Launchers launchers);
   ~Core() override;
 
   // For users.
@@ -77,14 +80,23 @@ class Core final : private World {
     Interest interest;
   };
 
-  Core(std::unique_ptr<Store> store, const Clock& clock);
+  // Work of the planner's thread: what an attempt starts from and its orders; or the orders alone, of one
+  // that is planned already.
+  struct PlanJob {
+    Run run;
+    Placement placement;
+    bool orders_only = false;
+  };
+
+  Core(std::unique_ptr<Store> store, const Clock& clock, launcher::Launchers launchers);
+  absl::Status DeriveMissingPlans();
 
   // World, called by the reconciler under the lock.
-  absl::StatusOr<std::string> Place(const Run& run) override;
-  void PlanAttempt(const Run& run, const std::string& node) override;
+  absl::StatusOr<Placement> Place(const Run& run) override;
+  void PlanAttempt(const Run& run, const Placement& placement) override;
   bool Attached(const std::string& node) const override;
-  void Send(const Run& run, Order order) override;
-  void StopStranger(const std::string& node, const std::string& run_id, int64_t attempt) override;
+  void Send(const Run& run, const std::string& node, Order order) override;
+  void StopStray(const std::string& node, const std::string& run_id, int64_t attempt) override;
   int64_t LastStep(const Run& run) const override;
   void Moved(const Run& run, const EventRecord& record) override;
 
@@ -99,6 +111,16 @@ class Core final : private World {
   v1::RunSummary SummaryOf(const Run& run) const;
   absl::StatusOr<v1::RunSummary> ApplyRequest(const std::string& reference, const Event& event);
   int64_t LargestNode() const;
+  std::vector<launcher::Node> NodesFor(const Run& run, const std::vector<Run>& runs) const;
+  void ReleaseNodes(const Run& run);
+  void SendAttempt(const Run& run, const std::string& node);
+  void ToRanks(const Run& run, const std::string& node, int32_t rank, v1::Order order);
+  void OnReady(const Run& run, const v1::RankReport& report);
+  void OnShard(const Run& run, const v1::RankReport& report);
+  void PassShards(const Run& run);
+  absl::StatusOr<AttemptOrders> OrdersOf(const Run& run, const NodeInfos& infos);
+  std::deque<PlanJob>::iterator NextJob();
+  void PlanOne(std::unique_lock<std::mutex>& lock, PlanJob job);
   void SendTo(const std::string& node, v1::NodeOrder order);
   void MirrorEvent(const Run& run, const EventRecord& record);
   void Timer();
@@ -113,16 +135,22 @@ class Core final : private World {
 
   // Below: guarded by mutex_.
   std::unique_ptr<Store> store_;
-  std::unique_ptr<launcher::Launcher> launcher_ = launcher::MakeLocal();
+  launcher::Launchers launchers_;
   Reconciler reconciler_;
   std::map<std::string, NodeEntry> nodes_;
   std::map<std::string, Live> live_;
   std::map<Feed*, Subscription> feeds_;
   std::set<std::string> mirrored_;  // runs whose events.jsonl is whole
-  std::deque<std::pair<Run, std::string>> to_plan_;
+  std::deque<PlanJob> to_plan_;
+  std::map<std::string, Placement> reserved_;    // of runs whose attempt is being planned
+  std::map<std::string, AttemptOrders> orders_;  // of the newest attempt, by run id
   uint64_t next_order_ = 1;
   bool capacity_freed_ = false;
   bool winding_down_ = false;
+
+  // Thread-safe by themselves; used outside the lock.
+  PreparedRecipes recipes_;
+  LargestIds largest_ids_;
 
   std::thread timer_;
   std::thread planner_;

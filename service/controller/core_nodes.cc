@@ -49,6 +49,7 @@ absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
   node.link = link;
   node.attached = false;
   node.last_seen_unix_ms = absl::ToUnixMillis(clock_.Now());
+  wake_planner_.notify_all();
   LogInfo("node ", info.name(), " attaches: ", info.cores(), " cores, ", info.isa(), ", trainerd ",
           info.version());
   return absl::OkStatus();
@@ -60,6 +61,11 @@ absl::Status Core::OnNodeReport(NodeEntry& node, const v1::NodeReport& report) {
     for (const v1::AttemptStopped& a : report.running().attempts()) living.insert({a.run_id(), a.attempt()});
     node.attached = true;
     reconciler_.NodeAttached(node.info.name(), living);
+    for (const auto& [run_id, attempt] : living) {
+      absl::StatusOr<Run> run = store_->Get(run_id);
+      if (run.ok() && run->attempt == attempt && run->placement.HostOf(0) == node.info.name())
+        PassShards(*run);
+    }
     return absl::OkStatus();
   }
   if (report.has_metrics()) {
@@ -72,6 +78,12 @@ absl::Status Core::OnNodeReport(NodeEntry& node, const v1::NodeReport& report) {
     OnStep(report.rank());
     return absl::OkStatus();
   }
+  if (report.has_rank() && (report.rank().report().has_ready() || report.rank().report().has_shard())) {
+    absl::StatusOr<Run> run = store_->Get(report.rank().run_id());
+    if (!run.ok()) return absl::IsNotFound(run.status()) ? absl::OkStatus() : run.status();
+    report.rank().report().has_ready() ? OnReady(*run, report.rank()) : OnShard(*run, report.rank());
+    return absl::OkStatus();
+  }
   std::string run_id;
   if (report.has_rank()) {
     run_id = report.rank().run_id();
@@ -82,7 +94,8 @@ absl::Status Core::OnNodeReport(NodeEntry& node, const v1::NodeReport& report) {
   } else if (report.has_attempt_stopped()) {
     run_id = report.attempt_stopped().run_id();
   }
-  for (const Event& event : EventsOf(report, LiveOf(run_id))) {
+  for (Event& event : EventsOf(report, LiveOf(run_id))) {
+    event.node = node.info.name();
     absl::Status applied = reconciler_.Apply(run_id, event).status();
     // A run this store does not know (another controller's) is nothing to keep the report for.
     if (absl::IsNotFound(applied)) return absl::OkStatus();
@@ -103,6 +116,10 @@ Live* Core::LiveAt(const std::string& run_id, int64_t attempt) {
     live.recent.clear();
     live.latest.ForgetStep();
     live.metrics_address.clear();
+    live.addresses.clear();
+    live.met = false;
+    live.shards.clear();
+    live.committed_step = 0;
   }
   return &live;
 }
@@ -121,9 +138,54 @@ void Core::OnStep(const v1::RankReport& report) {
   }
 }
 
+// Of an attempt that spans nodes: once the address of every rank is known, all are told all.
+void Core::OnReady(const Run& run, const v1::RankReport& report) {
+  if (report.attempt() != run.attempt || !run.live()) return;
+  Live* live = LiveAt(run.id, report.attempt());
+  if (live == nullptr) return;
+  live->addresses[report.rank()] = report.report().ready().address();
+  if (static_cast<int32_t>(live->addresses.size()) < run.plan.world) return;
+  v1::Order peers;
+  for (const auto& [rank, address] : live->addresses) peers.mutable_peers()->add_addresses(address);
+  if (std::exchange(live->met, true)) {  // the order was lost with a node's stream
+    ToRanks(run, run.placement.HostOf(report.rank()), report.rank(), std::move(peers));
+    return;
+  }
+  for (const Placement::Node& node : run.placement.nodes) ToRanks(run, node.name, -1, peers);
+}
+
+// A shard that another node than rank 0's has written. Kept until its checkpoint is committed, or a newer one
+// of the rank comes, so that it can be told again.
+void Core::OnShard(const Run& run, const v1::RankReport& report) {
+  if (report.attempt() != run.attempt || !run.live()) return;
+  Live* live = LiveAt(run.id, report.attempt());
+  if (live == nullptr) return;
+  const v1::ShardReport& shard = report.report().shard();
+  if (shard.step() <= live->committed_step) return;
+  live->shards[report.rank()] = shard;
+  v1::Order order;
+  *order.mutable_shard() = shard;
+  ToRanks(run, run.placement.HostOf(0), 0, std::move(order));
+}
+
+void Core::PassShards(const Run& run) {
+  const Live* live = LiveOf(run.id);
+  if (live == nullptr || live->attempt != run.attempt) return;
+  for (const auto& [rank, shard] : live->shards) {
+    v1::Order order;
+    *order.mutable_shard() = shard;
+    ToRanks(run, run.placement.HostOf(0), 0, std::move(order));
+  }
+}
+
 void Core::OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed) {
   auto live = live_.find(run_id);
   if (live == live_.end()) return;
+  if (committed.error().empty()) {
+    live->second.committed_step = std::max(live->second.committed_step, committed.step());
+    std::erase_if(live->second.shards,
+                  [&](const auto& shard) { return shard.second.step() <= committed.step(); });
+  }
   auto save = live->second.saves.find(committed.request_id());
   if (save == live->second.saves.end()) return;
   const Live::SaveDone done = std::move(save->second);
@@ -167,7 +229,7 @@ v1::NodesReply Core::Nodes() {
     bool busy = false;
     if (runs.ok()) {
       for (const Run& run : *runs) {
-        if (!run.live || run.node != name) continue;
+        if (!run.placement.LivesOn(name)) continue;
         m.add_runs(run.id);
         busy = true;
       }

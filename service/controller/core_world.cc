@@ -1,6 +1,8 @@
 // The reconciler's eyes and hands.
 #include <sys/sysinfo.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
@@ -11,6 +13,22 @@
 #include "service/controller/summary.h"
 
 namespace galley::service {
+namespace {
+
+std::vector<plan::Device> DevicesOf(const v1::NodeInfo& info) {
+  std::vector<plan::Device> devices;
+  for (const v1::Device& given : info.devices()) {
+    plan::Device& device = devices.emplace_back();
+    device.kind = given.kind();
+    device.uuid = given.uuid();
+    device.memory_bytes = given.memory_bytes();
+    device.peak_flops = {given.peak_flops().begin(), given.peak_flops().end()};
+    device.peak_source = given.peak_source();
+  }
+  return devices;
+}
+
+}  // namespace
 
 const Live* Core::LiveOf(const std::string& run_id) const {
   auto found = live_.find(run_id);
@@ -27,47 +45,130 @@ int64_t Core::LargestNode() const {
   return largest;
 }
 
-absl::StatusOr<std::string> Core::Place(const Run& run) {
-  if (winding_down_) return absl::UnavailableError("another controller: this one ends");
-  ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
+// What is free: what lives, and what is about to, is taken.
+std::vector<launcher::Node> Core::NodesFor(const Run& run, const std::vector<Run>& runs) const {
   std::vector<launcher::Node> nodes;
   for (const auto& [name, entry] : nodes_) {
     if (!entry.attached) continue;
-    launcher::Node node{.name = name, .cores = entry.info.cores(), .memory_bytes = entry.info.memory_bytes()};
+    launcher::Node node;
+    node.name = name;
+    node.cores = entry.info.cores();
+    node.memory_bytes = entry.info.memory_bytes();
+    node.devices = DevicesOf(entry.info);
     for (const Run& other : runs) {
-      if (!other.live || other.node != name) continue;
-      node.busy_cores += other.threads_per_rank == 0 ? node.cores : other.world * other.threads_per_rank;
-      node.busy_bytes += other.world * other.bytes_per_rank;
+      if (other.id == run.id) continue;
+      const auto reserved = reserved_.find(other.id);
+      const Placement& held = reserved == reserved_.end() ? other.placement : reserved->second;
+      if (!held.LivesOn(name)) continue;
+      const auto ranks = static_cast<int64_t>(held.Find(name)->ranks.size());
+      const int64_t threads = other.plan.threads_per_rank;
+      node.busy_cores += threads == 0 ? node.cores : ranks * threads;
+      node.busy_bytes += ranks * other.plan.bytes_per_rank;
     }
-    nodes.push_back(node);
+    nodes.push_back(std::move(node));
   }
-  const launcher::Request request{
-      .ranks = run.world, .threads_per_rank = run.threads_per_rank, .bytes_per_rank = run.bytes_per_rank};
-  ASSIGN_OR_RETURN(std::vector<std::string> placed, launcher_->Place(request, nodes));
-  return placed.front();
+  return nodes;
 }
 
-void Core::PlanAttempt(const Run& run, const std::string& node) {
-  to_plan_.emplace_back(run, node);
+absl::StatusOr<Placement> Core::Place(const Run& run) {
+  if (winding_down_) return absl::UnavailableError("another controller: this one ends");
+  reserved_.erase(run.id);
+  const auto launcher = launchers_.find(run.plan.launcher);
+  if (launcher == launchers_.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("launcher.kind: this controller has no launcher '", run.plan.launcher, "'"));
+  }
+  ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
+  const launcher::Request request{.run_id = run.id,
+                                  .attempt = run.attempt + 1,
+                                  .nodes = run.plan.nodes,
+                                  .ranks = run.plan.world,
+                                  .threads_per_rank = run.plan.threads_per_rank,
+                                  .bytes_per_rank = run.plan.bytes_per_rank};
+  RETURN_IF_ERROR(launcher->second->Acquire(request));
+  ASSIGN_OR_RETURN(std::vector<launcher::Share> shares, launcher->second->Poll(request, NodesFor(run, runs)));
+  Placement placement;
+  for (launcher::Share& share : shares) {
+    placement.nodes.push_back({.name = std::move(share.node), .ranks = std::move(share.ranks)});
+  }
+  reserved_[run.id] = placement;
+  return placement;
+}
+
+void Core::ReleaseNodes(const Run& run) {
+  reserved_.erase(run.id);
+  orders_.erase(run.id);
+  const auto launcher = launchers_.find(run.plan.launcher);
+  // A run that stands still may have asked for the attempt after its last one.
+  const int64_t attempt = IsStopped(run.state) ? run.attempt + 1 : run.attempt;
+  if (launcher != launchers_.end()) launcher->second->Release(run.id, attempt);
+}
+
+void Core::PlanAttempt(const Run& run, const Placement& placement) {
+  to_plan_.push_back({run, placement});
   wake_planner_.notify_all();
+}
+
+absl::StatusOr<AttemptOrders> Core::OrdersOf(const Run& run, const NodeInfos& infos) {
+  ASSIGN_OR_RETURN(const PreparedRecipes::Prepared prepared, recipes_.Of(run));
+  return MakeAttempt(run, *prepared, infos);
+}
+
+// Verifies checkpoints and parses recipes, so it runs without the lock.
+void Core::PlanOne(std::unique_lock<std::mutex>& lock, PlanJob job) {
+  NodeInfos infos;
+  for (const Placement::Node& node : job.placement.nodes) infos[node.name] = nodes_.at(node.name).info;
+  lock.unlock();
+  absl::StatusOr<Base> base = Base{};
+  Run planned = job.run;
+  if (!job.orders_only) {
+    base = ChooseBase(job.run);
+    planned.attempt += 1;
+    planned.placement = job.placement;
+    if (base.ok()) planned.base_checkpoint = base->checkpoint;
+  }
+  // A recipe that does not fit its nodes is told now, as what holds the run, and not after ranks were
+  // promised.
+  absl::StatusOr<AttemptOrders> orders = OrdersOf(planned, infos);
+  lock.lock();
+  if (orders.ok()) {
+    orders_[job.run.id] = *std::move(orders);
+  } else if (base.ok()) {
+    base = orders.status();
+  }
+  if (!job.orders_only) {
+    reconciler_.Planned(job.run.id, job.placement, std::move(base));
+  } else if (!base.ok()) {
+    LogError("run ", job.run.id, ": ", base.status().message());
+  }
+  const absl::StatusOr<Run> now = store_->Get(job.run.id);
+  const bool wanted = now.ok() && now->attempt == planned.attempt && Wanted(*now) == Order::kRun;
+  if (!wanted) {  // overtaken, or ended, while it was planned
+    orders_.erase(job.run.id);
+    if (now.ok() && IsFinal(now->state)) recipes_.Forget(job.run.id);
+  } else if (job.orders_only && base.ok()) {
+    for (const Placement::Node& node : now->placement.nodes) SendAttempt(*now, node.name);
+  }
+  wake_timer_.notify_all();
+}
+
+// The first job whose nodes have all said what they are: after a restart of the controller one may be away.
+std::deque<Core::PlanJob>::iterator Core::NextJob() {
+  return std::find_if(to_plan_.begin(), to_plan_.end(), [&](const PlanJob& job) {
+    return std::all_of(job.placement.nodes.begin(), job.placement.nodes.end(),
+                       [&](const Placement::Node& node) { return nodes_.contains(node.name); });
+  });
 }
 
 void Core::Planner() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    wake_planner_.wait(lock, [&] { return stopping_ || !to_plan_.empty(); });
+    wake_planner_.wait(lock, [&] { return stopping_ || NextJob() != to_plan_.end(); });
     if (stopping_) return;
-    auto [run, node] = std::move(to_plan_.front());
-    to_plan_.pop_front();
-    const v1::NodeInfo info = nodes_[node].info;
-    lock.unlock();
-    absl::StatusOr<Base> base = ChooseBase(run);
-    // A recipe that does not fit the node is told now, as what holds the run, and not after ranks were
-    // promised.
-    if (absl::Status fits = MakeAttempt(run, info).status(); base.ok() && !fits.ok()) base = fits;
-    lock.lock();
-    reconciler_.Planned(run.id, node, std::move(base));
-    wake_timer_.notify_all();
+    const auto next = NextJob();
+    PlanJob job = std::move(*next);
+    to_plan_.erase(next);
+    PlanOne(lock, std::move(job));
   }
 }
 
@@ -76,41 +177,59 @@ bool Core::Attached(const std::string& node) const {
   return entry != nodes_.end() && entry->second.attached;
 }
 
-void Core::Send(const Run& run, Order order) {
+void Core::ToRanks(const Run& run, const std::string& node, int32_t rank, v1::Order order) {
+  v1::NodeOrder message;
+  v1::RankOrder& to_rank = *message.mutable_rank_order();
+  to_rank.set_run_id(run.id);
+  to_rank.set_attempt(run.attempt);
+  to_rank.set_rank(rank);
+  *to_rank.mutable_order() = std::move(order);
+  SendTo(node, std::move(message));
+}
+
+// The planner made the orders with the attempt. They are forgotten when the controller ends, and made again
+// where a node has not had its own.
+void Core::SendAttempt(const Run& run, const std::string& node) {
+  const auto orders = orders_.find(run.id);
+  if (orders == orders_.end() || orders->second.attempt != run.attempt) {
+    const bool asked = std::any_of(to_plan_.begin(), to_plan_.end(), [&](const PlanJob& job) {
+      return job.orders_only && job.run.id == run.id && job.run.attempt == run.attempt;
+    });
+    if (asked) return;  // of another of its nodes; all are told then
+    to_plan_.push_back({.run = run, .placement = run.placement, .orders_only = true});
+    wake_planner_.notify_all();
+    return;
+  }
+  v1::NodeOrder message;
+  *message.mutable_ensure() = orders->second.by_node.at(node);
+  SendTo(node, std::move(message));
+}
+
+void Core::Send(const Run& run, const std::string& node, Order order) {
   v1::NodeOrder message;
   switch (order) {
     case Order::kNone:
       return;
-    case Order::kRun: {
-      absl::StatusOr<v1::EnsureAttempt> attempt = MakeAttempt(run, nodes_.at(run.node).info);
-      if (attempt.ok()) {
-        *message.mutable_ensure() = *std::move(attempt);
-        break;
-      }
-      // The planner has made the same order before; what changed is the node, and it tells so when it comes
-      // back.
-      LogError("run ", run.id, ": ", attempt.status().message());
+    case Order::kRun:
+      SendAttempt(run, node);
       return;
-    }
     case Order::kSaveAndStop: {
-      v1::RankOrder& to_rank = *message.mutable_rank_order();
-      to_rank.set_run_id(run.id);
-      to_rank.set_attempt(run.attempt);
-      to_rank.set_rank(-1);
-      to_rank.mutable_order()->mutable_stop()->set_save(true);
-      to_rank.mutable_order()->mutable_stop()->set_reason(std::string(Name(run.stop)));
-      break;
+      v1::Order stop;
+      stop.mutable_stop()->set_save(true);
+      stop.mutable_stop()->set_reason(std::string(Name(run.stop)));
+      ToRanks(run, node, -1, std::move(stop));
+      return;
     }
     case Order::kStop:
       message.mutable_stopped()->set_run_id(run.id);
       message.mutable_stopped()->set_attempt(run.attempt);
       message.mutable_stopped()->set_reason(run.reason);
-      break;
+      SendTo(node, std::move(message));
+      return;
   }
-  SendTo(run.node, std::move(message));
 }
 
-void Core::StopStranger(const std::string& node, const std::string& run_id, int64_t attempt) {
+void Core::StopStray(const std::string& node, const std::string& run_id, int64_t attempt) {
   LogWarning("node ", node, " holds attempt ", attempt, " of run ", run_id,
              ", which should not live: stopping it");
   v1::NodeOrder order;
@@ -154,11 +273,14 @@ void Core::Moved(const Run& run, const EventRecord& record) {
   if (record.kind == EventKind::kAttemptGone || record.kind == EventKind::kAttemptFailed) {
     FailSaves(run, absl::StrCat("the attempt ended before the checkpoint was committed: ", record.message));
   }
-  if (!run.live && record.kind == EventKind::kAttemptGone) {
+  const bool still = IsStopped(run.state) && !run.live();
+  if (run.live()) reserved_.erase(run.id);  // the row says it now
+  if (still || (!run.live() && record.kind == EventKind::kAttemptGone)) {
+    ReleaseNodes(run);
     capacity_freed_ = true;
     wake_timer_.notify_all();
   }
-  const bool still = IsStopped(run.state) && !run.live;
+  if (IsFinal(run.state)) recipes_.Forget(run.id);
   if (still) run_stood_still_.notify_all();
   const v1::EventMessage event = MessageOf(record);
   const v1::RunSummary summary = SummaryOf(run);

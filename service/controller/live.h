@@ -23,6 +23,12 @@ struct Live {
   using SaveDone = std::function<void(absl::StatusOr<v1::SaveReply>)>;
   std::map<std::string, SaveDone> saves;  // by request id
 
+  // Of an attempt that spans nodes, by rank.
+  std::map<int32_t, std::string> addresses;   // of Ready
+  bool met = false;                           // Peers was sent
+  std::map<int32_t, v1::ShardReport> shards;  // the newest of ranks beside rank 0's node, not yet committed
+  int64_t committed_step = 0;
+
   int64_t step() const { return recent.empty() ? 0 : recent.back().step(); }
 };
 

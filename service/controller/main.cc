@@ -58,7 +58,10 @@ absl::Status Run(Flags flags) {
     flags.listen = absl::StrCat("unix:", socket);
   }
   flags.options.address = flags.listen;
-  ASSIGN_OR_RETURN(std::unique_ptr<Core> core, Core::Create(flags.options.state_dir, Clock::Real()));
+  launcher::Launchers launchers;
+  launchers["local"] = launcher::MakeLocal();
+  ASSIGN_OR_RETURN(std::unique_ptr<Core> core,
+                   Core::Create(flags.options.state_dir, Clock::Real(), std::move(launchers)));
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(*core, flags.options));
   LogInfo("galley-controller " GALLEY_VERSION " listens on ", server->address(), ", state in ",
           flags.options.state_dir);

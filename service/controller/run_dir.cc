@@ -42,7 +42,7 @@ absl::Status MakeRunDir(const Run& run, const std::string& plan_json) {
         absl::StrCat(run.run_dir, ": another run lives here; choose another --run-dir, or resume that run"));
   }
   RETURN_IF_ERROR(MakeDirs(JoinPath(run.run_dir, "logs")));
-  RETURN_IF_ERROR(MakeDirs(run.checkpoint_dir));
+  RETURN_IF_ERROR(MakeDirs(run.plan.checkpoint_dir));
   RETURN_IF_ERROR(AtomicWrite(JoinPath(run.run_dir, "plan.json"), plan_json));
   // For people, and for `trainctl generate`, which has no store to ask.
   return AtomicWrite(recipe, absl::StrCat("# Paths are relative to ", run.root, "\n", run.recipe));
@@ -68,7 +68,7 @@ absl::Status WriteResult(const Run& run) {
                {"reason", run.reason},
                {"stop_cause", run.stop == StopCause::kNone ? "" : std::string(Name(run.stop))},
                {"steps", run.step},
-               {"total_steps", run.total_steps},
+               {"total_steps", run.plan.total_steps},
                {"attempts", run.attempt},
                {"loss", nullptr},
                {"validation_loss", nullptr},

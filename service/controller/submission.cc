@@ -1,15 +1,13 @@
 #include "service/controller/submission.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/base/run_id.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
-#include "runtime/prepare/prepare.h"
-#include "service/controller/checks.h"
+#include "service/controller/attempt.h"
 
 namespace galley::service {
 namespace {
@@ -28,7 +26,7 @@ absl::StatusOr<std::string> RunDirFor(const v1::SubmitRequest& request, const Ru
 
 // A new run neither continues nor mixes with what another one left.
 absl::Status CheckFresh(const Run& run) {
-  for (const checkpoint::Entry& entry : checkpoint::List(run.checkpoint_dir)) {
+  for (const checkpoint::Entry& entry : checkpoint::List(run.plan.checkpoint_dir)) {
     return absl::FailedPreconditionError(absl::StrCat(
         entry.path, ": the checkpoint folder holds checkpoints of another run; resume that run, give ",
         "another checkpoint.directory, or start from one with --from-checkpoint"));
@@ -52,7 +50,8 @@ void AddFaults(const std::vector<recipe::Fault>& faults,
   }
 }
 
-absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes) {
+absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes,
+                                           LargestIds& largest_ids) {
   const recipe::RecipeText text{request.recipe().canonical(), request.recipe().root(),
                                 request.recipe().origins_json()};
   prepare::PrepareResult prepared = prepare::Prepare(text);
@@ -64,14 +63,13 @@ absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int
   for (recipe::Fault& fault : recipe::NotBuiltErrors(prepared.faults))
     result.faults.push_back(std::move(fault));
 
-  const recipe::RecipeSpec& spec = prepared.prepared->spec;
-  const plan::Plan& plan = prepared.prepared->plan;
+  result.prepared = std::make_shared<const prepare::Prepared>(*std::move(prepared.prepared));
+  const plan::Plan& plan = result.prepared->plan;
   Run run;
   run.id = request.run_id().empty() ? NewRunId() : request.run_id();
-  run.name = spec.metadata.name;
+  run.name = result.prepared->spec.metadata.name;
   ASSIGN_OR_RETURN(run.run_dir, RunDirFor(request, run));
-  run.checkpoint_dir =
-      spec.checkpoint.directory.empty() ? JoinPath(run.run_dir, "checkpoints") : spec.checkpoint.directory;
+  run.plan = RunPlanOf(*result.prepared, run.run_dir);
   RETURN_IF_ERROR(CheckFresh(run));
   if (!request.from_checkpoint().empty()) {
     RETURN_IF_ERROR(Annotate(checkpoint::Open(request.from_checkpoint(), /*verify_data=*/false).status(),
@@ -79,7 +77,7 @@ absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int
     run.next_base = request.from_checkpoint();
   }
   if (!recipe::HasErrors(result.faults)) {
-    CheckMachine(*prepared.prepared, text, run.run_dir, memory_bytes, &result.faults);
+    CheckMachine(*result.prepared, text, run.run_dir, memory_bytes, largest_ids, &result.faults);
   }
   recipe::SortFaults(result.faults);
   if (recipe::HasErrors(result.faults)) return result;
@@ -87,15 +85,6 @@ absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int
   run.recipe = text.canonical;
   run.root = text.root;
   run.origins_json = text.origins_json;
-  run.recipe_hash = plan.recipe_hash;
-  run.plan_hash = plan.hash;
-  run.total_steps = plan.total_steps;
-  run.world = static_cast<int32_t>(spec.parallelism.data);
-  run.threads_per_rank = static_cast<int32_t>(spec.launcher.threads_per_rank);
-  run.bytes_per_rank = plan.memory.total();
-  run.hang_seconds = spec.limits.hang_seconds;
-  run.max_failures = spec.limits.max_failures;
-  run.exit_duration_seconds = spec.limits.exit_duration_seconds.value_or(0);
   result.plan_json = plan::ToJson(plan);
   result.run = std::move(run);
   return result;

@@ -2,19 +2,23 @@
 // before anything is stored or started.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "galley/v1/controller.pb.h"
+#include "runtime/prepare/prepare.h"
 #include "runtime/recipe/fault.h"
+#include "service/controller/checks.h"
 #include "service/run/run.h"
 
 namespace galley::service {
 
 struct Submission {
   std::optional<Run> run;  // absent when `faults` holds an error
+  std::shared_ptr<const prepare::Prepared> prepared;
   std::string plan_json;
   std::vector<recipe::Fault> faults;
 };
@@ -22,7 +26,8 @@ struct Submission {
 // Reads files but writes none. memory_bytes: of the largest machine known. An error is about the request, not
 // the recipe: a relative run directory, a checkpoint that cannot be opened, a checkpoint folder of another
 // run.
-absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes);
+absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes,
+                                           LargestIds& largest_ids);
 
 void AddFaults(const std::vector<recipe::Fault>& faults,
                google::protobuf::RepeatedPtrField<v1::FaultMessage>* messages);

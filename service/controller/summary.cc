@@ -29,15 +29,15 @@ v1::RunSummary Summarize(const Run& run, const Live* live, const std::string& ne
   s.set_reason(run.reason);
   s.set_attempt(run.attempt);
   s.set_step(run.step);
-  s.set_total_steps(run.total_steps);
+  s.set_total_steps(run.plan.total_steps);
   s.set_run_dir(run.run_dir);
   s.set_created_unix_ms(run.created_unix_ms);
   s.set_updated_unix_ms(run.updated_unix_ms);
   s.set_next(next);
   s.set_last_checkpoint_step(run.last_checkpoint_step);
   s.set_last_checkpoint_path(run.last_checkpoint_path);
-  s.set_recipe_hash(run.recipe_hash);
-  s.set_plan_hash(run.plan_hash);
+  s.set_recipe_hash(run.plan.recipe_hash);
+  s.set_plan_hash(run.plan.plan_hash);
   s.set_stop_cause(ToMessage(run.stop));
   int64_t wall_ms = run.active_ms;
   if (run.session_unix_ms != 0) wall_ms += std::max<int64_t>(0, now_unix_ms - run.session_unix_ms);
@@ -50,7 +50,7 @@ v1::RunSummary Summarize(const Run& run, const Live* live, const std::string& ne
     s.set_metrics_address(live->metrics_address);
     s.set_step(std::max(run.step, live->step()));
     if (run.state == RunState::kRunning && !live->recent.empty()) {
-      s.set_eta_seconds(TypicalStepSeconds(*live) * static_cast<double>(run.total_steps - s.step()));
+      s.set_eta_seconds(TypicalStepSeconds(*live) * static_cast<double>(run.plan.total_steps - s.step()));
     }
   }
   *s.mutable_latest() = metrics::ToReport(latest);

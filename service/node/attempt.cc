@@ -27,10 +27,10 @@ bool Clean(const Process::End& end, const std::optional<v1::Finished>& finished)
 // A rank's threads are its own: the number is fixed (results depend on it) and not bound to cores. Binding
 // would put every rank's first thread on the same first core, and the rank's helper threads (data,
 // checkpoint, link) with it.
-std::vector<std::pair<std::string, std::string>> RankEnvironment(const v1::Start& start) {
+std::vector<std::pair<std::string, std::string>> RankEnvironment(int threads) {
   std::vector<std::pair<std::string, std::string>> env = {{"OMP_DYNAMIC", "false"},
                                                           {"OMP_PROC_BIND", "false"}};
-  if (start.threads() > 0) env.emplace_back("OMP_NUM_THREADS", absl::StrCat(start.threads()));
+  if (threads > 0) env.emplace_back("OMP_NUM_THREADS", absl::StrCat(threads));
   return env;
 }
 
@@ -50,7 +50,7 @@ Attempt::Attempt(AttemptHost& host, v1::EnsureAttempt ensure)
     : host_(host),
       ensure_(std::move(ensure)),
       watchdog_(absl::Seconds(ensure_.hang_seconds() > 0 ? ensure_.hang_seconds() : 300)) {
-  for (const v1::Start& start : ensure_.ranks()) ranks_[start.rank()].start = start;
+  for (const v1::RankPart& part : ensure_.ranks()) ranks_[part.rank()];
 }
 
 Attempt::~Attempt() {
@@ -63,8 +63,16 @@ Attempt::~Attempt() {
   }
 }
 
-bool Attempt::HostsAll() const {
-  return !ranks_.empty() && static_cast<int>(ranks_.size()) == ranks_.begin()->second.start.world();
+bool Attempt::HostsAll() const { return static_cast<int>(ranks_.size()) == ensure_.common().world(); }
+
+v1::Start Attempt::StartOf(int number) const {
+  v1::Start start = ensure_.common();
+  start.set_run_id(ensure_.run_id());
+  start.set_run_name(ensure_.run_name());
+  start.set_run_dir(ensure_.run_dir());
+  start.set_attempt(ensure_.attempt());
+  start.set_rank(number);
+  return start;
 }
 
 void Attempt::SaveState() {
@@ -72,7 +80,10 @@ void Attempt::SaveState() {
   *state.mutable_ensure() = ensure_;
   state.set_boot_id(BootId());
   state.set_over(over());
-  if (over()) state.mutable_ensure()->clear_ranks();
+  if (over()) {
+    state.mutable_ensure()->clear_common();
+    state.mutable_ensure()->clear_ranks();
+  }
   for (const auto& [number, rank] : ranks_) {
     v1::RankState* out = state.add_ranks();
     out->set_rank(number);
@@ -80,6 +91,7 @@ void Attempt::SaveState() {
     out->set_start_time(rank.process.identity().start_time);
     out->set_ended(!rank.living);
     if (rank.finished.has_value()) *out->mutable_finished() = *rank.finished;
+    if (rank.shard.has_value()) *out->mutable_shard() = *rank.shard;
   }
   absl::Status status = AtomicWrite(host_.StatePath(run_id()), state.SerializeAsString(), 0600);
   if (!status.ok()) LogError("state of run ", run_id(), ": ", status.message());
@@ -93,7 +105,7 @@ absl::Status Attempt::SpawnAll() {
     options.argv = {host_.rank_binary(),  "--run",           ensure_.run_name(),
                     "--run-dir",          ensure_.run_dir(), "--rank",
                     absl::StrCat(number), "--socket",        host_.socket_path()};
-    options.environment = RankEnvironment(rank.start);
+    options.environment = RankEnvironment(ensure_.common().threads());
     options.log_path = RankLog(ensure_.run_dir(), ensure_.attempt(), number);
     ASSIGN_OR_RETURN(HeldProcess process, HeldProcess::Spawn(options));
     held.emplace(number, std::move(process));
@@ -149,6 +161,7 @@ void Attempt::Adopt(const v1::AttemptState& state) {
       rank.finished = was.finished();
       rank.step = was.finished().step();
     }
+    if (was.has_shard()) rank.shard = was.shard();
     if (was.ended()) continue;
     rank.living = true;
     ++living_;
@@ -259,7 +272,9 @@ void Attempt::Kill() {
 
 void Attempt::Order(int number, const v1::Order& order) {
   for (auto& [n, rank] : ranks_) {
-    if ((number == -1 || number == n) && rank.living) SendOrder(rank, order);
+    if ((number != -1 && number != n) || !rank.living) continue;
+    if (order.has_peers() && std::exchange(rank.has_peers, true)) continue;
+    SendOrder(rank, order);
   }
 }
 

@@ -45,6 +45,7 @@ class AttemptHost {
   virtual std::string StatePath(const std::string& run_id) const = 0;
   virtual RunSinks& SinksOf(const v1::EnsureAttempt& ensure) = 0;
   virtual void Report(v1::NodeReport report, Spool::Keep keep) = 0;
+  virtual void Tell(v1::NodeReport report) = 0;  // at once or not at all: it is told again at each attach
   // A step for the controller to look at; the newest wins, but one that `counts` is never passed over.
   virtual void Sample(v1::RankReport step, bool counts) = 0;
   virtual void Over(const std::string& run_id, int64_t attempt) = 0;  // the last rank has ended. Called once
@@ -60,6 +61,7 @@ class Attempt {
   void Start();                                  // once; a rank that cannot be started is a rank that exited
   void Adopt(const v1::AttemptState& state);     // instead of Start
   void Order(int rank, const v1::Order& order);  // -1: all ranks
+  void Attached();                               // tells the controller what it must know and may have lost
   void Stop(const std::string& reason);          // Abort now, SIGKILL after the grace
   void Kill();                                   // SIGKILL now
 
@@ -75,20 +77,21 @@ class Attempt {
 
  private:
   struct Rank {
-    v1::Start start;
     Process process;
     bool living = false;              // no exit record yet
     std::optional<Process::End> end;  // the process has ended; its connection may still hold reports
     link::Session session = 0;        // 0: never connected
     bool connected = false;
-    std::deque<v1::Order> waiting;  // for the first connection
-    std::string address;            // of Ready
-    bool ready = false, peers_sent = false;
+    std::deque<v1::Order> waiting;       // for the first connection
+    std::optional<std::string> address;  // of Ready
+    bool has_peers = false;
+    std::optional<v1::ShardReport> shard;  // the newest, where rank 0 lives on another node
     std::optional<v1::Finished> finished;
     int64_t step = 0;
   };
 
   bool HostsAll() const;
+  v1::Start StartOf(int number) const;
   Rank* Of(link::Session session, int* number);
   void Watch(int number);
   void ProcessEnded(int number);
@@ -102,14 +105,17 @@ class Attempt {
   absl::Status SpawnAll();
 
   void TakeReady(int number, Rank& rank, const v1::Report& report);
+  void TellReady(int number, const Rank& rank);
+  void TellShard(int number, const Rank& rank);
   void TakeStep(int number, Rank& rank, link::Session session, uint64_t sequence, const v1::Report& report);
-  void TakeShard(int number, link::Session session, uint64_t sequence, const v1::Report& report);
+  void TakeShard(int number, Rank& rank, uint64_t sequence, const v1::ShardReport& report);
   struct HeldShard {
     link::Session session;
     uint64_t sequence;
     v1::ShardReport report;
   };
   void ForwardShard(HeldShard shard);
+  v1::NodeReport FromRank(int number, const v1::Report& report) const;
   void Up(int number, const v1::Report& report, Spool::Keep keep);
 
   AttemptHost& host_;

@@ -37,7 +37,7 @@ bool Attempt::Hello(link::Session session, const v1::Hello& hello) {
     if (!first) return true;
     // Start may have been given by an earlier trainerd; the rank's end of the link drops a second one.
     v1::Order start;
-    *start.mutable_start() = rank.start;
+    *start.mutable_start() = StartOf(number);
     host_.server().Send(session, start);
     while (!rank.waiting.empty()) {
       host_.server().Send(session, rank.waiting.front());
@@ -68,14 +68,18 @@ void Attempt::OnOrderTaken(link::Session session, uint64_t sequence) {
   shards_.erase(it);
 }
 
-void Attempt::Up(int number, const v1::Report& report, Spool::Keep keep) {
+v1::NodeReport Attempt::FromRank(int number, const v1::Report& report) const {
   v1::NodeReport up;
   v1::RankReport* rank = up.mutable_rank();
   rank->set_run_id(run_id());
   rank->set_attempt(this->number());
   rank->set_rank(number);
   *rank->mutable_report() = report;
-  host_.Report(std::move(up), keep);
+  return up;
+}
+
+void Attempt::Up(int number, const v1::Report& report, Spool::Keep keep) {
+  host_.Report(FromRank(number, report), keep);
 }
 
 void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report report) {
@@ -97,7 +101,7 @@ void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report repo
       TakeStep(number, *rank, session, sequence, report);
       return;
     case v1::Report::kShard:
-      TakeShard(number, session, sequence, report);
+      TakeShard(number, *rank, sequence, report.shard());
       return;
     case v1::Report::kFinished:
       rank->finished = report.finished();
@@ -123,21 +127,38 @@ void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report repo
 }
 
 void Attempt::TakeReady(int number, Rank& rank, const v1::Report& report) {
+  rank.address = report.ready().address();
   if (!HostsAll()) {
-    Up(number, report, Spool::Keep::kWritten);
+    TellReady(number, rank);
     return;
   }
-  rank.ready = true;
-  rank.address = report.ready().address();
   v1::Order order;
   for (const auto& [n, r] : ranks_) {
-    if (!r.ready) return;
-    order.mutable_peers()->add_addresses(r.address);
+    if (!r.address.has_value()) return;
+    order.mutable_peers()->add_addresses(*r.address);
   }
-  for (auto& [n, r] : ranks_) {
-    if (!r.living || r.peers_sent) continue;
-    r.peers_sent = true;
-    SendOrder(r, order);
+  Order(-1, order);
+}
+
+void Attempt::TellReady(int number, const Rank& rank) {
+  v1::Report report;
+  report.mutable_ready()->set_address(*rank.address);
+  host_.Tell(FromRank(number, report));
+}
+
+void Attempt::TellShard(int number, const Rank& rank) {
+  v1::Report report;
+  *report.mutable_shard() = *rank.shard;
+  host_.Tell(FromRank(number, report));
+}
+
+// The controller keeps neither on disk: after its restart it knows them from here alone.
+void Attempt::Attached() {
+  if (over() || HostsAll()) return;
+  for (const auto& [number, rank] : ranks_) {
+    if (!rank.living) continue;
+    if (rank.address.has_value()) TellReady(number, rank);
+    if (rank.shard.has_value()) TellShard(number, rank);
   }
 }
 
@@ -167,13 +188,15 @@ void Attempt::TakeStep(int number, Rank& rank, link::Session session, uint64_t s
   host_.Sample(std::move(sample), step.Get<"validation_loss">().has_value());
 }
 
-void Attempt::TakeShard(int number, link::Session session, uint64_t sequence, const v1::Report& report) {
-  if (!HostsAll()) {
-    Up(number, report, Spool::Keep::kSynced);
-    host_.server().Done(session, sequence);
+void Attempt::TakeShard(int number, Rank& rank, uint64_t sequence, const v1::ShardReport& report) {
+  if (!ranks_.contains(0)) {
+    rank.shard = report;
+    SaveState();
+    TellShard(number, rank);
+    host_.server().Done(rank.session, sequence);
     return;
   }
-  HeldShard shard{session, sequence, report.shard()};
+  HeldShard shard{rank.session, sequence, report};
   if (number != 0) {
     ForwardShard(std::move(shard));
     return;

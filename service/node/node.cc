@@ -33,6 +33,14 @@ absl::StatusOr<std::string> SocketPath(const std::string& state_dir) {
   return JoinPath(folder, absl::StrCat("ranks-", Hex(Hash64(state_dir)), ".sock"));
 }
 
+// An older version kept each rank's Start whole.
+void FromOlderVersion(v1::EnsureAttempt& ensure) {
+  if (ensure.starts().empty()) return;
+  *ensure.mutable_common() = ensure.starts(0);
+  for (const v1::Start& start : ensure.starts()) ensure.add_ranks()->set_rank(start.rank());
+  ensure.clear_starts();
+}
+
 }  // namespace
 
 Node::Node(EventLoop& loop, NodeOptions options, FileLock lock, Spool spool)
@@ -98,6 +106,7 @@ absl::Status Node::LoadStates() {
                        ": cannot be read, so ranks may live that nobody watches; end them (ps shows "
                        "their run), then remove the file"));
     }
+    FromOlderVersion(*state.mutable_ensure());
     Run& run = runs_[state.ensure().run_id()];
     run.highest = state.ensure().attempt();
     if (state.over()) continue;
@@ -121,7 +130,10 @@ void Node::Attached() {
     attempt->set_attempt(run.attempt->number());
   }
   uplink_->Send(running);
-  for (const auto& [id, run] : runs_) SendMetricsAddress(id, run);
+  for (const auto& [id, run] : runs_) {
+    SendMetricsAddress(id, run);
+    if (run.attempt != nullptr) run.attempt->Attached();
+  }
 }
 
 void Node::SendMetricsAddress(const std::string& run_id, const Run& run) {
@@ -353,6 +365,10 @@ void Node::Report(v1::NodeReport report, Spool::Keep keep) {
   for (auto& [id, run] : runs_) SendSample(run);
   const v1::NodeReport* kept = spool_.Append(std::move(report), keep);
   if (kept != nullptr && uplink_ != nullptr) uplink_->Send(*kept);
+}
+
+void Node::Tell(v1::NodeReport report) {
+  if (uplink_ != nullptr) uplink_->Send(report);
 }
 
 void Node::Sample(v1::RankReport step, bool counts) {

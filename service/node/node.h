@@ -59,6 +59,7 @@ class Node : public link::Handler, public AttemptHost {
   std::string StatePath(const std::string& run_id) const override;
   RunSinks& SinksOf(const v1::EnsureAttempt& ensure) override;
   void Report(v1::NodeReport report, Spool::Keep keep) override;
+  void Tell(v1::NodeReport report) override;
   void Sample(v1::RankReport step, bool counts) override;
   void Over(const std::string& run_id, int64_t attempt) override;
 

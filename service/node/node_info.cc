@@ -25,11 +25,14 @@ v1::NodeInfo DescribeNode(absl::string_view name, absl::string_view incarnation)
   info.set_cores(facts.cpus);
   info.set_isa(peak.isa);
   info.set_cpu_model(facts.model);
-  info.set_peak_flops_f32(peak.f32_flops);
-  info.set_peak_flops_bf16(peak.bf16_flops);
-  info.set_peak_source(peak.source);
   const long pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
   if (pages > 0 && page > 0) info.set_memory_bytes(int64_t{pages} * page);
+  v1::Device& cpu = *info.add_devices();
+  cpu.set_kind("cpu");
+  cpu.set_memory_bytes(info.memory_bytes());
+  if (peak.f32_flops > 0) (*cpu.mutable_peak_flops())["f32"] = peak.f32_flops;
+  if (peak.bf16_flops > 0) (*cpu.mutable_peak_flops())["bf16"] = peak.bf16_flops;
+  cpu.set_peak_source(peak.source);
   info.set_version(GALLEY_VERSION);
   return info;
 }

@@ -308,6 +308,56 @@ TEST_F(NodeTest, TheMetricsAddressIsTold) {
   EXPECT_EQ(Steps(), Range(1, 1, 3));
 }
 
+// Rank 1 of two, the other one on another node: the controller stands between them.
+TEST_F(NodeTest, ANodeWithoutRankZeroTellsReadyAndShardAfterEachAttach) {
+  Script(R"({"steps": 6, "actions": [{"step": 6, "do": "wait"}], "save_every": 5})");
+  StartNode();
+  v1::NodeOrder order = Ensure();
+  order.mutable_ensure()->mutable_ranks()->erase(order.ensure().ranks().begin());
+  controller_->Send(order);
+  const auto ready = [](const v1::NodeReport& r) {
+    return r.has_rank() && r.rank().report().has_ready() && r.rank().rank() == 1;
+  };
+  const auto shard = [](const v1::NodeReport& r) {
+    return r.has_rank() && r.rank().report().has_shard() && r.rank().report().shard().step() == 5;
+  };
+  EXPECT_EQ(controller_->Wait(ready).rank().report().ready().address(), "address of 1");
+  StartController();  // it has forgotten
+  EXPECT_EQ(controller_->Wait(ready).rank().report().ready().address(), "address of 1");
+  v1::Order peers;
+  for (const char* address : {"address of 0", "address of 1"}) peers.mutable_peers()->add_addresses(address);
+  controller_->Send(ToRanks(peers));
+  EXPECT_EQ(controller_->Wait(shard).rank().report().shard().rank(), 1);
+  StartController();
+  EXPECT_EQ(controller_->Wait(shard).rank().report().shard().rank(), 1);
+  Go();
+  EXPECT_EQ(controller_->Wait(Exited(1)).exited().code(), 0);
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+}
+
+TEST_F(NodeTest, RankZeroCommitsWithAShardOfAnotherNode) {
+  Script(R"({"steps": 5})");
+  StartNode();
+  v1::NodeOrder order = Ensure();
+  order.mutable_ensure()->mutable_ranks()->RemoveLast();
+  controller_->Send(order);
+  controller_->Wait([](const v1::NodeReport& r) { return r.has_rank() && r.rank().report().has_ready(); });
+  v1::Order peers;
+  for (const char* address : {"address of 0", "address of 1"}) peers.mutable_peers()->add_addresses(address);
+  controller_->Send(ToRanks(peers));
+  controller_->Send(ToRanks(peers));  // a repeat is nothing new
+  controller_->Wait(TrainingOf(0));
+  v1::Order shard;
+  shard.mutable_shard()->set_step(5);
+  shard.mutable_shard()->set_rank(1);
+  controller_->Send(ToRanks(shard, 1, 0));
+  EXPECT_TRUE(controller_->Wait(CheckpointAt(5)).has_rank());
+  EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  for (const v1::NodeReport& report : controller_->reports()) {
+    EXPECT_FALSE(report.has_rank() && report.rank().report().has_shard());
+  }
+}
+
 TEST_F(NodeTest, ASecondTrainerdOfAStateFolderIsRefused) {
   StartNode();
   EventLoop other;

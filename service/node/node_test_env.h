@@ -51,14 +51,9 @@ class NodeEnv : public ::testing::Test {
     ensure->set_attempt(attempt);
     ensure->set_hang_seconds(hang_seconds_);
     for (const v1::Exporter& exporter : exporters_) *ensure->add_exporters() = exporter;
-    for (int rank = 0; rank < world; ++rank) {
-      v1::Start* start = ensure->add_ranks();
-      start->set_run_id("run-1");
-      start->set_attempt(attempt);
-      start->set_rank(rank);
-      start->set_world(world);
-      start->set_threads(1);
-    }
+    ensure->mutable_common()->set_world(world);
+    ensure->mutable_common()->set_threads(1);
+    for (int rank = 0; rank < world; ++rank) ensure->add_ranks()->set_rank(rank);
     return order;
   }
   static v1::NodeOrder Stopped(int64_t attempt) {

@@ -16,7 +16,7 @@ absl::StatusOr<std::unique_ptr<metrics::Sink>> OpenPrometheusExporter(const Expo
   options.run = order.ensure.run_name();
   options.run_id = order.ensure.run_id();
   options.node = order.node;
-  if (order.ensure.ranks_size() > 0) options.plan_hash = order.ensure.ranks(0).plan_hash();
+  options.plan_hash = order.ensure.common().plan_hash();
   auto sink = exporters::ServePrometheus(options);
   if (!sink.ok()) return sink;
   const std::string& listen = options.listen;

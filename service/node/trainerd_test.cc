@@ -117,6 +117,34 @@ TEST_F(TrainerdTest, ARestartedTrainerdAdoptsItsRanksAndNothingIsLost) {
   EXPECT_EQ(Log(1, 0), "run fake attempt 1 rank 0 of 2\n");
 }
 
+TEST_F(TrainerdTest, RanksInAStateOfAnOlderVersionAreAdopted) {
+  Script(R"({"steps": 4, "save_every": 4, "actions": [{"step": 2, "do": "wait"}]})");
+  Start();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(TrainingOf(1)).has_rank());
+  Kill();
+  const std::string folder = JoinPath(state_dir_, "attempts");
+  const std::string path = JoinPath(folder, ListDir(folder).value().front());
+  v1::AttemptState state;
+  ASSERT_TRUE(state.ParseFromString(ReadFile(path).value()));
+  v1::EnsureAttempt& ensure = *state.mutable_ensure();
+  for (const v1::RankPart& part : ensure.ranks()) {
+    v1::Start& start = *ensure.add_starts() = ensure.common();
+    start.set_run_id(ensure.run_id());
+    start.set_attempt(ensure.attempt());
+    start.set_rank(part.rank());
+  }
+  ensure.clear_common();
+  ensure.clear_ranks();
+  ASSERT_TRUE(AtomicWrite(path, state.SerializeAsString()).ok());
+  StartController();
+  Start();
+  EXPECT_EQ(controller_->Wait(IsRunning).running().attempts_size(), 1);
+  Go();
+  ASSERT_TRUE(controller_->Wait(CheckpointAt(4)).has_rank());
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+}
+
 TEST_F(TrainerdTest, ItMayBeKilledAgainAndAgain) {
   Script(R"({"steps": 300, "step_ms": 2, "save_every": 50})");
   Start();
@@ -234,8 +262,8 @@ TEST_F(TrainerdTest, FaultsOfTheCommandLineAreTold) {
   Start({"--controller", "192.0.2.1:7000"});
   ASSERT_TRUE(Ended(trainerd_));
   EXPECT_NE(trainerd_.Reap().code, 0);
-  Process second = Launch({JoinPath(BinDir(), "trainerd"), "--controller", "192.0.2.1:7000",
-                           "--state-dir", JoinPath(dir_.path(), "other")});
+  Process second = Launch({JoinPath(BinDir(), "trainerd"), "--controller", "192.0.2.1:7000", "--state-dir",
+                           JoinPath(dir_.path(), "other")});
   ASSERT_TRUE(Ended(second));
   EXPECT_EQ(second.Reap().code, 1);
   EXPECT_THAT(*ReadFile(TrainerdLog()), HasSubstr("give --tls-ca and --token-file"));

@@ -63,68 +63,58 @@ std::string HoldReason(const Event& event, const Run& run) {
   }
 }
 
+void TakeLosses(Run& run, const Event& event) {
+  if (event.loss) run.loss = event.loss;
+  if (event.validation_loss) run.validation_loss = event.validation_loss;
+}
+
+// Ranks that are killed because somebody said "now", or that die with nothing left to do, are no failure.
+bool DeathIsNoFailure(const Run& run) {
+  return run.state == RunState::kDraining &&
+         (run.completed || run.stop == StopCause::kCancelNow || run.stop == StopCause::kPauseNow);
+}
+
+// What follows from a failure that the run goes on after, or is held by. `better`: this witness is believed
+// from now on.
+void Recover(Move& m, const Event& event, bool better) {
+  Run& run = m.run;
+  if (Of(event.failure).budget == Budget::kHold || run.failures >= run.plan.max_failures) {
+    if (better || run.state != RunState::kHeld) Enter(m, RunState::kHeld, HoldReason(event, run));
+    return;
+  }
+  run.backoff_ms = absl::ToInt64Milliseconds(Backoff(run.failures));
+  if (run.state == RunState::kHeld) return;
+  if (better || run.state != RunState::kRecovering) Enter(m, RunState::kRecovering, event.message);
+}
+
 void Fail(Move& m, const Event& event) {
   Run& run = m.run;
   m.message = event.message;
-  // Ranks that are killed because somebody said "now", or that die with nothing left to do, are no failure.
-  if (run.state == RunState::kDraining &&
-      (run.completed || run.stop == StopCause::kCancelNow || run.stop == StopCause::kPauseNow)) {
-    m.changed = false;
-    return;
-  }
   const bool first = run.failure == Failure::kNone;
   const bool better = Of(event.failure).weight > Of(run.failure).weight;
-  if (!first && !better && event.step <= run.best_step) {
+  if (DeathIsNoFailure(run) || (!first && !better && event.step <= run.best_step)) {
     m.changed = false;
     return;
   }
   const bool progress = event.step > run.best_step || run.last_checkpoint_step > run.checkpoint_at_failure;
   run.best_step = std::max(run.best_step, event.step);
   run.step = std::max(run.step, event.step);
-  if (event.loss) run.loss = event.loss;
-  if (event.validation_loss) run.validation_loss = event.validation_loss;
+  TakeLosses(run, event);
   if (better) run.failure = event.failure;
   if (run.state == RunState::kDraining) {
     if (better) run.reason = event.message;
     return;
   }
-  const Budget budget = Of(event.failure).budget;
-  if (first && budget == Budget::kCounts) {
+  if (first && Of(event.failure).budget == Budget::kCounts) {
     run.failures = progress ? 0 : run.failures + 1;
     run.checkpoint_at_failure = run.last_checkpoint_step;
   }
-  if (budget == Budget::kHold || run.failures >= run.max_failures) {
-    if (better || run.state != RunState::kHeld) Enter(m, RunState::kHeld, HoldReason(event, run));
-    return;
-  }
-  run.backoff_ms = absl::ToInt64Milliseconds(Backoff(run.failures));
-  if (better || run.state != RunState::kRecovering) {
-    if (run.state != RunState::kHeld) Enter(m, RunState::kRecovering, event.message);
-  }
+  Recover(m, event, better);
 }
 
-// No rank lives any more.
-void Gone(Move& m, const Event& event) {
+// The state of a run whose ranks have all left because they were asked to, or were done.
+void FinishDrain(Move& m, const Event& event) {
   Run& run = m.run;
-  m.message =
-      event.message.empty() ? absl::StrCat("no rank of attempt ", run.attempt, " is left") : event.message;
-  run.live = false;
-  switch (run.state) {
-    case RunState::kLaunching:
-    case RunState::kRunning: {
-      Event lost = event;
-      lost.failure = Failure::kLost;
-      lost.step = std::max(event.step, run.step);
-      if (lost.message.empty())
-        lost.message = absl::StrCat("the ranks of attempt ", run.attempt, " ended and left no record");
-      Fail(m, lost);
-      return;
-    }
-    case RunState::kDraining:
-      break;
-    default:
-      return;
-  }
   const std::string why = run.reason;
   const bool saved = run.failure == Failure::kNone;
   if (run.completed) {
@@ -143,6 +133,51 @@ void Gone(Move& m, const Event& event) {
                        "; goes on from step ", run.last_checkpoint_step));
   } else {
     Enter(m, RunState::kPaused, run.stop == StopCause::kExitDuration ? "limits.exit_duration is over" : "");
+  }
+}
+
+void Lose(Move& m, const Event& event, std::string message) {
+  Event lost = event;
+  lost.failure = Failure::kLost;
+  lost.step = std::max(event.step, m.run.step);
+  if (lost.message.empty()) lost.message = std::move(message);
+  Fail(m, lost);
+}
+
+// The ranks of one of several nodes are gone. Once they trained they may have been done before the others;
+// the reconciler gives those a while. Before, they cannot.
+void GoneInPart(Move& m, const Event& event) {
+  m.message = absl::StrCat("no rank of attempt ", m.run.attempt, " is left on ", event.node);
+  if (m.run.state == RunState::kLaunching) {
+    Lose(m, event,
+         absl::StrCat("the ranks of attempt ", m.run.attempt, " on ", event.node,
+                      " ended and left no record"));
+  }
+}
+
+// No rank lives any more on event.node; on any node, where it names none.
+void Gone(Move& m, const Event& event) {
+  Run& run = m.run;
+  bool news = false;
+  for (Placement::Node& node : run.placement.nodes) {
+    if (!event.node.empty() && node.name != event.node) continue;
+    news = news || !node.gone;
+    node.gone = true;
+  }
+  if (!news) {
+    m.changed = false;
+    return;
+  }
+  if (run.live()) {
+    GoneInPart(m, event);
+    return;
+  }
+  m.message =
+      event.message.empty() ? absl::StrCat("no rank of attempt ", run.attempt, " is left") : event.message;
+  if (run.state == RunState::kLaunching || run.state == RunState::kRunning) {
+    Lose(m, event, absl::StrCat("the ranks of attempt ", run.attempt, " ended and left no record"));
+  } else if (run.state == RunState::kDraining) {
+    FinishDrain(m, event);
   }
 }
 
@@ -202,19 +237,18 @@ absl::Status Resume(Move& m, const Event& event) {
 
 void Plan(Move& m, const Event& event, absl::Time now) {
   Run& run = m.run;
-  if (run.live) {
+  if (run.live()) {
     m.changed = false;
     return;
   }
   run.attempt = event.attempt;
-  run.live = true;
-  run.node = event.node;
+  run.placement = event.placement;
   run.base_checkpoint = event.path;
   run.completed = false;
   run.failure = Failure::kNone;
   run.step = event.step;
   if (run.session_unix_ms == 0) run.session_unix_ms = absl::ToUnixMillis(now);
-  m.message = absl::StrCat("attempt ", event.attempt, " on ", event.node,
+  m.message = absl::StrCat("attempt ", event.attempt, " on ", event.placement.Names(),
                            event.path.empty() ? " from the beginning" : absl::StrCat(" from ", event.path));
   Enter(m, RunState::kLaunching, "");
 }
@@ -229,80 +263,73 @@ void Checkpoint(Move& m, const Event& event) {
   run.last_checkpoint_path = event.path;
   run.next_base.clear();
   run.step = std::max(run.step, event.step);
-  if (event.loss) run.loss = event.loss;
-  if (event.validation_loss) run.validation_loss = event.validation_loss;
+  TakeLosses(run, event);
   m.message = event.message.empty() ? absl::StrCat("checkpoint of step ", event.step) : event.message;
 }
 
-bool IsObservation(EventKind kind) {
-  switch (kind) {
-    case EventKind::kTraining:
-    case EventKind::kCheckpoint:
-    case EventKind::kCompleted:
-    case EventKind::kDrained:
-    case EventKind::kAttemptFailed:
-    case EventKind::kAttemptGone:
-      return true;
-    default:
-      return false;
-  }
+void Training(Move& m, const Event& event) {
+  m.run.step = event.step;
+  if (m.run.state == RunState::kLaunching) Enter(m, RunState::kRunning, "");
 }
 
-absl::Status Observe(Move& m, const Event& event) {
+void Complete(Move& m, const Event& event) {
   Run& run = m.run;
-  // Fencing: an attempt that was overtaken, or whose ranks are known to be gone, moves nothing.
-  if (event.attempt != run.attempt || !run.live || !Possible(run.state, event.kind)) {
+  if (run.completed) {
     m.changed = false;
-    return absl::OkStatus();
+    return;
+  }
+  run.completed = true;
+  run.step = event.step;
+  TakeLosses(run, event);
+  run.stop = std::max(run.stop, StopCause::kFinished);
+  Enter(m, RunState::kDraining, "the last step is done; ranks are leaving");
+}
+
+void Drained(Move& m, const Event& event) {
+  Run& run = m.run;
+  if (run.state != RunState::kDraining) {  // asked by the machine, not by us
+    Event preempted = event;
+    preempted.failure = Failure::kPreempted;
+    Fail(m, preempted);
+    return;
+  }
+  if (event.step == run.step && event.loss == run.loss) m.changed = false;
+  run.step = std::max(run.step, event.step);
+  TakeLosses(run, event);
+}
+
+// What is seen of an attempt, and what it does.
+struct Observation {
+  EventKind kind;
+  void (*handle)(Move&, const Event&);
+};
+constexpr Observation kObservations[] = {
+    {EventKind::kTraining, Training}, {EventKind::kCheckpoint, Checkpoint}, {EventKind::kCompleted, Complete},
+    {EventKind::kDrained, Drained},   {EventKind::kAttemptFailed, Fail},    {EventKind::kAttemptGone, Gone},
+};
+
+const Observation* FindObservation(EventKind kind) {
+  const auto found = std::find_if(std::begin(kObservations), std::end(kObservations),
+                                  [&](const Observation& o) { return o.kind == kind; });
+  return found == std::end(kObservations) ? nullptr : found;
+}
+
+void Observe(Move& m, const Observation& observation, const Event& event) {
+  // Fencing: an attempt that was overtaken, or whose ranks are known to be gone, moves nothing.
+  if (event.attempt != m.run.attempt || !m.run.live() || !Possible(m.run.state, event.kind)) {
+    m.changed = false;
+    return;
   }
   m.message = event.message;
-  switch (event.kind) {
-    case EventKind::kTraining:
-      run.step = event.step;
-      if (run.state == RunState::kLaunching) Enter(m, RunState::kRunning, "");
-      break;
-    case EventKind::kCheckpoint:
-      Checkpoint(m, event);
-      break;
-    case EventKind::kCompleted:
-      if (run.completed) {
-        m.changed = false;
-        break;
-      }
-      run.completed = true;
-      run.step = event.step;
-      if (event.loss) run.loss = event.loss;
-      if (event.validation_loss) run.validation_loss = event.validation_loss;
-      run.stop = std::max(run.stop, StopCause::kFinished);
-      Enter(m, RunState::kDraining, "the last step is done; ranks are leaving");
-      break;
-    case EventKind::kDrained:
-      if (run.state == RunState::kDraining) {
-        if (event.step == run.step && event.loss == run.loss) m.changed = false;
-        run.step = std::max(run.step, event.step);
-        if (event.loss) run.loss = event.loss;
-        if (event.validation_loss) run.validation_loss = event.validation_loss;
-      } else {
-        Event preempted = event;
-        preempted.failure = Failure::kPreempted;
-        Fail(m, preempted);
-      }
-      break;
-    case EventKind::kAttemptFailed:
-      Fail(m, event);
-      break;
-    case EventKind::kAttemptGone:
-      Gone(m, event);
-      break;
-    default:
-      CHECK(false) << Name(event.kind);
-  }
-  return absl::OkStatus();
+  observation.handle(m, event);
 }
 
 absl::Status MoveBy(Move& m, const Event& event, absl::Time now) {
   Run& run = m.run;
-  if (IsObservation(event.kind)) return Observe(m, event);
+  if (const Observation* observation = FindObservation(event.kind)) {
+    Observe(m, *observation, event);
+    return absl::OkStatus();
+  }
   switch (event.kind) {
     case EventKind::kPauseRequested:
       return Stop(m, event, /*cancel=*/false);

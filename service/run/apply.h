@@ -1,5 +1,5 @@
-// The one function that decides what an event does to a run. Pure: no clock, no disk, no dice. Starting and
-// stopping ranks is the reconciler's work.
+// The one function that decides what an event does to a run. Pure: no clock, no disk, no random numbers.
+// Starting and stopping ranks is the reconciler's work.
 #pragma once
 
 #include "absl/status/statusor.h"

@@ -42,7 +42,7 @@ class ApplyTest : public testing::Test {
   ApplyTest() {
     run_.id = "r1";
     run_.name = "quick";
-    run_.total_steps = 100;
+    run_.plan.total_steps = 100;
     Do(Of(EventKind::kAdmitted));
   }
   Applied Do(const Event& event) {
@@ -53,7 +53,7 @@ class ApplyTest : public testing::Test {
   }
   void Start() {
     Event plan = Of(EventKind::kAttemptPlanned, run_.attempt + 1, run_.last_checkpoint_step);
-    plan.node = "n1";
+    plan.placement.nodes = {{.name = "n1", .ranks = {0, 1}}};
     Do(plan);
     Do(Of(EventKind::kTraining, run_.attempt, run_.last_checkpoint_step));
   }
@@ -74,6 +74,36 @@ TEST_F(ApplyTest, ARunThatGoesWellSucceeds) {
   EXPECT_EQ(run_.state, RunState::kSucceeded);
   EXPECT_EQ(run_.step, 100);
   EXPECT_EQ(run_.event_seq, 6);
+}
+
+TEST_F(ApplyTest, AnAttemptOfTwoNodesIsGoneOnceBothAre) {
+  const auto gone_from = [&](const char* node) {
+    Event gone = Of(EventKind::kAttemptGone, run_.attempt);
+    gone.node = node;
+    return gone;
+  };
+  const auto start = [&] {
+    Event plan = Of(EventKind::kAttemptPlanned, run_.attempt + 1);
+    plan.placement.nodes = {{.name = "n1", .ranks = {0}}, {.name = "n2", .ranks = {1}}};
+    Do(plan);
+  };
+  start();
+  Do(gone_from("n2"));  // before it trained: nothing to be done with
+  EXPECT_EQ(run_.state, RunState::kRecovering);
+  EXPECT_TRUE(run_.live());
+  EXPECT_FALSE(Do(gone_from("n2")).changed);
+  EXPECT_FALSE(Do(gone_from("n3")).changed);
+  Do(gone_from("n1"));
+  EXPECT_FALSE(run_.live());
+  start();
+  Do(Of(EventKind::kTraining, 2));
+  EXPECT_EQ(Do(gone_from("n2")).record.message, "no rank of attempt 2 is left on n2");
+  EXPECT_EQ(run_.state, RunState::kRunning);
+  EXPECT_TRUE(run_.placement.partly_gone());
+  EXPECT_FALSE(run_.placement.LivesOn("n2"));
+  Do(Of(EventKind::kCompleted, 2, 100));
+  Do(gone_from("n1"));
+  EXPECT_EQ(run_.state, RunState::kSucceeded);
 }
 
 TEST_F(ApplyTest, ThreeFailuresWithoutProgressHoldTheRunWithTheReason) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "service/run/placement.h"
 #include "service/run/state.h"
 
 namespace galley::service {
@@ -40,7 +41,8 @@ struct Event {
   Failure failure = Failure::kNone;    // kAttemptFailed
   StopCause cause = StopCause::kNone;  // kPauseRequested, kCancelRequested
   std::string path;                    // kCheckpoint: it. kAttemptPlanned, kResumeRequested: base checkpoint
-  std::string node;                    // kAttemptPlanned
+  std::string node;                    // kAttemptGone: which node's ranks; empty: all. Others: the witness
+  Placement placement;                 // kAttemptPlanned
   std::optional<double> loss;          // the last known ones
   std::optional<double> validation_loss;
 };

@@ -10,18 +10,18 @@
 namespace galley::service {
 namespace {
 
-constexpr absl::Duration kLeaveTime = absl::Seconds(60);  // for ranks that are done
+constexpr absl::Duration kLeaveTime = absl::Seconds(60);  // for ranks that are done, or whose peers are
 constexpr absl::Duration kStoreRetry = absl::Seconds(1);  // after the store failed (a full disk)
 constexpr absl::Duration kPlaceRetry = absl::Seconds(5);  // capacity may appear without an event
 
-bool IsOver(const Run& run) { return IsFinal(run.state) && !run.live; }
+bool IsOver(const Run& run) { return IsFinal(run.state) && !run.live(); }
 
 bool WantsAttempt(RunState state) { return state == RunState::kQueued || state == RunState::kRecovering; }
 
 }  // namespace
 
 Order Wanted(const Run& run) {
-  if (!run.live) return Order::kNone;
+  if (!run.live()) return Order::kNone;
   switch (run.state) {
     case RunState::kLaunching:
     case RunState::kRunning:
@@ -77,20 +77,25 @@ void Reconciler::Note(const Run& run, Watch& watch) {
   }
   if (watch.sent_attempt != run.attempt) {
     watch.sent_attempt = run.attempt;
-    watch.sent = Order::kNone;
+    watch.sent.clear();
+  }
+  if (run.state != RunState::kRunning || !run.placement.partly_gone()) {
+    watch.partly_gone = absl::InfiniteDuration();
+  } else {
+    watch.partly_gone = std::min(watch.partly_gone, now);
   }
   watch.wake = absl::InfiniteDuration();
   watch.waits_for.clear();
 }
 
-// Moves the run as far as it goes now, then gives its node the order that fits.
+// Moves the run as far as it goes now, then gives its nodes the order that fits.
 void Reconciler::Settle(Run run) {
   while (true) {
     Watch& watch = watches_[run.id];
     Note(run, watch);
     Event event;
     if (!Decide(run, watch, &event)) {
-      GiveOrder(run, watch);
+      GiveOrders(run, watch);
       break;
     }
     absl::StatusOr<Applied> applied = StoreEvent(run.id, event);
@@ -117,13 +122,26 @@ bool Reconciler::Decide(const Run& run, Watch& watch, Event* event) {
     return true;
   }
   const absl::Duration now = clock_.SinceStart();
-  if (run.exit_duration_seconds > 0 && watch.in_session && !IsStopped(run.state) &&
+  if (run.plan.exit_duration_seconds > 0 && watch.in_session && !IsStopped(run.state) &&
       run.state != RunState::kDraining) {
-    const absl::Duration due = watch.session_start + absl::Seconds(run.exit_duration_seconds);
+    const absl::Duration due = watch.session_start + absl::Seconds(run.plan.exit_duration_seconds);
     if (now >= due) {
       event->kind = EventKind::kPauseRequested;
       event->cause = StopCause::kExitDuration;
       event->message = "limits.exit_duration is over";
+      return true;
+    }
+    watch.wake = std::min(watch.wake, due);
+  }
+  if (watch.partly_gone < absl::InfiniteDuration()) {
+    const absl::Duration due = watch.partly_gone + kLeaveTime;
+    if (now >= due) {
+      event->kind = EventKind::kAttemptFailed;
+      event->attempt = run.attempt;
+      event->failure = Failure::kLost;
+      event->step = run.step;
+      event->message = absl::StrCat("the ranks of attempt ", run.attempt,
+                                    " on one of its nodes ended, and the others go on without them");
       return true;
     }
     watch.wake = std::min(watch.wake, due);
@@ -133,7 +151,7 @@ bool Reconciler::Decide(const Run& run, Watch& watch, Event* event) {
 
 void Reconciler::TryPlace(const Run& run, Watch& watch) {
   const absl::Duration now = clock_.SinceStart();
-  if (run.live) {
+  if (run.live()) {
     watch.waits_for = absl::StrCat("the last ranks of attempt ", run.attempt, " to leave");
     return;
   }
@@ -151,28 +169,32 @@ void Reconciler::TryPlace(const Run& run, Watch& watch) {
       return;
     }
   }
-  absl::StatusOr<std::string> node = world_.Place(run);
-  if (absl::IsFailedPrecondition(node.status())) {
+  PlacedOrBlocked(run, watch, world_.Place(run));
+}
+
+void Reconciler::PlacedOrBlocked(const Run& run, Watch& watch, const absl::StatusOr<Placement>& placement) {
+  const absl::Duration now = clock_.SinceStart();
+  if (absl::IsFailedPrecondition(placement.status())) {
     Event event;
     event.kind = EventKind::kBlocked;
-    event.message = std::string(node.status().message());
+    event.message = std::string(placement.status().message());
     if (absl::StatusOr<Applied> applied = Apply(run.id, event); !applied.ok()) {
       LogError("run ", run.id, ": ", applied.status().message());
       watch.wake = now + kStoreRetry;
     }
     return;
   }
-  if (!node.ok()) {
-    watch.waits_for = std::string(node.status().message());
+  if (!placement.ok()) {
+    watch.waits_for = std::string(placement.status().message());
     watch.wake = std::min(watch.wake, now + kPlaceRetry);
     return;
   }
   watch.planning = true;
   watch.waits_for = "a checkpoint to be verified";
-  world_.PlanAttempt(run, *node);
+  world_.PlanAttempt(run, *placement);
 }
 
-void Reconciler::Planned(const std::string& id, const std::string& node, absl::StatusOr<Base> base) {
+void Reconciler::Planned(const std::string& id, const Placement& placement, absl::StatusOr<Base> base) {
   auto found = watches_.find(id);
   if (found == watches_.end()) return;
   found->second.planning = false;
@@ -181,8 +203,10 @@ void Reconciler::Planned(const std::string& id, const std::string& node, absl::S
     LogError("run ", id, ": ", run.status().message());
     return;
   }
-  if (!WantsAttempt(run->state) || run->live) return;  // cancelled or paused meanwhile
-  if (base.ok() && !world_.Attached(node)) {
+  if (!WantsAttempt(run->state) || run->live()) return;  // cancelled or paused meanwhile
+  const bool all_here = std::all_of(placement.nodes.begin(), placement.nodes.end(),
+                                    [&](const Placement::Node& node) { return world_.Attached(node.name); });
+  if (base.ok() && !all_here) {
     Settle(*std::move(run));
     return;
   }
@@ -197,7 +221,7 @@ void Reconciler::Planned(const std::string& id, const std::string& node, absl::S
     }
     event.kind = EventKind::kAttemptPlanned;
     event.attempt = run->attempt + 1;
-    event.node = node;
+    event.placement = placement;
     event.path = base->checkpoint;
     event.step = base->step;
   } else {
@@ -210,52 +234,61 @@ void Reconciler::Planned(const std::string& id, const std::string& node, absl::S
   }
 }
 
-void Reconciler::GiveOrder(const Run& run, Watch& watch) {
-  const absl::Duration now = clock_.SinceStart();
-  Order want = Wanted(run);
-  if (run.live && run.state == RunState::kDraining && run.completed && want == Order::kNone) {
-    const absl::Duration due = watch.entered + kLeaveTime;
-    if (now >= due) {
-      want = Order::kStop;
-    } else {
-      watch.wake = std::min(watch.wake, due);
+// What the run's nodes are to do now: ranks that are done and do not leave are made to, after a while.
+Order Reconciler::OrderFor(const Run& run, Watch& watch) const {
+  const Order want = Wanted(run);
+  const bool leaving = run.live() && run.state == RunState::kDraining && run.completed;
+  if (!leaving || want != Order::kNone) return want;
+  const absl::Duration due = watch.entered + kLeaveTime;
+  if (clock_.SinceStart() >= due) return Order::kStop;
+  watch.wake = std::min(watch.wake, due);
+  return want;
+}
+
+void Reconciler::GiveOrders(const Run& run, Watch& watch) {
+  const Order want = OrderFor(run, watch);
+  for (const Placement::Node& node : run.placement.nodes) {
+    if (node.gone) continue;
+    if (!world_.Attached(node.name)) {
+      watch.waits_for = absl::StrCat("node ", node.name, ", which is away");
+      continue;
     }
+    Order& sent = watch.sent[node.name];
+    if (want == Order::kNone || want == sent) continue;
+    sent = want;
+    world_.Send(run, node.name, want);
   }
-  if (run.live && !world_.Attached(run.node)) {
-    watch.waits_for = absl::StrCat("node ", run.node, ", which is away");
-    return;
+}
+
+// The node is there again: what it holds of the run is known, and what it was told may be lost.
+void Reconciler::FindGone(const std::string& id, const std::string& node, const LivingAttempts& living) {
+  absl::StatusOr<Run> run = store_.Get(id);
+  if (!run.ok() || !run->placement.LivesOn(node)) return;
+  Watch& watch = watches_[id];
+  if (watch.sent_attempt != run->attempt) watch.sent.clear();
+  watch.sent_attempt = run->attempt;
+  const bool lives = living.contains({id, run->attempt});
+  watch.sent[node] = lives && Wanted(*run) == Order::kRun ? Order::kRun : Order::kNone;
+  // An attempt whose ranks were never seen to train may not have reached the node: it gets its order again.
+  if (lives || run->state == RunState::kLaunching) return;
+  Event gone;
+  gone.kind = EventKind::kAttemptGone;
+  gone.attempt = run->attempt;
+  gone.node = node;
+  gone.step = world_.LastStep(*run);
+  if (absl::StatusOr<Applied> applied = Apply(id, gone); !applied.ok()) {
+    LogError("run ", id, ": ", applied.status().message());
   }
-  if (want == Order::kNone || want == watch.sent) return;
-  watch.sent = want;
-  world_.Send(run, want);
 }
 
 void Reconciler::NodeAttached(const std::string& node, const LivingAttempts& living) {
   std::vector<std::string> ids;
   for (const auto& [id, watch] : watches_) ids.push_back(id);
-  for (const std::string& id : ids) {
-    absl::StatusOr<Run> run = store_.Get(id);
-    if (!run.ok() || !run->live || run->node != node) continue;
-    Watch& watch = watches_[id];
-    watch.sent_attempt = run->attempt;
-    watch.sent = Order::kNone;
-    const bool lives = living.count({id, run->attempt}) > 0;
-    if (lives && Wanted(*run) == Order::kRun) watch.sent = Order::kRun;
-    // An attempt whose ranks were never seen to train may not have reached the node: it gets its order again.
-    if (!lives && run->state != RunState::kLaunching) {
-      Event gone;
-      gone.kind = EventKind::kAttemptGone;
-      gone.attempt = run->attempt;
-      gone.step = world_.LastStep(*run);
-      if (absl::StatusOr<Applied> applied = Apply(id, gone); !applied.ok()) {
-        LogError("run ", id, ": ", applied.status().message());
-      }
-    }
-  }
+  for (const std::string& id : ids) FindGone(id, node, living);
   for (const auto& [id, attempt] : living) {
     absl::StatusOr<Run> run = store_.Get(id);
-    if (!run.ok() || run->attempt != attempt || !run->live || run->node != node) {
-      world_.StopStranger(node, id, attempt);
+    if (!run.ok() || run->attempt != attempt || !run->placement.LivesOn(node)) {
+      world_.StopStray(node, id, attempt);
     }
   }
   Tick();
@@ -264,8 +297,8 @@ void Reconciler::NodeAttached(const std::string& node, const LivingAttempts& liv
 void Reconciler::NodeDetached(const std::string& node) {
   for (auto& [id, watch] : watches_) {
     absl::StatusOr<Run> run = store_.Get(id);
-    if (!run.ok() || run->node != node || !run->live) continue;
-    watch.sent = Order::kNone;
+    if (!run.ok() || !run->placement.LivesOn(node)) continue;
+    watch.sent[node] = Order::kNone;
     watch.waits_for = absl::StrCat("node ", node, ", which is away");
   }
 }
@@ -302,7 +335,7 @@ std::string Reconciler::Next(const Run& run) const {
     case RunState::kLaunching:
       return "ranks load and meet";
     case RunState::kRunning:
-      return absl::StrCat("trains to step ", run.total_steps);
+      return absl::StrCat("trains to step ", run.plan.total_steps);
     case RunState::kDraining:
       return run.completed ? "ranks leave" : "ranks save and leave";
     case RunState::kRecovering:
@@ -310,8 +343,8 @@ std::string Reconciler::Next(const Run& run) const {
     case RunState::kPaused:
     case RunState::kHeld:
       return absl::StrCat("waits for: trainctl resume ", run.id);
-    default:
-      return "";
+    default:  // of a cancelled one ranks may still be there
+      return run.live() ? "ranks leave" : "";
   }
 }
 

@@ -19,7 +19,7 @@
 
 namespace galley::service {
 
-// What a run's node should be doing for it.
+// What a run's nodes should be doing for it.
 enum class Order {
   kNone,         // nothing lives, or ranks are leaving by themselves
   kRun,          // the attempt's ranks live
@@ -38,17 +38,17 @@ struct Base {
 class World {
  public:
   virtual ~World() = default;
-  // A node for an attempt of this run. kUnavailable: none now; the message is shown as what the run waits
-  // for. kFailedPrecondition: none ever, until a human acts.
-  virtual absl::StatusOr<std::string> Place(const Run& run) = 0;
+  // Nodes for the next attempt of this run, kept for it until it has been planned. kUnavailable: none now;
+  // the message is shown as what the run waits for. kFailedPrecondition: none ever, until a human acts.
+  virtual absl::StatusOr<Placement> Place(const Run& run) = 0;
   // Finds where the next attempt starts from; answered by Reconciler::Planned, at once or later.
-  virtual void PlanAttempt(const Run& run, const std::string& node) = 0;
+  virtual void PlanAttempt(const Run& run, const Placement& placement) = 0;
   virtual bool Attached(const std::string& node) const = 0;
-  // Idempotent, and only to an attached node. The order may be lost: it is given again when the node comes
-  // back.
-  virtual void Send(const Run& run, Order order) = 0;
+  // Idempotent, and only to an attached node of the run's placement. The order may be lost: it is given again
+  // when the node comes back.
+  virtual void Send(const Run& run, const std::string& node, Order order) = 0;
   // An attempt lives on a node that should not: overtaken, or of a run nobody knows.
-  virtual void StopStranger(const std::string& node, const std::string& run_id, int64_t attempt) = 0;
+  virtual void StopStray(const std::string& node, const std::string& run_id, int64_t attempt) = 0;
   // The highest step seen of the run's attempt; 0 when not known.
   virtual int64_t LastStep(const Run& run) const = 0;
   // An event was stored.
@@ -67,7 +67,7 @@ class Reconciler {
   // Stores the event and acts on it.
   absl::StatusOr<Applied> Apply(const std::string& id, const Event& event);
   // Answer to World::PlanAttempt. kNotFound: the run directory is gone. Other errors hold the run.
-  void Planned(const std::string& id, const std::string& node, absl::StatusOr<Base> base);
+  void Planned(const std::string& id, const Placement& placement, absl::StatusOr<Base> base);
   // The node is there, all its older reports are applied, and `living` is what lives on it.
   void NodeAttached(const std::string& node, const LivingAttempts& living);
   void NodeDetached(const std::string& node);
@@ -86,8 +86,10 @@ class Reconciler {
     absl::Duration session_start;  // monotonic
     bool in_session = false;
     bool planning = false;
-    Order sent = Order::kNone;
+    std::map<std::string, Order> sent;  // by node
     int64_t sent_attempt = 0;
+    // Monotonic; since when some nodes of a running attempt have no rank any more. Infinite: none.
+    absl::Duration partly_gone = absl::InfiniteDuration();
     std::string waits_for;
     absl::Duration wake = absl::InfiniteDuration();  // monotonic
   };
@@ -95,7 +97,10 @@ class Reconciler {
   void Settle(Run run);
   bool Decide(const Run& run, Watch& watch, Event* event);
   void TryPlace(const Run& run, Watch& watch);
-  void GiveOrder(const Run& run, Watch& watch);
+  Order OrderFor(const Run& run, Watch& watch) const;
+  void GiveOrders(const Run& run, Watch& watch);
+  void FindGone(const std::string& id, const std::string& node, const LivingAttempts& living);
+  void PlacedOrBlocked(const Run& run, Watch& watch, const absl::StatusOr<Placement>& placement);
   void Note(const Run& run, Watch& watch);
   absl::StatusOr<Applied> StoreEvent(const std::string& id, const Event& event);
 

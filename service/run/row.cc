@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
 
 namespace galley::service {
 namespace {
@@ -15,27 +16,16 @@ void VisitFields(R& r, F&& f) {
   f("id", r.id);
   f("name", r.name);
   f("run_dir", r.run_dir);
-  f("checkpoint_dir", r.checkpoint_dir);
   f("recipe", r.recipe);
   f("root", r.root);
   f("origins", r.origins_json);
-  f("recipe_hash", r.recipe_hash);
-  f("plan_hash", r.plan_hash);
-  f("total_steps", r.total_steps);
-  f("world", r.world);
-  f("threads_per_rank", r.threads_per_rank);
-  f("bytes_per_rank", r.bytes_per_rank);
-  f("hang_seconds", r.hang_seconds);
-  f("max_failures", r.max_failures);
-  f("exit_duration_seconds", r.exit_duration_seconds);
   f("created_unix_ms", r.created_unix_ms);
   f("state", r.state);
   f("reason", r.reason);
   f("updated_unix_ms", r.updated_unix_ms);
   f("event_seq", r.event_seq);
   f("attempt", r.attempt);
-  f("live", r.live);
-  f("node", r.node);
+  f("placement", r.placement);
   f("base_checkpoint", r.base_checkpoint);
   f("next_base", r.next_base);
   f("stop", r.stop);
@@ -54,6 +44,22 @@ void VisitFields(R& r, F&& f) {
   f("validation_loss", r.validation_loss);
 }
 
+template <class P, class F>
+void VisitPlan(P& p, F&& f) {
+  f("version", p.version);
+  f("recipe_hash", p.recipe_hash);
+  f("plan_hash", p.plan_hash);
+  f("checkpoint_dir", p.checkpoint_dir);
+  f("launcher", p.launcher);
+  f("nodes", p.nodes);
+  f("world", p.world);
+  f("threads_per_rank", p.threads_per_rank);
+  f("bytes_per_rank", p.bytes_per_rank);
+  f("total_steps", p.total_steps);
+  f("max_failures", p.max_failures);
+  f("exit_duration_seconds", p.exit_duration_seconds);
+}
+
 struct Put {
   Json& json;
   template <class T>
@@ -65,6 +71,12 @@ struct Put {
   void operator()(const char* key, StopCause value) { json[key] = std::string(Name(value)); }
   void operator()(const char* key, const std::optional<double>& value) {
     if (value) json[key] = *value;
+  }
+  void operator()(const char* key, const Placement& placement) {
+    Json& nodes = json[key] = Json::array();
+    for (const Placement::Node& node : placement.nodes) {
+      nodes.push_back({{"name", node.name}, {"ranks", node.ranks}, {"gone", node.gone}});
+    }
   }
 };
 
@@ -81,28 +93,74 @@ struct Take {
   void operator()(const char* key, std::optional<double>& value) {
     if (auto it = json.find(key); it != json.end() && it->is_number()) value = it->get<double>();
   }
+  void operator()(const char* key, Placement& placement) {
+    const auto it = json.find(key);
+    if (it == json.end()) return;
+    for (const Json& node : *it) {
+      placement.nodes.push_back({node.at("name").get<std::string>(),
+                                 node.at("ranks").get<std::vector<int32_t>>(), node.at("gone").get<bool>()});
+    }
+  }
   std::string Text(const char* key) { return json.at(key).get<std::string>(); }
 };
+
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+template <class Work>
+absl::Status Decode(absl::string_view text, Work work) {
+  try {
+    const Json json = Json::parse(text.begin(), text.end());
+    Take take{json};
+    work(take);
+    if (take.ok) return absl::OkStatus();
+  } catch (const Json::exception& e) {
+    return absl::DataLossError(absl::StrCat("stored run: ", e.what()));
+  }
+  return absl::DataLossError("stored run: a state or cause that this program does not know");
+}
 
 }  // namespace
 
 std::string EncodeRun(const Run& run) {
   Json json = Json::object();
   VisitFields(run, Put{json});
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Dump(json);
 }
 
 absl::StatusOr<Run> DecodeRun(absl::string_view text) {
-  try {
-    const Json json = Json::parse(text.begin(), text.end());
-    Run run;
-    Take take{json};
+  Run run;
+  RETURN_IF_ERROR(Decode(text, [&](Take& take) { VisitFields(run, take); }));
+  return run;
+}
+
+std::string EncodePlan(const RunPlan& plan) {
+  Json json = Json::object();
+  VisitPlan(plan, Put{json});
+  return Dump(json);
+}
+
+absl::StatusOr<RunPlan> DecodePlan(absl::string_view text) {
+  RunPlan plan;
+  RETURN_IF_ERROR(Decode(text, [&](Take& take) { VisitPlan(plan, take); }));
+  return plan;
+}
+
+absl::StatusOr<Run> DecodeRunOfSchema1(absl::string_view text) {
+  Run run;
+  RETURN_IF_ERROR(Decode(text, [&](Take& take) {
     VisitFields(run, take);
-    if (take.ok) return run;
-  } catch (const Json::exception& e) {
-    return absl::DataLossError(absl::StrCat("stored run: ", e.what()));
-  }
-  return absl::DataLossError("stored run: a state or cause that this program does not know");
+    VisitPlan(run.plan, take);
+    run.plan.version = kRunPlanVersion;
+    Placement::Node node;
+    bool live = false;
+    take("node", node.name);
+    take("live", live);
+    if (node.name.empty()) return;
+    node.gone = !live;
+    for (int32_t rank = 0; rank < run.plan.world; ++rank) node.ranks.push_back(rank);
+    run.placement.nodes.push_back(std::move(node));
+  }));
+  return run;
 }
 
 }  // namespace galley::service

@@ -1,4 +1,4 @@
-// A Run as the JSON text that the store keeps of it.
+// A Run, and its plan, as the JSON texts that the store keeps of them.
 #pragma once
 
 #include <string>
@@ -9,8 +9,14 @@
 
 namespace galley::service {
 
-std::string EncodeRun(const Run& run);
+std::string EncodeRun(const Run& run);  // without its plan
 // Unknown keys are ignored and missing ones keep their default, so a row outlives additions. kDataLoss.
 absl::StatusOr<Run> DecodeRun(absl::string_view json);
+
+std::string EncodePlan(const RunPlan& plan);
+absl::StatusOr<RunPlan> DecodePlan(absl::string_view json);
+
+// A row of schema 1, which held the plan's fields too, and one node instead of a placement.
+absl::StatusOr<Run> DecodeRunOfSchema1(absl::string_view json);
 
 }  // namespace galley::service

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
@@ -39,6 +40,10 @@ class MemoryStore : public Store {
     if (it == rows_.end()) return absl::NotFoundError(id);
     return it->second;
   }
+  absl::Status KeepPlan(const std::string& id, const RunPlan& plan) override {
+    rows_.at(id).plan = plan;
+    return absl::OkStatus();
+  }
   absl::StatusOr<Run> FindByKey(const std::string& key) const override { return absl::NotFoundError(key); }
   absl::StatusOr<Run> Resolve(const std::string& id) const override { return Get(id); }
   absl::StatusOr<std::vector<Run>> List() const override {
@@ -60,6 +65,8 @@ class MemoryStore : public Store {
 struct Node {
   struct Attempt {
     int64_t number = 0;
+    int64_t parts = 1;  // nodes that host its ranks
+    bool leads = true;  // rank 0 is here
     int64_t step = 0;
     bool training = false;
     Order order = Order::kRun;
@@ -86,8 +93,9 @@ class Simulation : public World {
     for (int i = 0; i < runs; ++i) {
       Run run;
       run.id = absl::StrCat("run", i);
-      run.total_steps = kTotalSteps;
-      run.exit_duration_seconds = Roll(4) == 0 ? 30 : 0;
+      run.plan.total_steps = kTotalSteps;
+      run.plan.nodes = 1 + Roll(2);  // rank 0 on the first
+      run.plan.exit_duration_seconds = Roll(4) == 0 ? 30 : 0;
       ids_.push_back(run.id);
       reconciler_->Added(store_.Create(run, "", clock_.Now())->run);
     }
@@ -123,24 +131,33 @@ class Simulation : public World {
   }
 
   // World
-  absl::StatusOr<std::string> Place(const Run&) override {
+  absl::StatusOr<Placement> Place(const Run& run) override {
+    Placement placement;
     for (const auto& [name, node] : nodes_) {
-      if (node.attached) return name;
+      const auto placed = static_cast<int32_t>(placement.nodes.size());
+      if (node.attached && placed < run.plan.nodes) placement.nodes.push_back({name, {placed}});
     }
+    if (static_cast<int64_t>(placement.nodes.size()) == run.plan.nodes) return placement;
     return absl::UnavailableError("a node");
   }
-  void PlanAttempt(const Run& run, const std::string& node) override { plans_.push_back({run.id, node}); }
+  void PlanAttempt(const Run& run, const Placement& placement) override {
+    plans_.push_back({run.id, placement});
+  }
   bool Attached(const std::string& node) const override { return nodes_.at(node).attached; }
-  void Send(const Run& run, Order order) override {
-    CHECK(Attached(run.node));
+  void Send(const Run& run, const std::string& node, Order order) override {
+    CHECK(Attached(node));
+    CHECK(run.placement.LivesOn(node));
     if (!calm_ && Roll(10) == 0) {  // lost with the stream
-      lost_stream_ = run.node;
+      lost_streams_.insert(node);
       return;
     }
-    Deliver(nodes_[run.node], run.id, run.attempt, order);
+    Deliver(nodes_[node], run, order);
   }
-  void StopStranger(const std::string& node, const std::string& id, int64_t attempt) override {
-    Deliver(nodes_[node], id, attempt, Order::kStop);
+  void StopStray(const std::string& node, const std::string& id, int64_t attempt) override {
+    Run run;
+    run.id = id;
+    run.attempt = attempt;
+    Deliver(nodes_[node], run, Order::kStop);
   }
   int64_t LastStep(const Run&) const override { return 0; }
   void Moved(const Run& run, const EventRecord& record) override {
@@ -162,29 +179,49 @@ class Simulation : public World {
     ASSERT_TRUE(reconciler_->Load().ok());
   }
 
-  void Deliver(Node& node, const std::string& id, int64_t attempt, Order order) {
+  void Deliver(Node& node, const Run& run, Order order) {
+    const std::string& id = run.id;
     auto it = node.lives.find(id);
     if (order == Order::kRun) {
-      if (it != node.lives.end() && it->second.number == attempt) return;
-      if (node.ended[id] >= attempt) {
-        Say(node, id, EventKind::kAttemptGone, attempt, 0);
+      if (it != node.lives.end() && it->second.number == run.attempt) return;
+      if (node.ended[id] >= run.attempt) {
+        Say(node, id, EventKind::kAttemptGone, run.attempt, 0);
         return;
       }
       for (const auto& [name, other] : nodes_) {
         auto living = other.lives.find(id);
-        EXPECT_TRUE(living == other.lives.end()) << "two attempts of " << id << " live";
+        EXPECT_TRUE(living == other.lives.end() || living->second.number == run.attempt)
+            << "two attempts of " << id << " live";
       }
-      const int64_t base = store_.Get(id)->last_checkpoint_step;
-      node.lives[id] = {.number = attempt, .step = base};
+      node.lives[id] = {.number = run.attempt,
+                        .parts = static_cast<int64_t>(run.placement.nodes.size()),
+                        .leads = run.placement.HostOf(0) == NameOf(node),
+                        .step = store_.Get(id)->last_checkpoint_step};
       return;
     }
-    if (it == node.lives.end() || it->second.number > attempt) {
-      node.ended[id] = std::max(node.ended[id], attempt);
-      Say(node, id, EventKind::kAttemptGone, attempt, 0);
+    if (it == node.lives.end() || it->second.number > run.attempt) {
+      node.ended[id] = std::max(node.ended[id], run.attempt);
+      Say(node, id, EventKind::kAttemptGone, run.attempt, 0);
       return;
     }
     it->second.order = std::max(it->second.order, order);
     if (order == Order::kStop && Roll(3) > 0) End(node, id);
+  }
+
+  std::string NameOf(const Node& node) const {
+    for (const auto& [name, other] : nodes_) {
+      if (&other == &node) return name;
+    }
+    return "";
+  }
+  // Nodes on which ranks of that attempt live.
+  int64_t Parts(const std::string& id, int64_t attempt) const {
+    int64_t parts = 0;
+    for (const auto& [name, node] : nodes_) {
+      const auto it = node.lives.find(id);
+      parts += it != node.lives.end() && it->second.number == attempt ? 1 : 0;
+    }
+    return parts;
   }
 
   void Say(Node& node, const std::string& id, EventKind kind, int64_t attempt, int64_t step,
@@ -194,6 +231,7 @@ class Simulation : public World {
     e.attempt = attempt;
     e.step = step;
     e.failure = failure;
+    e.node = NameOf(node);
     if (kind == EventKind::kCheckpoint) e.path = absl::StrCat("/c/", id, "/", step);
     node.spool.push_back({id, e});
   }
@@ -219,22 +257,38 @@ class Simulation : public World {
       }
       if (a.order == Order::kStop) {
         End(node, id);
-      } else if (!a.training) {
-        a.training = true;
-        Say(node, id, EventKind::kTraining, a.number, a.step);
-      } else if (a.order == Order::kSaveAndStop) {
-        Say(node, id, EventKind::kCheckpoint, a.number, a.step);
-        Say(node, id, EventKind::kDrained, a.number, a.step);
-        End(node, id);
-      } else {
-        a.step = std::min(a.step + 1 + Roll(5), kTotalSteps);
-        if (a.step == kTotalSteps || Roll(4) == 0) Say(node, id, EventKind::kCheckpoint, a.number, a.step);
-        if (a.step == kTotalSteps) {
-          Say(node, id, EventKind::kCompleted, a.number, a.step);
+      } else if (done_[id] >= a.number) {  // its leader has spoken for it
+        if (calm_ || Roll(2) > 0) End(node, id);
+      } else if (Parts(id, a.number) < a.parts) {  // the others are not up yet, or lost
+        if (a.training && Roll(2) > 0) {
+          Say(node, id, EventKind::kAttemptFailed, a.number, a.step, Failure::kPeerLost);
+          End(node, id);
+        } else if (!a.training && a.order == Order::kSaveAndStop) {
           End(node, id);
         }
+      } else if (!a.training) {
+        a.training = true;
+        if (a.leads) Say(node, id, EventKind::kTraining, a.number, a.step);
+      } else if (a.leads) {
+        Lead(node, id, a);
       }
     }
+  }
+
+  void Lead(Node& node, const std::string& id, Node::Attempt& a) {
+    if (a.order == Order::kSaveAndStop) {
+      Say(node, id, EventKind::kCheckpoint, a.number, a.step);
+      Say(node, id, EventKind::kDrained, a.number, a.step);
+      done_[id] = a.number;
+      End(node, id);
+      return;
+    }
+    a.step = std::min(a.step + 1 + Roll(5), kTotalSteps);
+    if (a.step == kTotalSteps || Roll(4) == 0) Say(node, id, EventKind::kCheckpoint, a.number, a.step);
+    if (a.step < kTotalSteps) return;
+    Say(node, id, EventKind::kCompleted, a.number, a.step);
+    done_[id] = a.number;
+    End(node, id);
   }
 
   void Attach(const std::string& name) {
@@ -267,17 +321,16 @@ class Simulation : public World {
       Live(node);
       if (node.attached) Drain(node);
     }
-    if (!lost_stream_.empty()) {
-      nodes_[lost_stream_].attached = false;
-      reconciler_->NodeDetached(lost_stream_);
-      if (calm_) Attach(lost_stream_);
-      lost_stream_.clear();
+    for (const std::string& name : std::exchange(lost_streams_, {})) {
+      nodes_[name].attached = false;
+      reconciler_->NodeDetached(name);
+      if (calm_) Attach(name);
     }
-    std::deque<std::pair<std::string, std::string>> plans;
+    std::deque<std::pair<std::string, Placement>> plans;
     plans.swap(plans_);
-    for (const auto& [id, node] : plans) {
+    for (const auto& [id, placement] : plans) {
       const Run run = store_.Get(id).value();
-      reconciler_->Planned(id, node, Base{run.last_checkpoint_path, run.last_checkpoint_step, ""});
+      reconciler_->Planned(id, placement, Base{run.last_checkpoint_path, run.last_checkpoint_step, ""});
     }
     if (reconciler_->NextWake() <= absl::ZeroDuration()) reconciler_->Tick();
   }
@@ -338,19 +391,21 @@ class Simulation : public World {
   void CheckInvariants() {
     for (const std::string& id : ids_) {
       const Run run = store_.Get(id).value();
-      if (IsFinal(run.state) && !run.live) continue;
+      if (IsFinal(run.state) && !run.live()) continue;
       EXPECT_TRUE(reconciler_->NextWake() < absl::InfiniteDuration() || !reconciler_->Next(run).empty())
           << id;
-      int living = 0;
-      for (const auto& [name, node] : nodes_) living += static_cast<int>(node.lives.count(id));
-      EXPECT_LE(living, 1) << id;
+      std::set<int64_t> living;
+      for (const auto& [name, node] : nodes_) {
+        if (const auto it = node.lives.find(id); it != node.lives.end()) living.insert(it->second.number);
+      }
+      EXPECT_LE(living.size(), 1u) << id;
     }
   }
 
   bool AtRest() const {
     for (const std::string& id : ids_) {
       const Run run = store_.Get(id).value();
-      if (!IsStopped(run.state) || run.live) return false;
+      if (!IsStopped(run.state) || run.live()) return false;
     }
     return true;
   }
@@ -359,8 +414,8 @@ class Simulation : public World {
     std::string text;
     for (const std::string& id : ids_) {
       const Run run = store_.Get(id).value();
-      absl::StrAppend(&text, id, " ", Name(run.state), " live ", run.live, " on ", run.node, ": ",
-                      reconciler_->Next(run), "\n");
+      absl::StrAppend(&text, id, " ", Name(run.state), " live ", run.live(), " on ", run.placement.Names(),
+                      ": ", reconciler_->Next(run), "\n");
     }
     return text;
   }
@@ -372,9 +427,10 @@ class Simulation : public World {
   std::map<std::string, Node> nodes_;
   std::unique_ptr<Reconciler> reconciler_;
   std::vector<std::string> ids_;
-  std::deque<std::pair<std::string, std::string>> plans_;
+  std::deque<std::pair<std::string, Placement>> plans_;
+  std::map<std::string, int64_t> done_;  // the highest attempt whose leader has left with a good word
   std::map<std::string, int64_t> highest_;
-  std::string lost_stream_;
+  std::set<std::string> lost_streams_;
   bool calm_ = false;
 };
 

@@ -23,16 +23,16 @@ enum class RunState {
 inline constexpr int kRunStates = 11;
 
 enum class EventKind {
-  kSubmitted,        // makes the run
-  kAdmitted,         // may use the machine
-  kAttemptPlanned,   // a new attempt number, node and base checkpoint: durable before any rank is spawned
-  kTraining,         // the attempt has loaded and begins to step
-  kCheckpoint,       // a checkpoint was committed
-  kCompleted,        // the last step is done and saved
-  kDrained,          // ranks stopped because something asked them to
-  kAttemptFailed,    // evidence of a failure: exit, hang, NaN, refusal
-  kAttemptGone,      // no rank of the attempt lives any more
-  kPauseRequested,   // by a user, or by limits.exit_duration
+  kSubmitted,       // makes the run
+  kAdmitted,        // may use the machine
+  kAttemptPlanned,  // a new attempt number, placement and base checkpoint: durable before any rank is spawned
+  kTraining,        // the attempt has loaded and begins to step
+  kCheckpoint,      // a checkpoint was committed
+  kCompleted,       // the last step is done and saved
+  kDrained,         // ranks stopped because something asked them to
+  kAttemptFailed,   // evidence of a failure: exit, hang, NaN, refusal
+  kAttemptGone,     // no rank of the attempt lives any more on a node
+  kPauseRequested,  // by a user, or by limits.exit_duration
   kCancelRequested,  // by a user
   kResumeRequested,  // of PAUSED or HELD
   kBlocked,          // no attempt can be planned until a human acts
@@ -80,6 +80,7 @@ inline constexpr Transition kTable[] = {
     {kRunning, kDrained, kRecovering},  // stopped from outside, as a machine's shutdown does: no failure
     {kRunning, kAttemptFailed, kRecovering},
     {kRunning, kAttemptFailed, kHeld},
+    {kRunning, kAttemptGone, kRunning},  // of one of several nodes: its ranks may have been done first
     {kRunning, kAttemptGone, kRecovering},
     {kRunning, kAttemptGone, kHeld},
     {kRunning, kPauseRequested, kDraining},
@@ -92,6 +93,7 @@ inline constexpr Transition kTable[] = {
     {kDraining, kAttemptFailed, kDraining},
     {kDraining, kPauseRequested, kDraining},   // pause --now after pause
     {kDraining, kCancelRequested, kDraining},  // a pause becomes a cancel, a cancel becomes cancel --now
+    {kDraining, kAttemptGone, kDraining},      // of one of several nodes
     {kDraining, kAttemptGone, kSucceeded},
     {kDraining, kAttemptGone, kPaused},
     {kDraining, kAttemptGone, kCancelled},

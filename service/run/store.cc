@@ -23,6 +23,9 @@ constexpr const char* kSchema[] = {
     " PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
     "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
 };
+// What is derived from each run's recipe.
+constexpr char kPlans[] = "CREATE TABLE plans (run_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID";
+constexpr char kPutPlan[] = "INSERT OR REPLACE INTO plans (run_id, body) VALUES (?,?)";
 
 absl::StatusOr<FileLock> LockState(const std::string& state_dir) {
   absl::StatusOr<FileLock> lock = FileLock::Take(JoinPath(state_dir, "lock"));
@@ -30,6 +33,25 @@ absl::StatusOr<FileLock> LockState(const std::string& state_dir) {
   return absl::FailedPreconditionError(
       absl::StrCat(state_dir, ": another galley-controller holds this state (", lock.status().message(),
                    "); stop it, or choose another --state-dir"));
+}
+
+// Until schema 1 the row of a run held fields of its plan, and one node.
+absl::Status FromSchema1(Database& db) {
+  std::vector<Run> runs;
+  {
+    ASSIGN_OR_RETURN(Database::Rows rows, db.Query("SELECT body FROM runs"));
+    while (true) {
+      ASSIGN_OR_RETURN(bool more, rows.Next());
+      if (!more) break;
+      ASSIGN_OR_RETURN(Run run, DecodeRunOfSchema1(rows.Text(0)));
+      runs.push_back(std::move(run));
+    }
+  }
+  for (const Run& run : runs) {
+    RETURN_IF_ERROR(db.Run("UPDATE runs SET body=? WHERE id=?", {EncodeRun(run), run.id}));
+    RETURN_IF_ERROR(db.Run(kPutPlan, {run.id, EncodePlan(run.plan)}));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PrepareSchema(Database& db, const std::string& path) {
@@ -47,7 +69,11 @@ absl::Status PrepareSchema(Database& db, const std::string& path) {
                                                       kSchemaVersion, "; use the newer galley-controller"));
   }
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db));
-  for (const char* statement : kSchema) RETURN_IF_ERROR(db.Run(statement));
+  if (version == 0) {
+    for (const char* statement : kSchema) RETURN_IF_ERROR(db.Run(statement));
+  }
+  RETURN_IF_ERROR(db.Run(kPlans));
+  if (version == 1) RETURN_IF_ERROR(Annotate(FromSchema1(db), path));
   RETURN_IF_ERROR(db.Run(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
   return transaction.Commit();
 }
@@ -75,6 +101,7 @@ class SqliteStore : public Store {
           absl::StrCat(run.run_dir, ": the run directory (or the id ", run.id, ") belongs to another run"));
     }
     RETURN_IF_ERROR(inserted);
+    RETURN_IF_ERROR(KeepPlan(run.id, run.plan));
     RETURN_IF_ERROR(Append(run.id, {.seq = 1,
                                     .unix_ms = now_ms,
                                     .kind = EventKind::kSubmitted,
@@ -89,9 +116,13 @@ class SqliteStore : public Store {
     return Created{std::move(run), false};
   }
 
+  absl::Status KeepPlan(const std::string& id, const RunPlan& plan) override {
+    return db_->Run(kPutPlan, {absl::string_view(id), EncodePlan(plan)});
+  }
+
   absl::StatusOr<Run> FindByKey(const std::string& key) const override {
     ASSIGN_OR_RETURN(std::vector<Run> runs,
-                     Select("SELECT body FROM runs JOIN idempotency_keys ON run_id=id WHERE key=?", {key}));
+                     Select("JOIN idempotency_keys AS k ON k.run_id=id WHERE key=?", {key}));
     if (runs.empty())
       return absl::NotFoundError(absl::StrCat("no run was submitted with the key '", key, "'"));
     return std::move(runs.front());
@@ -110,23 +141,22 @@ class SqliteStore : public Store {
   }
 
   absl::StatusOr<Run> Get(const std::string& id) const override {
-    ASSIGN_OR_RETURN(std::vector<Run> runs, Select("SELECT body FROM runs WHERE id=?", {id}));
+    ASSIGN_OR_RETURN(std::vector<Run> runs, Select("WHERE id=?", {id}));
     if (runs.empty()) return absl::NotFoundError(absl::StrCat("no run ", id));
     return std::move(runs.front());
   }
 
   absl::StatusOr<Run> Resolve(const std::string& reference) const override {
-    ASSIGN_OR_RETURN(std::vector<Run> exact, Select("SELECT body FROM runs WHERE id=?1 OR run_dir=?1",
-                                                    {absl::string_view(reference)}));
+    ASSIGN_OR_RETURN(std::vector<Run> exact,
+                     Select("WHERE id=?1 OR run_dir=?1", {absl::string_view(reference)}));
     if (!exact.empty()) return std::move(exact.front());
-    ASSIGN_OR_RETURN(
-        std::vector<Run> named,
-        Select("SELECT body FROM runs WHERE name=? ORDER BY created_unix_ms DESC, rowid DESC LIMIT 1",
-               {absl::string_view(reference)}));
+    ASSIGN_OR_RETURN(std::vector<Run> named,
+                     Select("WHERE name=? ORDER BY created_unix_ms DESC, runs.rowid DESC LIMIT 1",
+                            {absl::string_view(reference)}));
     if (!named.empty()) return std::move(named.front());
     if (reference.size() >= kShortestPrefix) {
       ASSIGN_OR_RETURN(std::vector<Run> prefixed,
-                       Select("SELECT body FROM runs WHERE substr(id, 1, ?2)=?1 LIMIT 2",
+                       Select("WHERE substr(id, 1, ?2)=?1 LIMIT 2",
                               {absl::string_view(reference), static_cast<int64_t>(reference.size())}));
       if (prefixed.size() == 1) return std::move(prefixed.front());
       if (prefixed.size() > 1) {
@@ -138,7 +168,7 @@ class SqliteStore : public Store {
   }
 
   absl::StatusOr<std::vector<Run>> List() const override {
-    return Select("SELECT body FROM runs ORDER BY created_unix_ms DESC, rowid DESC", {});
+    return Select("ORDER BY created_unix_ms DESC, runs.rowid DESC", {});
   }
 
   absl::StatusOr<std::vector<EventRecord>> Events(const std::string& id, int64_t since) const override {
@@ -170,14 +200,20 @@ class SqliteStore : public Store {
          absl::string_view(e.message)});
   }
 
-  absl::StatusOr<std::vector<Run>> Select(const char* sql,
+  // The runs that `clause` chooses, each with its plan.
+  absl::StatusOr<std::vector<Run>> Select(absl::string_view clause,
                                           std::initializer_list<Database::Value> values) const {
-    ASSIGN_OR_RETURN(Database::Rows rows, db_->Query(sql, values));
+    const std::string sql =
+        absl::StrCat("SELECT runs.body, plans.body FROM runs LEFT JOIN plans ON plans.run_id=id ", clause);
+    ASSIGN_OR_RETURN(Database::Rows rows, db_->Query(sql.c_str(), values));
     std::vector<Run> runs;
     while (true) {
       ASSIGN_OR_RETURN(bool more, rows.Next());
       if (!more) return runs;
       ASSIGN_OR_RETURN(Run run, DecodeRun(rows.Text(0)));
+      if (const std::string plan = rows.Text(1); !plan.empty()) {
+        ASSIGN_OR_RETURN(run.plan, DecodePlan(plan));
+      }
       runs.push_back(std::move(run));
     }
   }

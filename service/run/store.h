@@ -17,12 +17,13 @@
 
 namespace galley::service {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 class Store {
  public:
-  // Makes `state_dir` (0700), takes its lock, opens or makes galley.db in it. kFailedPrecondition when
-  // another controller holds the lock (with its pid), or when the schema is newer than this program.
+  // Makes `state_dir` (0700), takes its lock, opens or makes galley.db in it; one of an older schema is
+  // brought to this one. kFailedPrecondition when another controller holds the lock (with its pid), or when
+  // the schema is newer than this program.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& state_dir);
   virtual ~Store() = default;
 
@@ -33,6 +34,10 @@ class Store {
   // Stores a new run in ACCEPTED with its first event. kAlreadyExists when the id or the run directory is
   // taken by another run.
   virtual absl::StatusOr<Created> Create(Run run, const std::string& idempotency_key, absl::Time now) = 0;
+
+  // Keeps the plan that was derived from the run's recipe; Create keeps its run's. A run comes with the plan
+  // that is kept; where none is, or one of another kRunPlanVersion, its `version` says so.
+  virtual absl::Status KeepPlan(const std::string& id, const RunPlan& plan) = 0;
 
   // The run that was created with this key. kNotFound.
   virtual absl::StatusOr<Run> FindByKey(const std::string& idempotency_key) const = 0;

@@ -107,6 +107,80 @@ TEST(Store, ANewerSchemaIsRefusedAndNotTouched) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("schema 99"));
 }
 
+// A row as the controller before schema 2 wrote it.
+constexpr char kRowOfSchema1[] =
+    R"({"active_ms":1500,"attempt":2,"backoff_ms":0,"base_checkpoint":"/runs/old/checkpoints/step-20",)"
+    R"("best_step":0,"bytes_per_rank":1000000,"checkpoint_at_failure":0,)"
+    R"("checkpoint_dir":"/runs/old/checkpoints","completed":false,"created_unix_ms":1700000000000,)"
+    R"("event_seq":1,"exit_duration_seconds":3600,"exporters":"[{\"kind\":\"jsonl\"}]","failure":"none",)"
+    R"("failures":1,"hang_seconds":77,"id":"old","last_checkpoint_path":"/runs/old/checkpoints/step-20",)"
+    R"("last_checkpoint_step":20,"live":true,"loss":2.5,"max_failures":5,"name":"quick","next_base":"",)"
+    R"("node":"n1","origins":"{}","plan_hash":"0123","reason":"","recipe":"kind: Recipe\n",)"
+    R"("recipe_hash":"4567","root":"/recipes","run_dir":"/runs/old","session_unix_ms":1700000000000,)"
+    R"("state":"RUNNING","step":20,"stop":"none","threads_per_rank":1,"total_steps":60,)"
+    R"("updated_unix_ms":1700000000000,"world":2})";
+
+TEST(Store, AStoreOfSchema1IsReadOn) {
+  TempDir dir;
+  {
+    auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
+    for (const char* sql :
+         {"CREATE TABLE runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, run_dir TEXT NOT NULL UNIQUE,"
+          " state TEXT NOT NULL, created_unix_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+          "CREATE INDEX runs_by_name ON runs (name, created_unix_ms)",
+          "CREATE TABLE events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
+          " kind TEXT NOT NULL, attempt INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
+          " message TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
+          "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
+          "INSERT INTO idempotency_keys VALUES ('key', 'old')", "PRAGMA user_version=1"}) {
+      ASSERT_TRUE(db->Run(sql).ok()) << sql;
+    }
+    ASSERT_TRUE(db->Run("INSERT INTO runs VALUES ('old', 'quick', '/runs/old', 'RUNNING', 1700000000000, ?)",
+                        {absl::string_view(kRowOfSchema1)})
+                    .ok());
+  }
+  for (int opened = 0; opened < 2; ++opened) {  // brought to this schema, and then of it
+    auto store = Store::Open(dir.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    const service::Run run = (*store)->FindByKey("key").value();
+    EXPECT_EQ(run.state, RunState::kRunning);
+    EXPECT_EQ(run.attempt, 2);
+    EXPECT_EQ(run.loss, 2.5);
+    EXPECT_EQ(run.recipe, "kind: Recipe\n");
+    EXPECT_TRUE(run.live());
+    EXPECT_EQ(run.placement.Names(), "n1");
+    EXPECT_EQ(run.placement.HostOf(1), "n1");
+    EXPECT_EQ(run.plan.version, kRunPlanVersion);
+    EXPECT_EQ(run.plan.checkpoint_dir, "/runs/old/checkpoints");
+    EXPECT_EQ(run.plan.launcher, "local");
+    EXPECT_EQ(run.plan.world, 2);
+    EXPECT_EQ(run.plan.total_steps, 60);
+    EXPECT_EQ(run.plan.max_failures, 5);
+    EXPECT_EQ(run.plan.exit_duration_seconds, 3600);
+    EXPECT_EQ(run.plan.recipe_hash, "4567");
+  }
+  auto store = Store::Open(dir.path()).value();
+  Event gone;
+  gone.kind = EventKind::kAttemptGone;
+  gone.attempt = 2;
+  gone.node = "n1";
+  EXPECT_EQ(store->Apply("old", gone, kNow)->run.state, RunState::kRecovering);
+  EXPECT_EQ(store->Get("old")->plan.total_steps, 60);
+}
+
+TEST(Store, ARunComesWithThePlanThatIsKept) {
+  TempDir dir;
+  auto store = Store::Open(dir.path()).value();
+  service::Run run = NewRun("a");
+  run.plan.total_steps = 7;
+  ASSERT_TRUE(store->Create(run, "", kNow).ok());
+  EXPECT_EQ(store->Get("a")->plan.version, 0);
+  run.plan.version = kRunPlanVersion;
+  ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
+  EXPECT_EQ(store->List()->front().plan.version, kRunPlanVersion);
+  EXPECT_EQ(store->List()->front().plan.total_steps, 7);
+}
+
 TEST(Store, AFileThatIsNoDatabaseIsNamed) {
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "galley.db");

@@ -23,6 +23,14 @@ void AddMetrics(const metrics::StepRecord& record, metrics::Kind kind, Row& row)
   }
 }
 
+// Of the node's first device; nothing where it is not known.
+Value Peak(const v1::NodeInfo& info, const char* dtype) {
+  if (info.devices().empty()) return Value();
+  const auto& peaks = info.devices(0).peak_flops();
+  const auto found = peaks.find(dtype);
+  return found == peaks.end() ? Value() : Value(found->second);
+}
+
 void Append(Row more, Row& row) {
   for (auto& field : more) row.push_back(std::move(field));
 }
@@ -68,9 +76,9 @@ Row RowOf(const v1::NodeMessage& node) {
           {"memory_bytes", info.memory_bytes()},
           {"isa", info.isa()},
           {"cpu", info.cpu_model()},
-          {"peak_flops_f32", Optional(info.peak_flops_f32() > 0, info.peak_flops_f32())},
-          {"peak_flops_bf16", Optional(info.peak_flops_bf16() > 0, info.peak_flops_bf16())},
-          {"peak_source", info.peak_source()},
+          {"peak_flops_f32", Peak(info, "f32")},
+          {"peak_flops_bf16", Peak(info, "bf16")},
+          {"peak_source", info.devices().empty() ? "" : info.devices(0).peak_source()},
           {"runs", std::vector<std::string>(node.runs().begin(), node.runs().end())},
           {"version", info.version()},
           {"last_seen", Rfc3339(node.last_seen_unix_ms())}};

@@ -1,0 +1,21 @@
+#include "runtime/prepare/count.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
+#include "runtime/base/file.h"
+
+namespace galley::prepare {
+
+void CountPreparation() {
+  const char* path = getenv("GALLEY_PREPARATIONS");
+  if (path == nullptr || *path == '\0') return;
+  absl::StatusOr<FileWriter> file = FileWriter::Open(path, FileWriter::Mode::kAppend);
+  CHECK(file.ok()) << file.status();
+  CHECK(file->Write(absl::StrCat(program_invocation_short_name, "\n")).ok());
+  CHECK(file->Close().ok());
+}
+
+}  // namespace galley::prepare

@@ -1,0 +1,239 @@
+// The controller without wires: nodes are objects of the test that say what a trainerd would.
+#include "service/controller/core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "runtime/base/file.h"
+#include "runtime/prepare/prepare.h"
+
+namespace galley::service {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr char kRecipe[] = R"(apiVersion: galley/v1
+kind: Recipe
+metadata: {name: two}
+model: {family: llama, layers: 1, hidden: 32, heads: 2, ffn: 64, context: 32, vocab: 256}
+data: {kind: dummy, tokenizer: {kind: bytes}}
+batch: {micro: 1, global: 2}
+train: {until: 10 steps}
+optimizer: {kind: adamw}
+schedule: {lr: {peak: 1e-3, decay: constant}}
+parallelism: {data: 2}
+launcher: {kind: local}
+)";
+
+// One rank on each of two nodes.
+class Pair : public launcher::Launcher {
+ public:
+  absl::Status Acquire(const launcher::Request&) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<launcher::Share>> Poll(const launcher::Request&,
+                                                    const std::vector<launcher::Node>& nodes) override {
+    if (nodes.size() < 2) return absl::UnavailableError("two nodes");
+    return std::vector<launcher::Share>{{nodes[0].name, {0}}, {nodes[1].name, {1}}};
+  }
+  void Release(const std::string&, int64_t) override {}
+};
+
+class FakeNode : public NodeLink {
+ public:
+  explicit FakeNode(std::string name) : name_(std::move(name)) {}
+  void Send(const v1::NodeOrder& order) override {
+    const std::lock_guard lock(mutex_);
+    orders_.push_back(order);
+    changed_.notify_all();
+  }
+  // The first order since the last attachment that fits, waited for; an empty one when none comes.
+  template <class Match>
+  v1::NodeOrder Wait(Match match) {
+    std::unique_lock lock(mutex_);
+    v1::NodeOrder found;
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] {
+      for (const v1::NodeOrder& order : orders_) {
+        if (match(order)) {
+          found = order;
+          return true;
+        }
+      }
+      return false;
+    });
+    return found;
+  }
+  v1::EnsureAttempt WaitEnsure() {
+    return Wait([](const v1::NodeOrder& o) { return o.has_ensure(); }).ensure();
+  }
+  v1::RankOrder WaitToRanks(v1::Order::OrderCase kind) {
+    return Wait([&](const v1::NodeOrder& o) { return o.rank_order().order().order_case() == kind; })
+        .rank_order();
+  }
+
+  void Attach(Core& core, const std::string& run_id = "", int64_t attempt = 0) {
+    {
+      const std::lock_guard lock(mutex_);
+      orders_.clear();
+    }
+    v1::NodeReport hello;
+    hello.mutable_hello()->set_name(name_);
+    hello.mutable_hello()->set_cores(2);
+    hello.mutable_hello()->set_memory_bytes(int64_t{8} << 30);
+    hello.mutable_hello()->set_isa("avx2");
+    ASSERT_TRUE(core.OnReport(this, hello).ok());
+    v1::NodeReport running;
+    running.mutable_running();
+    if (attempt > 0) {
+      v1::AttemptStopped& living = *running.mutable_running()->add_attempts();
+      living.set_run_id(run_id);
+      living.set_attempt(attempt);
+    }
+    ASSERT_TRUE(core.OnReport(this, running).ok());
+  }
+  void Say(Core& core, const std::string& run_id, int32_t rank, const v1::Report& report) {
+    v1::NodeReport up;
+    up.mutable_rank()->set_run_id(run_id);
+    up.mutable_rank()->set_attempt(1);
+    up.mutable_rank()->set_rank(rank);
+    *up.mutable_rank()->mutable_report() = report;
+    ASSERT_TRUE(core.OnReport(this, up).ok());
+  }
+
+ private:
+  const std::string name_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<v1::NodeOrder> orders_;
+};
+
+class CoreTest : public testing::Test {
+ protected:
+  CoreTest() { Start(); }
+  void Start() {
+    launcher::Launchers launchers;
+    launchers["local"] = std::make_unique<Pair>();
+    core_ = Core::Create(JoinPath(dir_.path(), "state"), Clock::Real(), std::move(launchers)).value();
+  }
+  void Restart() {
+    core_->OnDetach(&a_);
+    core_->OnDetach(&b_);
+    core_.reset();
+    Start();
+  }
+  void Submit() {
+    ASSERT_TRUE(AtomicWrite(JoinPath(dir_.path(), "recipe.yaml"), kRecipe).ok());
+    const prepare::PrepareResult prepared = prepare::PrepareFile(JoinPath(dir_.path(), "recipe.yaml"), {});
+    ASSERT_TRUE(prepared.prepared) << recipe::FormatFaults(prepared.faults);
+    v1::SubmitRequest request;
+    request.mutable_recipe()->set_canonical(prepared.text.canonical);
+    request.mutable_recipe()->set_root(prepared.text.root);
+    request.set_run_dir(JoinPath(dir_.path(), "run"));
+    const absl::StatusOr<v1::SubmitReply> reply = core_->Submit(request);
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    run_id_ = reply->run_id();
+    ASSERT_NE(run_id_, "") << reply->ShortDebugString();
+  }
+  void SayReady(FakeNode& node, int32_t rank) {
+    v1::Report ready;
+    ready.mutable_ready()->set_address("address of " + std::to_string(rank));
+    node.Say(*core_, run_id_, rank, ready);
+  }
+
+  const TempDir dir_;
+  FakeNode a_{"a"}, b_{"b"};
+  std::unique_ptr<Core> core_;
+  std::string run_id_;
+};
+
+std::vector<int32_t> RanksIn(const v1::EnsureAttempt& order) {
+  std::vector<int32_t> ranks;
+  for (const v1::RankPart& part : order.ranks()) ranks.push_back(part.rank());
+  return ranks;
+}
+
+TEST_F(CoreTest, EachNodeIsToldWhatIsCommonAndItsOwnRanks) {
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  const v1::EnsureAttempt to_a = a_.WaitEnsure(), to_b = b_.WaitEnsure();
+  EXPECT_THAT(RanksIn(to_a), ElementsAre(0));
+  EXPECT_THAT(RanksIn(to_b), ElementsAre(1));
+  EXPECT_EQ(to_a.common().SerializeAsString(), to_b.common().SerializeAsString());
+  EXPECT_EQ(to_a.common().world(), 2);
+  const plan::Inventory inventory = plan::InventoryFromJson(to_a.common().inventory().json()).value();
+  EXPECT_THAT(inventory.nodes, ElementsAre("a", "b"));
+  const prepare::PrepareResult rank =
+      prepare::Prepare({to_a.common().recipe().canonical(), to_a.common().recipe().root(), ""}, inventory);
+  ASSERT_TRUE(rank.prepared);
+  EXPECT_EQ(to_a.common().threads(), 2);  // all of a node's
+  EXPECT_EQ(rank.prepared->plan.hash, to_a.common().plan_hash());
+}
+
+TEST_F(CoreTest, AnOrderThatANodeHasNotHadIsMadeAgainAfterARestart) {
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  const v1::EnsureAttempt first = b_.WaitEnsure();
+  Restart();
+  a_.Attach(*core_, run_id_, 1);
+  b_.Attach(*core_);
+  const v1::EnsureAttempt again = b_.WaitEnsure();
+  EXPECT_EQ(again.attempt(), 1);
+  EXPECT_EQ(again.SerializeAsString(), first.SerializeAsString());
+}
+
+TEST_F(CoreTest, AnOrderIsMadeAgainOnceAllItsNodesAreKnown) {
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  const v1::EnsureAttempt first = b_.WaitEnsure();
+  Restart();
+  b_.Attach(*core_);  // has not had it, and what the other node is like is not known yet
+  EXPECT_EQ(core_->Nodes().nodes_size(), 1);
+  a_.Attach(*core_, run_id_, 1);
+  EXPECT_EQ(b_.WaitEnsure().SerializeAsString(), first.SerializeAsString());
+}
+
+TEST_F(CoreTest, WhatRanksOfDifferentNodesMustKnowIsPassedOnAndRepeated) {
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  ASSERT_EQ(a_.WaitEnsure().attempt(), 1);
+  ASSERT_EQ(b_.WaitEnsure().attempt(), 1);
+  SayReady(b_, 1);
+  SayReady(a_, 0);
+  for (FakeNode* node : {&a_, &b_}) {
+    const v1::RankOrder peers = node->WaitToRanks(v1::Order::kPeers);
+    EXPECT_EQ(peers.rank(), -1);
+    EXPECT_THAT(peers.order().peers().addresses(), ElementsAre("address of 0", "address of 1"));
+  }
+  // The order was lost with the stream: the rank still waits, and its node tells so.
+  core_->OnDetach(&b_);
+  b_.Attach(*core_, run_id_, 1);
+  SayReady(b_, 1);
+  EXPECT_EQ(b_.WaitToRanks(v1::Order::kPeers).rank(), 1);
+
+  v1::Report shard;
+  shard.mutable_shard()->set_step(5);
+  shard.mutable_shard()->set_rank(1);
+  b_.Say(*core_, run_id_, 1, shard);
+  EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).rank(), 0);
+  core_->OnDetach(&a_);
+  a_.Attach(*core_, run_id_, 1);
+  EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).order().shard().step(), 5);
+  // Committed: of no use any more.
+  v1::Report committed;
+  committed.mutable_checkpoint()->set_step(5);
+  committed.mutable_checkpoint()->set_path("/c/step-5");
+  a_.Say(*core_, run_id_, 0, committed);
+  core_->OnDetach(&a_);
+  a_.Attach(*core_, run_id_, 1);
+  shard.mutable_shard()->set_step(6);
+  b_.Say(*core_, run_id_, 1, shard);
+  EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).order().shard().step(), 6);
+}
+
+}  // namespace
+}  // namespace galley::service
