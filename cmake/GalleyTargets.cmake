@@ -1,16 +1,16 @@
-# One target a room. A room's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc, its .cu files
-# where CMake has a CUDA compiler, and those of the sub-rooms named with SUBROOMS. tests/layering_test.cc compares the rooms
-# among DEPS and PRIVATE_DEPS with what the sources include.
+# One target a module. A module's sources are all its .cc files but *_test.cc, *_fuzz.cc, *_bench.cc and main.cc, its .cu
+# files where CMake has a CUDA compiler, and those of the folders below it that FOLDERS names. tests/layering_test.cc
+# compares the modules among DEPS and PRIVATE_DEPS with what the sources include.
 #
 #   galley_library(base DEPS absl::strings PRIVATE_DEPS spdlog::spdlog)
 #   galley_library(layers SPEC activations.cc SPEC_DEPS tensor DEPS ops)   # layers_spec: the pure part, which trainctl
 #                                      # and the controller link without the rest; layers has both
-#   galley_tests(base)                 # base_test from every *_test.cc of the folder and of SUBROOMS
+#   galley_tests(base)                 # base_test from every *_test.cc of the folder and of FOLDERS
 #   galley_binary(galley-rank DEPS train)
 #   galley_fuzz(recipe_fuzz DEPS recipe SEEDS a.yaml b.yaml)   # seeds: files that ctest's run begins with
 
 set(GALLEY_WARNINGS -Wall -Wextra -Werror -Wno-error=deprecated-declarations)
-# Plans and data orders are the same bytes on every machine: no contraction unless a room asks for it.
+# Plans and data orders are the same bytes on every machine: no contraction unless a module asks for it.
 set(GALLEY_FLAGS -ffp-contract=off -fno-math-errno)
 
 function(galley_flags target)
@@ -58,7 +58,7 @@ function(galley_pch target kind more)
   target_compile_options(${target} PRIVATE "${GALLEY_PCH_FLAGS}")
 endfunction()
 
-# A dependency named without '::' and known as a room means that room.
+# A dependency named without '::' and known as a module means that module.
 function(galley_resolve out)
   set(result)
   foreach(dep IN LISTS ARGN)
@@ -71,7 +71,7 @@ function(galley_resolve out)
   set(${out} ${result} PARENT_SCOPE)
 endfunction()
 
-# The files of this folder and of the sub-rooms named that fit a pattern.
+# The files of this folder and of the folders below it named that fit a pattern.
 function(galley_sources out pattern)
   set(globs ${CMAKE_CURRENT_SOURCE_DIR}/${pattern})
   foreach(sub IN LISTS ARGN)
@@ -81,57 +81,57 @@ function(galley_sources out pattern)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
-function(galley_library room)
-  cmake_parse_arguments(ARG "" "" "SUBROOMS;SPEC;SPEC_DEPS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
-  galley_sources(sources *.cc ${ARG_SUBROOMS})
+function(galley_library module)
+  cmake_parse_arguments(ARG "" "" "FOLDERS;SPEC;SPEC_DEPS;DEPS;PRIVATE_DEPS;PCH" ${ARGN})
+  galley_sources(sources *.cc ${ARG_FOLDERS})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench)\\.cc$|/main\\.cc$")
   if(CMAKE_CUDA_COMPILER)
-    galley_sources(kernels *.cu ${ARG_SUBROOMS})
+    galley_sources(kernels *.cu ${ARG_FOLDERS})
     list(APPEND sources ${kernels})
   endif()
   if(ARG_SPEC)
     foreach(pattern IN LISTS ARG_SPEC)
-      galley_sources(found ${pattern} ${ARG_SUBROOMS})
+      galley_sources(found ${pattern} ${ARG_FOLDERS})
       list(APPEND specs ${found})
     endforeach()
     list(REMOVE_ITEM sources ${specs})
     galley_resolve(spec_deps ${ARG_SPEC_DEPS})
-    add_library(galley_${room}_spec STATIC ${specs})
-    galley_flags(galley_${room}_spec)
-    galley_pch(galley_${room}_spec product "")
-    target_link_libraries(galley_${room}_spec PUBLIC ${spec_deps})
-    list(APPEND ARG_DEPS ${room}_spec)
+    add_library(galley_${module}_spec STATIC ${specs})
+    galley_flags(galley_${module}_spec)
+    galley_pch(galley_${module}_spec product "")
+    target_link_libraries(galley_${module}_spec PUBLIC ${spec_deps})
+    list(APPEND ARG_DEPS ${module}_spec)
   endif()
   galley_resolve(deps ${ARG_DEPS})
   galley_resolve(private_deps ${ARG_PRIVATE_DEPS})
   if(sources)
-    add_library(galley_${room} STATIC ${sources})
-    galley_flags(galley_${room})
-    galley_pch(galley_${room} product "${ARG_PCH}" ${deps} ${private_deps})
-    target_link_libraries(galley_${room} PUBLIC ${deps} PRIVATE ${private_deps})
+    add_library(galley_${module} STATIC ${sources})
+    galley_flags(galley_${module})
+    galley_pch(galley_${module} product "${ARG_PCH}" ${deps} ${private_deps})
+    target_link_libraries(galley_${module} PUBLIC ${deps} PRIVATE ${private_deps})
   else()
-    add_library(galley_${room} INTERFACE)
-    target_include_directories(galley_${room} INTERFACE ${CMAKE_SOURCE_DIR})
-    target_link_libraries(galley_${room} INTERFACE ${deps} ${private_deps})
+    add_library(galley_${module} INTERFACE)
+    target_include_directories(galley_${module} INTERFACE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(galley_${module} INTERFACE ${deps} ${private_deps})
   endif()
 endfunction()
 
-function(galley_tests room)
-  cmake_parse_arguments(ARG "" "" "SUBROOMS;DEPS;PCH" ${ARGN})
+function(galley_tests module)
+  cmake_parse_arguments(ARG "" "" "FOLDERS;DEPS;PCH" ${ARGN})
   if(GALLEY_FUZZ)
     return()
   endif()
-  galley_sources(sources *_test.cc ${ARG_SUBROOMS})
+  galley_sources(sources *_test.cc ${ARG_FOLDERS})
   if(NOT sources)
     return()
   endif()
   galley_resolve(deps ${ARG_DEPS})
-  add_executable(${room}_test ${sources})
-  galley_flags(${room}_test)
-  galley_pch(${room}_test tests "${ARG_PCH}" ${deps})
-  target_link_libraries(${room}_test PRIVATE galley_${room} ${deps} galley_test_paths GTest::gmock_main GTest::gtest)
-  add_test(NAME ${room} COMMAND ${room}_test)
-  set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT
+  add_executable(${module}_test ${sources})
+  galley_flags(${module}_test)
+  galley_pch(${module}_test tests "${ARG_PCH}" ${deps})
+  target_link_libraries(${module}_test PRIVATE galley_${module} ${deps} galley_test_paths GTest::gmock_main GTest::gtest)
+  add_test(NAME ${module} COMMAND ${module}_test)
+  set_tests_properties(${module} PROPERTIES LABELS unit TIMEOUT 600 ENVIRONMENT
                        "OMP_NUM_THREADS=2;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 endfunction()
 
@@ -165,15 +165,15 @@ function(galley_fuzz name)
   set_property(GLOBAL APPEND PROPERTY GALLEY_FUZZERS ${name})
 endfunction()
 
-# A room of numeric kernels: OpenMP, loops that vectorise, fused multiply-add. Optimised in every build type
+# A module of numeric kernels: OpenMP, loops that vectorise, fused multiply-add. Optimised in every build type
 # but Debug's own, so that sanitizer runs see the loops as written.
-function(galley_kernel_flags room)
-  set_target_properties(galley_${room} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
-  target_compile_options(galley_${room} PRIVATE $<$<CONFIG:Release>:-O3> -ffp-contract=fast -Wno-unknown-pragmas)
+function(galley_kernel_flags module)
+  set_target_properties(galley_${module} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  target_compile_options(galley_${module} PRIVATE $<$<CONFIG:Release>:-O3> -ffp-contract=fast -Wno-unknown-pragmas)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    target_compile_options(galley_${room} PRIVATE -mprefer-vector-width=512)
+    target_compile_options(galley_${module} PRIVATE -mprefer-vector-width=512)
   endif()
   if(TARGET OpenMP::OpenMP_CXX)
-    target_link_libraries(galley_${room} PRIVATE OpenMP::OpenMP_CXX)
+    target_link_libraries(galley_${module} PRIVATE OpenMP::OpenMP_CXX)
   endif()
 endfunction()
