@@ -22,9 +22,9 @@ TEST(Utf8Test, EveryCodePointComesBackAtEveryLength) {
 }
 
 TEST(Utf8Test, OverlongFormsSurrogatesAndHigherCodesAreInvalid) {
-  for (const char* text :
-       {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80", "\xff", "a\xc3"}) {
+  for (const char* text : {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
+                           "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80", "\xff",
+                           "a\xc3", "\xc3(", "\xe0\x80\x80", "\xe2\x82", "\xf0\x80\x80\x80"}) {
     EXPECT_FALSE(IsValidUtf8(text)) << testing::PrintToString(text);
   }
   for (const char* text : {"", "a", "\xc2\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"}) {

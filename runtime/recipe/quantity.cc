@@ -53,13 +53,35 @@ int SuffixExponent(char c) {
   }
 }
 
+// Takes a sign, if one is there; true for a minus.
+bool TakeMinus(absl::string_view& text) {
+  if (absl::ConsumePrefix(&text, "+")) return false;
+  return absl::ConsumePrefix(&text, "-");
+}
+
+// What may follow a number's digits, to the end of the text: nothing, a suffix, or (e sign? digits).
+bool ParseExponent(absl::string_view text, int64_t& exponent) {
+  exponent = 0;
+  if (text.empty()) return true;
+  if (text.size() == 1 && SuffixExponent(text[0]) != 0) {
+    exponent = SuffixExponent(text[0]);
+    return true;
+  }
+  if (text[0] != 'e' && text[0] != 'E') return false;
+  text.remove_prefix(1);
+  const bool minus = TakeMinus(text);
+  const std::string digits = TakeDigits(text);
+  // Four digits are more than a double or an int64 can use, and keep stoi and the sums below from
+  // overflowing.
+  if (digits.empty() || digits.size() > 4 || !text.empty()) return false;
+  exponent = minus ? -std::stoi(digits) : std::stoi(digits);
+  return true;
+}
+
 // sign? digits (. digits)? (e sign? digits)? or a suffix of K, M, B, T in the exponent's stead.
 bool ParseDecimal(absl::string_view text, Decimal& out) {
   out = {};
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
-    out.negative = text[0] == '-';
-    text.remove_prefix(1);
-  }
+  out.negative = TakeMinus(text);
   std::string digits = TakeDigits(text);
   const bool whole = !digits.empty();
   if (absl::ConsumePrefix(&text, ".")) {
@@ -70,20 +92,9 @@ bool ParseDecimal(absl::string_view text, Decimal& out) {
   } else if (!whole) {
     return false;
   }
-  if (text.size() == 1 && SuffixExponent(text[0]) != 0) {
-    out.exponent += SuffixExponent(text[0]);
-  } else if (!text.empty()) {
-    if (text[0] != 'e' && text[0] != 'E') return false;
-    text.remove_prefix(1);
-    int sign = 1;
-    if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
-      sign = text[0] == '-' ? -1 : 1;
-      text.remove_prefix(1);
-    }
-    const std::string exponent = TakeDigits(text);
-    if (exponent.empty() || exponent.size() > 4 || !text.empty()) return false;
-    out.exponent += sign * std::stoi(exponent);
-  }
+  int64_t exponent = 0;
+  if (!ParseExponent(text, exponent)) return false;
+  out.exponent += exponent;
   const size_t first = digits.find_first_not_of('0');
   out.digits = first == std::string::npos ? "" : digits.substr(first);
   return true;

@@ -16,18 +16,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<int32_t> Encode(const Tokenizer& tokenizer, absl::string_view text) {
-  std::vector<int32_t> ids;
-  EXPECT_TRUE(tokenizer.NewEncoder()->Encode(text, ids).ok());
-  return ids;
-}
-
-std::string Decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, bool continued = false) {
-  std::string text;
-  EXPECT_TRUE(tokenizer.Decode(ids, text, continued).ok());
-  return text;
-}
-
 // A tokenizer.json of characters; `extra` members stand before the model, `model` in it.
 std::string Json(absl::string_view extra, absl::string_view model = "") {
   return absl::StrCat(R"({"version":"1.0",)", extra, R"("model":{"type":"BPE",)", model,
@@ -109,7 +97,7 @@ TEST(HuggingFaceTest, LlamaStyleTextComesBackInPartsToo) {
   EXPECT_THAT(Encode(**t, ""), IsEmpty());
 }
 
-TEST(HuggingFaceTest, WhatIsNotSupportedIsNamedWithItsPlace) {
+TEST(HuggingFaceTest, WhatIsNotSupportedIsNamedWithItsPosition) {
   const auto fails = [](const std::string& json) { return Make(json).status(); };
   EXPECT_ERROR(fails(Json(R"("normalizer":{"type":"Nmt"},)")), "t.json: normalizer: Nmt is not supported");
   EXPECT_ERROR(fails(Json(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},
@@ -126,7 +114,7 @@ TEST(HuggingFaceTest, WhatIsNotSupportedIsNamedWithItsPlace) {
       "pre_tokenizer.pattern: pattern [a&&b]: an intersection");
 }
 
-TEST(HuggingFaceTest, DamagedFilesAreNamedWithTheirPlace) {
+TEST(HuggingFaceTest, DamagedFilesAreNamedWithTheirPosition) {
   const auto fails = [](const std::string& json) { return Make(json).status(); };
   EXPECT_ERROR(fails("{"), "t.json: no valid JSON object");
   EXPECT_ERROR(fails(R"({"version":"2.0"})"), "version: '2.0' is not 1.0");

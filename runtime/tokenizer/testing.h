@@ -7,9 +7,11 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "runtime/base/file.h"
 #include "runtime/base/status.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "tests/support/paths.h"
 
 namespace galley::tokenizer {
@@ -25,6 +27,19 @@ inline std::string ReadAll(const std::string& path) {
   std::ostringstream out;
   out << std::ifstream(path, std::ios::binary).rdbuf();
   return out.str();
+}
+
+inline std::vector<int32_t> Encode(const Tokenizer& tokenizer, absl::string_view text) {
+  std::vector<int32_t> ids;
+  EXPECT_TRUE(tokenizer.NewEncoder()->Encode(text, ids).ok());
+  return ids;
+}
+
+inline std::string Decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+                          bool continued = false) {
+  std::string text;
+  EXPECT_TRUE(tokenizer.Decode(ids, text, continued).ok());
+  return text;
 }
 
 }  // namespace galley::tokenizer

@@ -62,6 +62,52 @@ absl::StatusOr<std::vector<BpeMerge>> ReadMerges(const Node& list, const Vocabul
   return merges;
 }
 
+// The byte that a token like "<0x0A>" stands for, or -1.
+int FallbackByte(absl::string_view token) {
+  if (token.size() != 6) return -1;
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    if (token == std::string{'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'}) return byte;
+  }
+  return -1;
+}
+
+// A model of bytes: the visible characters that vocabularies write are turned back into bytes.
+std::unique_ptr<Model> ByteLevelBpe(const Vocabulary& vocabulary, const std::vector<BpeMerge>& merges,
+                                    bool whole) {
+  BpeAlphabet alphabet;
+  std::vector<std::string> tokens(vocabulary.tokens.size());
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    // A token that stands for no bytes is never made from text.
+    if (!ToBytes(vocabulary.tokens[id], tokens[id])) tokens[id].clear();
+    if (tokens[id].size() == 1)
+      alphabet.bytes[static_cast<unsigned char>(tokens[id][0])] = static_cast<int32_t>(id);
+  }
+  return MakeBpeModel(Bpe(std::move(alphabet), merges, tokens, whole));
+}
+
+absl::StatusOr<BpeAlphabet> ReadCharAlphabet(const Node& node, const Vocabulary& vocabulary) {
+  ASSIGN_OR_RETURN(const bool fallback, node["byte_fallback"].Bool(false));
+  BpeAlphabet alphabet;
+  for (const auto& [token, id] : vocabulary.ids) {
+    if (token.empty()) continue;
+    const Utf8Char c = DecodeUtf8(token.data(), token.data() + token.size());
+    if (static_cast<size_t>(c.length) == token.size()) alphabet.SetChar(c.code, id);
+    const int byte = fallback ? FallbackByte(token) : -1;
+    if (byte >= 0) alphabet.bytes[static_cast<size_t>(byte)] = id;
+  }
+  if (alphabet.chars.empty()) alphabet.chars.assign(1, -1);  // a model of characters, even so
+  ASSIGN_OR_RETURN(const std::string unknown, node["unk_token"].String(""));
+  ASSIGN_OR_RETURN(alphabet.fuse_unknown, node["fuse_unk"].Bool(false));
+  if (node["unk_token"].null()) return alphabet;
+  const auto found = vocabulary.ids.find(unknown);
+  if (found == vocabulary.ids.end()) {
+    return node["unk_token"].Bad(absl::StrCat("token ", Shown(unknown), " is not in the vocabulary"));
+  }
+  alphabet.unknown = found->second;
+  return alphabet;
+}
+
 absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabulary& vocabulary,
                                                bool byte_level, absl::string_view cut) {
   if (!node["dropout"].null() && node["dropout"].json() != 0.0) {
@@ -73,41 +119,9 @@ absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabular
       return absl::UnimplementedError(absl::StrCat(node[key].path(), ": ", Shown(text), " is not supported"));
   }
   ASSIGN_OR_RETURN(const bool whole, node["ignore_merges"].Bool(false));
-  ASSIGN_OR_RETURN(const bool fallback, node["byte_fallback"].Bool(false));
   ASSIGN_OR_RETURN(const std::vector<BpeMerge> merges, ReadMerges(node["merges"], vocabulary));
-  BpeAlphabet alphabet;
-  if (byte_level) {
-    // Tokens as bytes; those that stand for none are never made from text.
-    std::vector<std::string> tokens(vocabulary.tokens.size());
-    for (size_t id = 0; id < tokens.size(); ++id) {
-      if (!ToBytes(vocabulary.tokens[id], tokens[id])) tokens[id].clear();
-      if (tokens[id].size() == 1)
-        alphabet.bytes[static_cast<unsigned char>(tokens[id][0])] = static_cast<int32_t>(id);
-    }
-    return MakeBpeModel(Bpe(std::move(alphabet), merges, tokens, whole));
-  }
-  for (const auto& [token, id] : vocabulary.ids) {
-    if (token.empty()) continue;
-    const Utf8Char c = DecodeUtf8(token.data(), token.data() + token.size());
-    if (static_cast<size_t>(c.length) == token.size()) alphabet.SetChar(c.code, id);
-    if (!fallback || token.size() != 6) continue;
-    for (int byte = 0; byte < 256; ++byte) {
-      constexpr char kDigits[] = "0123456789ABCDEF";
-      if (token == std::string{'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'}) {
-        alphabet.bytes[static_cast<size_t>(byte)] = id;
-      }
-    }
-  }
-  if (alphabet.chars.empty()) alphabet.chars.assign(1, -1);  // a model of characters, even so
-  ASSIGN_OR_RETURN(const std::string unknown, node["unk_token"].String(""));
-  ASSIGN_OR_RETURN(alphabet.fuse_unknown, node["fuse_unk"].Bool(false));
-  if (!node["unk_token"].null()) {
-    const auto found = vocabulary.ids.find(unknown);
-    if (found == vocabulary.ids.end()) {
-      return node["unk_token"].Bad(absl::StrCat("token ", Shown(unknown), " is not in the vocabulary"));
-    }
-    alphabet.unknown = found->second;
-  }
+  if (byte_level) return ByteLevelBpe(vocabulary, merges, whole);
+  ASSIGN_OR_RETURN(BpeAlphabet alphabet, ReadCharAlphabet(node, vocabulary));
   Bpe bpe(std::move(alphabet), merges, vocabulary.tokens, whole);
   // With pieces looked up whole first, a cut piece would be looked up in parts.
   const bool cuts = !whole && !cut.empty() && bpe.CutsBefore(cut, merges, vocabulary.tokens);

@@ -16,6 +16,33 @@ char32_t CharBefore(const char* begin, const char* p) {
   return c.length == p - start ? c.code : kReplacement;
 }
 
+// Whether no word character touches [start, stop) of the text.
+bool IsWholeWord(absl::string_view text, size_t start, size_t stop) {
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  if (start > 0 && IsWord(CharBefore(begin, begin + start))) return false;
+  return stop == text.size() || !IsWord(CharAt(begin + stop, end).code);
+}
+
+// Where the whitespace that ends at `at` begins, not before `first`.
+size_t SpaceBegin(absl::string_view text, size_t first, size_t at) {
+  while (at > first && IsSpace(CharBefore(text.data(), text.data() + at))) {
+    do --at;
+    while (ContinuesUtf8(text[at]));
+  }
+  return at;
+}
+
+// Where the whitespace that begins at `at` ends.
+size_t SpaceEnd(absl::string_view text, size_t at) {
+  while (at < text.size()) {
+    const Utf8Char c = CharAt(text.data() + at, text.data() + text.size());
+    if (!IsSpace(c.code)) break;
+    at += static_cast<size_t>(c.length);
+  }
+  return at;
+}
+
 }  // namespace
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, bool ignore_special)
@@ -74,25 +101,17 @@ void AddedTokens::Split(absl::string_view text, std::vector<Part>& parts) const 
     }
     const AddedToken& token = tokens_[static_cast<size_t>(found)];
     auto start = static_cast<size_t>(p - begin);
-    const char* stop = p + length;
-    p = stop;  // matches do not overlap, even those that are let be
+    size_t stop = start + length;
+    // Matches do not overlap, even those that are not taken. The search goes on behind the token itself and
+    // not behind the whitespace it takes, as Hugging Face's does: a token may begin in that whitespace.
+    p += length;
     if (ignore_special_ && token.special) continue;
-    if (token.single_word) {
-      if (start > 0 && IsWord(CharBefore(begin, begin + start))) continue;
-      if (stop < end && IsWord(CharAt(stop, end).code)) continue;
-    }
-    while (token.lstrip && start > done && IsSpace(CharBefore(begin, begin + start))) {
-      do --start;
-      while (ContinuesUtf8(begin[start]));
-    }
-    while (token.rstrip && stop < end) {
-      const Utf8Char c = CharAt(stop, end);
-      if (!IsSpace(c.code)) break;
-      stop += c.length;
-    }
+    if (token.single_word && !IsWholeWord(text, start, stop)) continue;
+    if (token.lstrip) start = SpaceBegin(text, done, start);
+    if (token.rstrip) stop = SpaceEnd(text, stop);
     if (done < start) parts.push_back({done, start, -1});
-    parts.push_back({start, static_cast<size_t>(stop - begin), token.id});
-    done = static_cast<size_t>(stop - begin);
+    parts.push_back({start, stop, token.id});
+    done = stop;
   }
   if (done < text.size()) parts.push_back({done, text.size(), -1});
 }

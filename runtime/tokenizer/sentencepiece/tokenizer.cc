@@ -22,12 +22,18 @@ constexpr size_t kMaxPieceBytes = 4096;
 
 bool Merges(PieceType type) { return type == PieceType::kNormal || type == PieceType::kUserDefined; }
 
-// Pairs of pieces that together are a piece; a higher score merges first, equal scores from the left.
-absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, absl::string_view name) {
-  std::map<float, uint32_t, std::greater<>> ranks;
-  std::unordered_map<std::string_view, int32_t> ids;
-  std::vector<std::string> tokens(model.pieces.size());
+// The pieces that text is merged to.
+struct MergedPieces {
+  std::vector<std::string> tokens;                    // by id; empty for pieces of other types
+  std::unordered_map<std::string_view, int32_t> ids;  // by text, which `tokens` of the model holds
+  std::map<float, uint32_t, std::greater<>> ranks;    // of each score; the highest is rank 0
   BpeAlphabet alphabet;
+};
+
+absl::StatusOr<MergedPieces> MergedPiecesOf(const SentencePieceModel& model, absl::string_view name) {
+  MergedPieces merged;
+  merged.tokens.resize(model.pieces.size());
+  BpeAlphabet& alphabet = merged.alphabet;
   alphabet.chars.assign(1, -1);
   alphabet.unknown = model.unknown;
   alphabet.fuse_unknown = true;
@@ -42,15 +48,22 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
     if (piece.text.size() > kMaxPieceBytes) {
       return absl::DataLossError(absl::StrCat(name, ": piece ", id, " has ", piece.text.size(), " bytes"));
     }
-    tokens[id] = piece.text;
-    ids.emplace(piece.text, static_cast<int32_t>(id));
-    ranks.emplace(piece.score, 0);
+    merged.tokens[id] = piece.text;
+    merged.ids.emplace(piece.text, static_cast<int32_t>(id));
+    merged.ranks.emplace(piece.score, 0);
     const Utf8Char c = DecodeUtf8(piece.text.data(), piece.text.data() + piece.text.size());
     if (static_cast<size_t>(c.length) == piece.text.size())
       alphabet.SetChar(c.code, static_cast<int32_t>(id));
   }
   uint32_t next = 0;
-  for (auto& [score, rank] : ranks) rank = next++;
+  for (auto& [score, rank] : merged.ranks) rank = next++;
+  return merged;
+}
+
+// Pairs of pieces that together are a piece; a higher score merges first, equal scores from the left.
+absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, absl::string_view name) {
+  ASSIGN_OR_RETURN(MergedPieces pieces, MergedPiecesOf(model, name));
+  auto& [tokens, ids, ranks, alphabet] = pieces;
   std::vector<BpeMerge> merges;
   for (size_t id = 0; id < tokens.size(); ++id) {
     const std::string_view token = tokens[id];
@@ -98,6 +111,37 @@ void FillTokens(const SentencePieceModel& model, std::vector<std::string>& token
   }
 }
 
+// Pieces of the given type as tokens that are found in a text before the model sees it.
+std::vector<AddedToken> PiecesToFind(const SentencePieceModel& model, PieceType type) {
+  std::vector<AddedToken> tokens;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].type != type) continue;
+    AddedToken token;
+    token.content = model.pieces[id].text;
+    token.id = static_cast<int32_t>(id);
+    token.special = type == PieceType::kControl;
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+// Takes away the space that was put before (or after) every text.
+DecodeStep DummyPrefixDecode(const SentencePieceModel& model) {
+  return [suffix = model.whitespace_as_suffix, extra = model.remove_extra_whitespaces](
+             std::vector<std::string>& tokens, bool continued) {
+    if (suffix && !tokens.empty()) {
+      absl::string_view last = tokens.back();
+      absl::ConsumeSuffix(&last, " ");
+      tokens.back() = std::string(last);
+    }
+    for (size_t i = 0; i < tokens.size() && !continued && !suffix; ++i) {
+      if (tokens[i].empty()) continue;
+      if (tokens[i][0] == ' ') tokens[i].erase(0, 1);
+      if (!extra || !tokens[i].empty()) break;
+    }
+  };
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::string_view bytes,
@@ -123,46 +167,20 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::stri
     text = normalizer.Normalize(text);
     return absl::OkStatus();
   });
-  std::vector<AddedToken> special, user;
-  std::unordered_map<std::string, int32_t> ids;
-  for (size_t id = 0; id < model.pieces.size(); ++id) {
-    AddedToken token;
-    token.content = model.pieces[id].text;
-    token.id = static_cast<int32_t>(id);
-    ids.emplace(token.content, token.id);
-    if (model.pieces[id].type == PieceType::kControl) {
-      token.special = true;
-      special.push_back(std::move(token));
-    } else if (model.pieces[id].type == PieceType::kUserDefined) {
-      user.push_back(std::move(token));
-    }
-  }
-  parts.added = AddedTokens(std::move(special), !spec.special_tokens_in_text);
+  parts.added = AddedTokens(PiecesToFind(model, PieceType::kControl), !spec.special_tokens_in_text);
+  // A unigram model has user-defined pieces among its own, where they win over every other split.
   if (model.type == SentencePieceModel::Type::kBpe)
-    parts.added_normalized = AddedTokens(std::move(user), false);
+    parts.added_normalized = AddedTokens(PiecesToFind(model, PieceType::kUserDefined), false);
   FillTokens(model, parts.tokens);
   parts.known.assign(parts.tokens.size(), true);
-  if (model.add_dummy_prefix) {
-    // The space that was put before (or after) every text.
-    parts.decoder.push_back([suffix = model.whitespace_as_suffix, extra = model.remove_extra_whitespaces](
-                                std::vector<std::string>& tokens, bool continued) {
-      if (suffix && !tokens.empty()) {
-        absl::string_view last = tokens.back();
-        absl::ConsumeSuffix(&last, " ");
-        tokens.back() = std::string(last);
-      }
-      for (size_t i = 0; i < tokens.size() && !continued && !suffix; ++i) {
-        if (tokens[i].empty()) continue;
-        if (tokens[i][0] == ' ') tokens[i].erase(0, 1);
-        if (!extra || !tokens[i].empty()) break;
-      }
-    });
-  }
+  if (model.add_dummy_prefix) parts.decoder.push_back(DummyPrefixDecode(model));
   if (model.bos >= 0) parts.frame.before = {model.bos};
   const std::string eos = model.eos >= 0 ? model.pieces[static_cast<size_t>(model.eos)].text : "";
   ASSIGN_OR_RETURN(parts.eod, FindEod(spec.eod.empty() ? eos : spec.eod, name, [&](absl::string_view text) {
-                     const auto found = ids.find(std::string(text));
-                     return found == ids.end() ? -1 : found->second;
+                     const auto piece = std::find_if(model.pieces.begin(), model.pieces.end(),
+                                                     [&](const auto& p) { return p.text == text; });
+                     return piece == model.pieces.end() ? -1
+                                                        : static_cast<int32_t>(piece - model.pieces.begin());
                    }));
   return MakePipeline(std::move(parts));
 }

@@ -13,7 +13,7 @@
 namespace galley::tokenizer {
 namespace {
 
-constexpr size_t kMaxToken = 512;  // bytes
+constexpr size_t kMaxToken = 512;  // bytes; MergesOf looks up two parts for every cut of every token
 constexpr int32_t kMaxId = 1 << 22;
 
 absl::Status Bad(absl::string_view name, absl::string_view what) {
@@ -39,6 +39,80 @@ std::vector<BpeMerge> MergesOf(const std::vector<std::string>& tokens,
     }
   }
   return merges;
+}
+
+// Makes parts.tokens as long as the largest id asks for.
+absl::Status SizeTokens(const RankVocabulary& vocabulary, Parts& parts) {
+  int32_t last = -1;
+  for (const auto* list : {&vocabulary.ranked, &vocabulary.specials}) {
+    for (const auto& [text, id] : *list) {
+      // The table is as long as the largest id: one hostile line must not ask for gigabytes.
+      if (id < 0 || id >= kMaxId) {
+        return Bad(vocabulary.name, absl::StrCat("token ", Shown(text), " has id ", id));
+      }
+      last = std::max(last, id);
+    }
+  }
+  parts.tokens.resize(static_cast<size_t>(last) + 1);
+  parts.known.assign(parts.tokens.size(), false);
+  return absl::OkStatus();
+}
+
+absl::Status TakeToken(const std::string& text, int32_t id, Parts& parts) {
+  const auto at = static_cast<size_t>(id);
+  if (text.empty()) return Bad(parts.name, absl::StrCat("the token of id ", id, " is empty"));
+  if (parts.known[at]) {
+    return Bad(parts.name, absl::StrCat("id ", id, " stands twice, once for ", Shown(text)));
+  }
+  parts.known[at] = true;
+  parts.tokens[at] = text;
+  return absl::OkStatus();
+}
+
+// Puts the ranked tokens into parts.tokens; returns the model that merges them.
+absl::StatusOr<std::unique_ptr<Model>> TakeRanked(const RankVocabulary& vocabulary, Parts& parts) {
+  BpeAlphabet alphabet;
+  for (const auto& [text, id] : vocabulary.ranked) {
+    if (text.size() > kMaxToken) {
+      return Bad(parts.name, absl::StrCat("the token of id ", id, " has ", text.size(), " bytes, at most ",
+                                          kMaxToken, " are taken"));
+    }
+    RETURN_IF_ERROR(TakeToken(text, id, parts));
+    if (text.size() == 1) alphabet.bytes[static_cast<unsigned char>(text[0])] = id;
+  }
+  std::unordered_map<std::string_view, int32_t> ids;
+  for (const auto& [text, id] : vocabulary.ranked) {
+    if (!ids.emplace(parts.tokens[static_cast<size_t>(id)], id).second) {
+      return Bad(parts.name, absl::StrCat("token ", Shown(text), " stands twice"));
+    }
+  }
+  for (size_t byte = 0; byte < 256; ++byte) {
+    if (alphabet.bytes[byte] >= 0) continue;
+    return Bad(parts.name,
+               absl::StrCat("the token of byte 0x", absl::Hex(byte, absl::kZeroPad2), " is missing"));
+  }
+  const std::vector<BpeMerge> merges = MergesOf(parts.tokens, ids);
+  return MakeBpeModel(Bpe(std::move(alphabet), merges, parts.tokens, true));
+}
+
+absl::Status TakeSpecials(const RankVocabulary& vocabulary, Parts& parts) {
+  for (const auto& [text, id] : vocabulary.specials) {
+    RETURN_IF_ERROR(TakeToken(text, id, parts));
+    if (text == vocabulary.bos) parts.frame.before = {id};
+  }
+  return absl::OkStatus();
+}
+
+std::vector<AddedToken> SpecialsAsAdded(const RankVocabulary& vocabulary) {
+  std::vector<AddedToken> added;
+  for (const auto& [text, id] : vocabulary.specials) {
+    AddedToken token;
+    token.content = text;
+    token.id = id;
+    token.special = true;
+    added.push_back(std::move(token));
+  }
+  return added;
 }
 
 }  // namespace
@@ -78,61 +152,15 @@ std::vector<std::pair<std::string, int32_t>> CustomarySpecials(absl::string_view
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeRankTokenizer(RankVocabulary vocabulary,
                                                              const TokenizerSpec& spec) {
-  const std::string& name = vocabulary.name;
   Parts parts;
   parts.kind = vocabulary.kind;
-  parts.name = name;
-  int32_t last = -1;
-  for (const auto* list : {&vocabulary.ranked, &vocabulary.specials}) {
-    for (const auto& [text, id] : *list) {
-      if (id < 0 || id >= kMaxId) return Bad(name, absl::StrCat("token ", Shown(text), " has id ", id));
-      last = std::max(last, id);
-    }
-  }
-  parts.tokens.resize(static_cast<size_t>(last) + 1);
-  parts.known.assign(parts.tokens.size(), false);
-  const auto take = [&](const std::string& text, int32_t id) {
-    const auto at = static_cast<size_t>(id);
-    if (text.empty()) return Bad(name, absl::StrCat("the token of id ", id, " is empty"));
-    if (parts.known[at]) return Bad(name, absl::StrCat("id ", id, " stands twice, once for ", Shown(text)));
-    parts.known[at] = true;
-    parts.tokens[at] = text;
-    return absl::OkStatus();
-  };
-  BpeAlphabet alphabet;
-  for (const auto& [text, id] : vocabulary.ranked) {
-    if (text.size() > kMaxToken) {
-      return Bad(name, absl::StrCat("the token of id ", id, " has ", text.size(), " bytes, at most ",
-                                    kMaxToken, " are taken"));
-    }
-    RETURN_IF_ERROR(take(text, id));
-    if (text.size() == 1) alphabet.bytes[static_cast<unsigned char>(text[0])] = id;
-  }
-  std::unordered_map<std::string_view, int32_t> ids;
-  for (const auto& [text, id] : vocabulary.ranked) {
-    if (!ids.emplace(parts.tokens[static_cast<size_t>(id)], id).second) {
-      return Bad(name, absl::StrCat("token ", Shown(text), " stands twice"));
-    }
-  }
-  for (size_t byte = 0; byte < 256; ++byte) {
-    if (alphabet.bytes[byte] >= 0) continue;
-    return Bad(name, absl::StrCat("the token of byte 0x", absl::Hex(byte, absl::kZeroPad2), " is missing"));
-  }
-  const std::vector<BpeMerge> merges = MergesOf(parts.tokens, ids);
-  parts.model = MakeBpeModel(Bpe(std::move(alphabet), merges, parts.tokens, true));
-
-  std::vector<AddedToken> added;
-  for (const auto& [text, id] : vocabulary.specials) {
-    RETURN_IF_ERROR(take(text, id));
-    AddedToken token;
-    token.content = text;
-    token.id = id;
-    token.special = true;
-    added.push_back(token);
-    if (text == vocabulary.bos) parts.frame.before = {id};
-  }
-  parts.added = AddedTokens(added, !spec.special_tokens_in_text);
-  ASSIGN_OR_RETURN(parts.eod, FindEod(spec.eod, name, [&](absl::string_view text) {
+  parts.name = vocabulary.name;
+  RETURN_IF_ERROR(SizeTokens(vocabulary, parts));
+  // Special tokens come last: the model must not know them, or it would make them of text.
+  ASSIGN_OR_RETURN(parts.model, TakeRanked(vocabulary, parts));
+  RETURN_IF_ERROR(TakeSpecials(vocabulary, parts));
+  parts.added = AddedTokens(SpecialsAsAdded(vocabulary), !spec.special_tokens_in_text);
+  ASSIGN_OR_RETURN(parts.eod, FindEod(spec.eod, vocabulary.name, [&](absl::string_view text) {
                      for (const auto& [special, id] : vocabulary.specials) {
                        if (special == text) return id;
                      }
@@ -142,7 +170,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeRankTokenizer(RankVocabulary voca
   if (parts.scanner == nullptr) parts.scanner = KnownPattern(vocabulary.pattern);
   if (parts.scanner == nullptr) {
     absl::StatusOr<Regex> regex = Regex::Compile(vocabulary.pattern, Regex::Dialect::kRust);
-    if (!regex.ok()) return Annotate(regex.status(), name);
+    if (!regex.ok()) return Annotate(regex.status(), vocabulary.name);
     parts.steps.push_back(SplitStep(RegexMatches(*std::move(regex)), SplitBehavior::kRemoved, true));
   }
   return MakePipeline(std::move(parts));

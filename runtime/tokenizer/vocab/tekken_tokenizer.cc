@@ -42,6 +42,40 @@ const std::string* Text(const Json& entry, const char* key) {
   return at != entry.end() && at->is_string() ? at->get_ptr<const std::string*>() : nullptr;
 }
 
+// The first `count` tokens of `vocab`, whose ids come after those of the special tokens.
+absl::Status ReadRanked(const Json& vocab, int64_t count, int64_t specials, RankVocabulary& vocabulary) {
+  for (int64_t rank = 0; rank < count; ++rank) {
+    const std::string* base64 = Text(vocab[static_cast<size_t>(rank)], "token_bytes");
+    std::string bytes;
+    if (base64 == nullptr || !absl::Base64Unescape(*base64, &bytes)) {
+      return Bad(vocabulary.name, absl::StrCat("vocab[", rank, "].token_bytes is no base64"));
+    }
+    vocabulary.ranked.emplace_back(std::move(bytes), static_cast<int32_t>(specials + rank));
+  }
+  return absl::OkStatus();
+}
+
+// Special tokens 0 to count - 1: those of the file's list, else the customary ones; the rest are numbered.
+absl::Status ReadSpecials(const Json& json, int64_t count, RankVocabulary& vocabulary) {
+  const auto list = json.find("special_tokens");
+  const bool listed = list != json.end() && list->is_array();
+  for (int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<size_t>(i);
+    std::string special = absl::StrCat("<SPECIAL_", i, ">");
+    if (listed && at < list->size()) {
+      const std::string* given = Text((*list)[at], "token_str");
+      if (given == nullptr) {
+        return Bad(vocabulary.name, absl::StrCat("special_tokens[", i, "].token_str is missing"));
+      }
+      special = *given;
+    } else if (!listed && at < std::size(kSpecials)) {
+      special = std::string(kSpecials[at]);
+    }
+    vocabulary.specials.emplace_back(std::move(special), static_cast<int32_t>(i));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view text, absl::string_view name,
@@ -71,28 +105,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view
   const std::string* pattern = Text(*config, "pattern");
   if (pattern == nullptr) return Bad(name, "config.pattern is missing");
   vocabulary.pattern = *pattern;
-  for (int64_t rank = 0; rank < size - specials; ++rank) {
-    const std::string* base64 = Text((*vocab)[static_cast<size_t>(rank)], "token_bytes");
-    std::string bytes;
-    if (base64 == nullptr || !absl::Base64Unescape(*base64, &bytes)) {
-      return Bad(name, absl::StrCat("vocab[", rank, "].token_bytes is no base64"));
-    }
-    vocabulary.ranked.emplace_back(std::move(bytes), static_cast<int32_t>(specials + rank));
-  }
-  const auto listed = json.find("special_tokens");
-  const bool own = listed != json.end() && listed->is_array();
-  for (int64_t i = 0; i < specials; ++i) {
-    const auto at = static_cast<size_t>(i);
-    std::string special = absl::StrCat("<SPECIAL_", i, ">");
-    if (own && at < listed->size()) {
-      const std::string* given = Text((*listed)[at], "token_str");
-      if (given == nullptr) return Bad(name, absl::StrCat("special_tokens[", i, "].token_str is missing"));
-      special = *given;
-    } else if (!own && at < std::size(kSpecials)) {
-      special = std::string(kSpecials[at]);
-    }
-    vocabulary.specials.emplace_back(std::move(special), static_cast<int32_t>(i));
-  }
+  RETURN_IF_ERROR(ReadRanked(*vocab, size - specials, specials, vocabulary));
+  RETURN_IF_ERROR(ReadSpecials(json, specials, vocabulary));
   return MakeRankTokenizer(std::move(vocabulary), spec);
 }
 
