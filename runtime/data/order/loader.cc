@@ -164,7 +164,8 @@ void Loader::Request(int64_t first, int64_t count) {
   slot.count = count;
   ++s.used;
   ++s.to_read;
-  s.asked.notify_one();
+  // All: the one that is woken may be waiting to try a failed read again.
+  s.asked.notify_all();
 }
 
 int Loader::Room() const {
