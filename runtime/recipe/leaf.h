@@ -150,7 +150,6 @@ class SectionField : public Words<SectionField> {
   NodePtr Write(const void* section, const std::string& root) const override;
   void Describe(FieldDoc& out) const override;
   const Table* table() const override { return &table_; }
-  const void* Child(const void* section) const { return peek_(section); }
 
  private:
   const Table& table_;
@@ -175,7 +174,6 @@ class ListField : public Words<ListField> {
   void Describe(FieldDoc& out) const override;
   const Table* table() const override { return &table_; }
   bool is_list() const override { return true; }
-  const Access& access() const { return access_; }
 
  private:
   const Table& table_;

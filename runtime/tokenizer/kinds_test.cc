@@ -116,11 +116,11 @@ TEST(HuggingFaceTest, WhatIsNotSupportedIsNamedWithItsPosition) {
 
 TEST(HuggingFaceTest, DamagedFilesAreNamedWithTheirPosition) {
   const auto fails = [](const std::string& json) { return Make(json).status(); };
-  EXPECT_ERROR(fails("{"), "t.json: no valid JSON object");
+  EXPECT_ERROR(fails("{"), "t.json: not a valid JSON object");
   EXPECT_ERROR(fails(R"({"version":"2.0"})"), "version: '2.0' is not 1.0");
   EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}})"),
                "model.vocab: the id of token 'a'");
-  EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}})"), "id 0 stands twice");
+  EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}})"), "id 0 appears twice");
   EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a z"]}})"),
                "model.merges[0]: token 'z' is not in the vocabulary");
   EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a"]}})"), "is not two tokens");
@@ -156,8 +156,8 @@ TEST(TiktokenTest, FilesThatAreNoneAreNamed) {
   EXPECT_ERROR(fails("YQ== 0\n"), "r: the token of byte 0x00 is missing");
   EXPECT_ERROR(fails(Ranks({}) + "!! 256\n"), "r:257: ");
   EXPECT_ERROR(fails(Ranks({}) + "YWI= x\n"), "r:257: ");
-  EXPECT_ERROR(fails(Ranks({"ab", "ab"})), "token 'ab' stands twice");
-  EXPECT_ERROR(fails(Ranks({}) + "YWI= 5\n"), "id 5 stands twice");
+  EXPECT_ERROR(fails(Ranks({"ab", "ab"})), "token 'ab' appears twice");
+  EXPECT_ERROR(fails(Ranks({}) + "YWI= 5\n"), "id 5 appears twice");
   EXPECT_ERROR(fails(Ranks({}), "("), "r: pattern (: ");
   EXPECT_ERROR(fails(""), "no ranks");
 }
@@ -168,13 +168,13 @@ TEST(WordPieceTest, WordsAreLowerCasePunctuationStandsAlone) {
   EXPECT_THAT(Encode(**t, "Hello, UNABLE x日"), ElementsAre(6, 7, 4, 5, 1, 8));
   EXPECT_THAT((*t)->frame().before, ElementsAre(2));
   EXPECT_EQ(Decode(**t, {6, 7, 4, 5}), "hello, unable");
-  EXPECT_ERROR(MakeWordPieceTokenizer("a\na\n", "v", {}).status(), "line 2: token 'a' stands twice");
+  EXPECT_ERROR(MakeWordPieceTokenizer("a\na\n", "v", {}).status(), "line 2: token 'a' appears twice");
   EXPECT_ERROR(MakeWordPieceTokenizer("a\n", "v", {}).status(), "token [UNK] is missing");
 }
 
 TEST(SentencePieceTest, FilesThatAreNoneAreNamed) {
   EXPECT_ERROR(MakeSentencePieceTokenizer("", "m", {}).status(), "m: no pieces");
-  EXPECT_ERROR(MakeSentencePieceTokenizer("hello", "m", {}).status(), "m: it is no SentencePiece model");
+  EXPECT_ERROR(MakeSentencePieceTokenizer("hello", "m", {}).status(), "m: it is not a SentencePiece model");
   EXPECT_ERROR(MakeSentencePieceTokenizer(std::string("\x0a\x03\x0a\x01") + "a", "m", {}).status(),
                "no piece is the unknown one");
 }

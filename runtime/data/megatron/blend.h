@@ -36,8 +36,6 @@ class MegatronBlend {
   // The greedy rule over `size` samples. `weights` as the user gives them; they are normalised twice, as
   // Megatron does. REQUIRES: 1 to 32766 of them, all positive.
   static MegatronBlend Build(std::span<const double> weights, int64_t size);
-  // Every sample of every source once: weights are the sizes, and a source that is spent drops out.
-  static MegatronBlend BuildExhaustive(std::span<const int64_t> sizes);
   static int64_t Bytes(size_t sources, int64_t size);  // of memory
 
   std::span<const int16_t> sources() const { return sources_; }  // of each sample

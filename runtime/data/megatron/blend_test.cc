@@ -30,8 +30,6 @@ TEST(MegatronBlendTest, Golden) {
   EXPECT_THAT(Indices(two), ElementsAre(0, 0, 1, 2, 1, 3, 4, 2, 5, 6, 3, 7));
   const MegatronBlend three = MegatronBlend::Build(std::vector<double>{1, 1, 2}, 12);
   EXPECT_THAT(Sources(three), ElementsAre(2, 0, 1, 2, 0, 2, 1, 2, 0, 2, 1, 2));
-  const MegatronBlend all = MegatronBlend::BuildExhaustive(std::vector<int64_t>{3, 5, 2});
-  EXPECT_THAT(Sources(all), ElementsAre(1, 0, 2, 1, 0, 1, 2, 1, 0, 1));
 }
 
 TEST(MegatronBlendTest, TheTwoSurplusRulesDiffer) {
@@ -121,32 +119,6 @@ TEST(MegatronBlendTest, EqualsThePlainLoopWhateverTheWeights) {
             << count << " sources, round " << round << ", sample " << n;
         drawn[expected] += 1;
       }
-    }
-  }
-}
-
-TEST(MegatronBlendTest, ExhaustiveEqualsThePlainLoopWithSpentSourcesLeftOut) {
-  std::mt19937_64 random(18);
-  for (const size_t count : {1, 3, 60, 200, 700}) {
-    std::vector<int64_t> sizes;
-    int64_t total = 0;
-    for (size_t s = 0; s < count; ++s) {
-      sizes.push_back(static_cast<int64_t>(random() % (s % 2 == 0 ? 40 : 9)));
-      total += sizes.back();
-    }
-    const MegatronBlend blend = MegatronBlend::BuildExhaustive(sizes);
-    ASSERT_EQ(blend.size(), total);
-    std::vector<double> weights, drawn(count, 0);
-    for (const int64_t size : sizes)
-      weights.push_back(static_cast<double>(size) / static_cast<double>(total));
-    for (int64_t n = 0; n < total; ++n) {
-      std::vector<double> left = drawn;
-      for (size_t s = 0; s < count; ++s) {
-        if (drawn[s] == static_cast<double>(sizes[s])) left[s] = std::numeric_limits<double>::infinity();
-      }
-      const size_t expected = PlainNext(weights, left, n);
-      ASSERT_EQ(blend.At(n).source, static_cast<int64_t>(expected)) << count << " sources, sample " << n;
-      drawn[expected] += 1;
     }
   }
 }

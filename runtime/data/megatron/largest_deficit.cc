@@ -25,22 +25,18 @@ double Samples(int64_t sample) { return std::max(static_cast<double>(sample), 1.
 
 }  // namespace
 
-LargestDeficit::LargestDeficit(std::span<const double> weights, std::span<const int64_t> limits) {
-  CHECK(!weights.empty() && (limits.empty() || limits.size() == weights.size()));
+LargestDeficit::LargestDeficit(std::span<const double> weights) {
+  CHECK(!weights.empty());
   std::map<double, size_t> group_of;
   for (size_t s = 0; s < weights.size(); ++s) {
-    const int64_t limit = limits.empty() ? kForever : limits[s];
-    if (limit == 0) continue;
     const auto [found, fresh] = group_of.emplace(weights[s], groups_.size());
     if (fresh) {
       all_.weights.push_back(weights[s]);
       all_.drawn.push_back(0);
       all_.groups.push_back(groups_.size());
-      groups_.push_back({.sources = {}, .turn = 0, .limit = limit});
+      groups_.push_back({});
     }
-    Group& group = groups_[found->second];
-    CHECK_EQ(group.limit, limit);
-    group.sources.push_back(s);
+    groups_[found->second].sources.push_back(s);
     turns_ |= !fresh;
   }
 }
@@ -62,20 +58,20 @@ LargestDeficit::Choice LargestDeficit::First(const Field& field, double samples)
   return {first, most};
 }
 
-// With what has been drawn, a distance grows with the sample and, rounded, never shrinks: a group below the
-// floor at the last sample of a stretch is below it all along, and can be furthest behind only where the
-// furthest behind of the others is below it too.
+// With what has been drawn, a deficit grows with the sample and, rounded, never shrinks: a group below the
+// lower bound at the last sample of a stretch is below it all along, and can be furthest behind only where
+// the furthest behind of the others is below it too.
 void LargestDeficit::Gather() {
   const size_t count = all_.groups.size();
   const bool few = count <= kFew;
   end_ = few ? kForever : sample_ + kAhead;
-  floor_ = few ? -kInfinite : First(all_, Samples(sample_)).behind - margin_;
+  bound_ = few ? -kInfinite : First(all_, Samples(sample_)).behind - margin_;
   near_.weights.clear();
   near_.drawn.clear();
   near_.groups.clear();
   const double last = Samples(end_ - 1);
   for (size_t g = 0; g < count; ++g) {
-    if (!few && Behind(all_.weights[g], last, all_.drawn[g]) < floor_) continue;
+    if (!few && Behind(all_.weights[g], last, all_.drawn[g]) < bound_) continue;
     near_.weights.push_back(all_.weights[g]);
     near_.drawn.push_back(all_.drawn[g]);
     near_.groups.push_back(g);
@@ -91,13 +87,12 @@ size_t LargestDeficit::Next() {
   const double samples = Samples(sample_);
   Choice best{.index = 0, .behind = -kInfinite};
   if (sample_ < end_) best = First(near_, samples);
-  if (sample_ >= end_ || best.behind < floor_) {
-    // A floor that did not hold for the whole stretch was too near.
+  if (sample_ >= end_ || best.behind < bound_) {
+    // A bound that did not hold for the whole stretch was too near.
     margin_ *= sample_ < end_ ? 1.25 : 0.95;
     Gather();
     best = First(near_, samples);
   }
-  CHECK(best.behind > -kInfinite) << "no source is left for sample " << sample_;
   if (turns_) {
     // Groups stand in the order of their first sources, not of those whose turn it is.
     for (size_t i = best.index + 1; i < near_.groups.size(); ++i) {
@@ -109,10 +104,8 @@ size_t LargestDeficit::Next() {
   Group& group = groups_[near_.groups[best.index]];
   if (++group.turn == group.sources.size()) {
     group.turn = 0;
-    double& drawn = near_.drawn[best.index];
-    drawn += 1;
-    if (drawn >= static_cast<double>(group.limit)) drawn = kInfinite;
-    all_.drawn[near_.groups[best.index]] = drawn;
+    near_.drawn[best.index] += 1;
+    all_.drawn[near_.groups[best.index]] = near_.drawn[best.index];
   }
   ++sample_;
   return source;

@@ -12,21 +12,18 @@ namespace galley::data {
 
 class LargestDeficit {
  public:
-  // `weights` sum to about 1. A source drops out when it has given its limit; no limits: none does.
-  // REQUIRES: sources of equal weight have equal limits.
-  explicit LargestDeficit(std::span<const double> weights, std::span<const int64_t> limits = {});
+  // `weights` sum to about 1. REQUIRES: at least one.
+  explicit LargestDeficit(std::span<const double> weights);
 
-  // Source of the next sample. REQUIRES: one is left.
-  size_t Next();
+  size_t Next();  // the source of the next sample
 
  private:
   // Sources of equal weight take turns, the first of them first.
   struct Group {
     std::vector<size_t> sources;  // ascending
     size_t turn = 0;              // whose
-    int64_t limit = 0;            // of each
   };
-  // Some groups, ascending. `drawn` is that of the source whose turn it is, infinite when it is spent.
+  // Some groups, ascending. `drawn` is that of the source whose turn it is.
   struct Field {
     std::vector<double> weights, drawn;
     std::vector<size_t> groups;
@@ -44,9 +41,9 @@ class LargestDeficit {
   Field all_;
   Field near_;  // those that can be furthest behind for some samples to come
   int64_t sample_ = 0;
-  double floor_ = 0;  // no group outside near_ reaches it before sample end_
+  double bound_ = 0;  // no group outside near_ reaches it before sample end_
   int64_t end_ = 0;
-  double margin_ = 0.5;  // of the floor below the furthest behind
+  double margin_ = 0.5;  // of the bound below the furthest behind
 };
 
 }  // namespace galley::data

@@ -63,7 +63,7 @@ absl::Status ReadDecoder(const Node& node, int depth, std::vector<DecodeStep>& s
     return absl::OkStatus();
   }
   const Node list = node["decoders"];
-  if (!list.json().is_array()) return list.Bad("is no list");
+  if (!list.json().is_array()) return list.Bad("is not a list");
   for (size_t i = 0; i < list.size(); ++i) RETURN_IF_ERROR(ReadDecoder(list[i], depth + 1, steps));
   return absl::OkStatus();
 }

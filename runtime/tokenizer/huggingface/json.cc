@@ -39,13 +39,13 @@ absl::StatusOr<bool> Node::Bool(bool otherwise) const {
 
 absl::StatusOr<int64_t> Node::Int(int64_t otherwise) const {
   if (null()) return otherwise;
-  if (!json_->is_number_integer()) return Bad("is no whole number");
+  if (!json_->is_number_integer()) return Bad("is not a whole number");
   return json_->get<int64_t>();
 }
 
 absl::StatusOr<std::string> Node::String(absl::string_view otherwise) const {
   if (null()) return std::string(otherwise);
-  if (!json_->is_string()) return Bad("is no string");
+  if (!json_->is_string()) return Bad("is not a string");
   return json_->get<std::string>();
 }
 

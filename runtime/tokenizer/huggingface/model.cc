@@ -39,7 +39,7 @@ absl::StatusOr<std::pair<std::string, std::string>> ReadPair(const Node& node) {
 }
 
 absl::StatusOr<std::vector<BpeMerge>> ReadMerges(const Node& list, const Vocabulary& vocabulary) {
-  if (!list.json().is_array()) return list.Bad("is no list");
+  if (!list.json().is_array()) return list.Bad("is not a list");
   std::vector<BpeMerge> merges;
   for (size_t i = 0; i < list.size(); ++i) {
     const Json& json = list.json()[i];
@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<BpeMerge>> ReadMerges(const Node& list, const Vocabul
   return merges;
 }
 
-// The byte that a token like "<0x0A>" stands for, or -1.
+// The byte that a token like "<0x0A>" stands for, or -1. Upper-case digits only: no other token is looked up.
 int FallbackByte(absl::string_view token) {
   if (token.size() != 6) return -1;
   for (int byte = 0; byte < 256; ++byte) {
@@ -131,12 +131,12 @@ absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabular
 }  // namespace
 
 absl::StatusOr<Vocabulary> ReadVocabulary(const Node& node) {
-  if (!node.json().is_object()) return node.Bad("is no map from tokens to ids");
+  if (!node.json().is_object()) return node.Bad("is not a map from tokens to ids");
   Vocabulary vocabulary;
   for (auto at = node.json().begin(); at != node.json().end(); ++at) {
     if (!at->is_number_unsigned() || at->get<uint64_t>() >= kMaxId) {
       return node.Bad(
-          absl::StrCat("the id of token ", Shown(at.key()), " is no whole number below ", kMaxId));
+          absl::StrCat("the id of token ", Shown(at.key()), " is not a whole number below ", kMaxId));
     }
     const auto id = at->get<size_t>();
     if (id >= vocabulary.tokens.size()) {
@@ -144,7 +144,7 @@ absl::StatusOr<Vocabulary> ReadVocabulary(const Node& node) {
       vocabulary.known.resize(id + 1, false);
     }
     if (vocabulary.known[id])
-      return node.Bad(absl::StrCat("id ", id, " stands twice, once for ", Shown(at.key())));
+      return node.Bad(absl::StrCat("id ", id, " appears twice, once for ", Shown(at.key())));
     vocabulary.known[id] = true;
     vocabulary.tokens[id] = at.key();
     vocabulary.ids.emplace(at.key(), static_cast<int32_t>(id));

@@ -102,7 +102,7 @@ absl::Status Flatten(const Node& node, int depth, std::vector<Node>& out) {
   }
   if (depth > kMaxDepth) return node.Bad("is nested too deep");
   const Node list = node["pretokenizers"];
-  if (!list.json().is_array()) return list.Bad("is no list");
+  if (!list.json().is_array()) return list.Bad("is not a list");
   for (size_t i = 0; i < list.size(); ++i) RETURN_IF_ERROR(Flatten(list[i], depth + 1, out));
   return absl::OkStatus();
 }
@@ -165,7 +165,7 @@ absl::Status ReadNormalizer(const Node& node, int depth, std::vector<TextStep>& 
   const std::string type = node.type();
   if (type == "Sequence") {
     const Node list = node["normalizers"];
-    if (!list.json().is_array()) return list.Bad("is no list");
+    if (!list.json().is_array()) return list.Bad("is not a list");
     for (size_t i = 0; i < list.size(); ++i) RETURN_IF_ERROR(ReadNormalizer(list[i], depth + 1, steps));
   } else if (type == "NFC") {
     steps.push_back(UnicodeStep(UnicodeForm::kNfc));

@@ -17,7 +17,7 @@ constexpr char kMark[] = "\xe2\x96\x81";    // U+2581, which stands for a space
 // The ids that a post-processor puts around a document go outside those that are there already.
 absl::Status ReadTemplate(const Node& node, Frame& frame) {
   const Node list = node["single"];
-  if (!list.json().is_array()) return list.Bad("is no list");
+  if (!list.json().is_array()) return list.Bad("is not a list");
   std::vector<int32_t> before, after;
   int sequences = 0;
   for (size_t i = 0; i < list.size(); ++i) {
@@ -34,7 +34,7 @@ absl::Status ReadTemplate(const Node& node, Frame& frame) {
     }
     for (size_t k = 0; k < special.size(); ++k) {
       ASSIGN_OR_RETURN(const int64_t id, special[k].Int(-1));
-      if (id < 0 || id > (1 << 22)) return special[k].Bad("is no id");
+      if (id < 0 || id > (1 << 22)) return special[k].Bad("is not an id");
       (sequences == 0 ? before : after).push_back(static_cast<int32_t>(id));
     }
   }
@@ -52,16 +52,16 @@ absl::Status ReadPostProcessor(const Node& node, int depth, Frame& frame) {
   if (type == "TemplateProcessing") return ReadTemplate(node, frame);
   if (type == "Sequence") {
     const Node list = node["processors"];
-    if (!list.json().is_array()) return list.Bad("is no list");
+    if (!list.json().is_array()) return list.Bad("is not a list");
     for (size_t i = 0; i < list.size(); ++i) RETURN_IF_ERROR(ReadPostProcessor(list[i], depth + 1, frame));
     return absl::OkStatus();
   }
   if (type != "BertProcessing" && type != "RobertaProcessing") return node.Unsupported();
   for (const char* key : {"cls", "sep"}) {
     const Node pair = node[key];
-    if (pair.size() != 2) return pair.Bad("is no token and its id");
+    if (pair.size() != 2) return pair.Bad("is not a token and its id");
     ASSIGN_OR_RETURN(const int64_t id, pair[size_t{1}].Int(-1));
-    if (id < 0 || id > (1 << 22)) return pair[size_t{1}].Bad("is no id");
+    if (id < 0 || id > (1 << 22)) return pair[size_t{1}].Bad("is not an id");
     if (key[0] == 'c') {
       frame.before.insert(frame.before.begin(), static_cast<int32_t>(id));
     } else {
@@ -74,7 +74,7 @@ absl::Status ReadPostProcessor(const Node& node, int depth, Frame& frame) {
 // The id in the file is not what counts: a token of the model's vocabulary keeps its id, others get the next.
 absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(const Node& list, Vocabulary& vocabulary) {
   std::vector<AddedToken> added;
-  if (!list.null() && !list.json().is_array()) return list.Bad("is no list");
+  if (!list.null() && !list.json().is_array()) return list.Bad("is not a list");
   const auto base = static_cast<int32_t>(vocabulary.ids.size());
   int32_t highest = -1;
   size_t bytes = 0;
@@ -121,7 +121,7 @@ absl::string_view CutOf(const Node& root) {
 }
 
 absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
-  if (!root.json().is_object()) return absl::DataLossError("no valid JSON object");
+  if (!root.json().is_object()) return absl::DataLossError("not a valid JSON object");
   ASSIGN_OR_RETURN(const std::string version, root["version"].String("1.0"));
   if (version != "1.0") {
     return root["version"].Bad(absl::StrCat("'", version, "' is not 1.0"));
@@ -153,7 +153,7 @@ absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
     for (const int32_t id : *ids) {
       if (static_cast<size_t>(id) < vocabulary.known.size() && vocabulary.known[static_cast<size_t>(id)])
         continue;
-      return root["post_processor"].Bad(absl::StrCat("id ", id, " is no token"));
+      return root["post_processor"].Bad(absl::StrCat("id ", id, " is not a token"));
     }
   }
   RETURN_IF_ERROR(ReadDecoder(root["decoder"], 0, parts.decoder));
@@ -183,7 +183,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeHuggingFaceTokenizer(absl::string
   absl::StatusOr<Parts> parts = hf::Read(hf::Node(&json, ""), spec);
   if (!parts.ok()) return Annotate(parts.status(), name);
   parts->kind = TokenizerKind::kHuggingFace;
-  parts->name = std::string(name);
   return MakePipeline(*std::move(parts));
 }
 

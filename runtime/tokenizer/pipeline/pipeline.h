@@ -52,7 +52,6 @@ using DecodeStep = std::function<void(std::vector<std::string>& tokens, bool con
 
 struct Parts {
   TokenizerKind kind = TokenizerKind::kBytes;
-  std::string name;  // of its file, for messages
   // The text has bytes that are no UTF-8 replaced first, for stages that know characters only.
   bool characters = false;
   AddedTokens added;

@@ -99,6 +99,7 @@ struct Ids {
   std::string eos = "</s>";
 };
 
+// Numbers of fields here and below are those of sentencepiece_model.proto.
 bool ReadTrainer(absl::string_view bytes, SentencePieceModel& model, Ids& ids) {
   Message message(bytes);
   while (message.Next()) {
@@ -150,15 +151,15 @@ absl::Status Finish(SentencePieceModel& model, const Ids& ids, absl::string_view
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceModel::Piece& piece = model.pieces[id];
     if (piece.text.empty()) return bad(id, "is empty");
-    if (!IsValidUtf8(piece.text)) return bad(id, "is no valid UTF-8");
-    if (!seen.insert(piece.text).second) return bad(id, "stands twice");
+    if (!IsValidUtf8(piece.text)) return bad(id, "is not valid UTF-8");
+    if (!seen.insert(piece.text).second) return bad(id, "appears twice");
     const auto at = static_cast<int32_t>(id);
     if (piece.type == PieceType::kUnknown) {
       if (model.unknown >= 0) return bad(id, "is a second unknown piece");
       model.unknown = at;
     } else if (piece.type == PieceType::kByte) {
       const int byte = ByteOfFallback(piece.text);
-      if (byte < 0) return bad(id, "is no byte");
+      if (byte < 0) return bad(id, "is not a byte");
       model.bytes[static_cast<size_t>(byte)] = at;
     } else if (piece.type == PieceType::kControl) {
       if (piece.text == ids.bos) model.bos = at;
@@ -205,7 +206,7 @@ absl::StatusOr<SentencePieceModel> ParseSentencePieceModel(absl::string_view byt
       if (part.bad()) return bad("its denormalizer_spec is damaged");
     }
   }
-  if (message.bad()) return bad("it is no SentencePiece model, or is cut");
+  if (message.bad()) return bad("it is not a SentencePiece model, or is cut");
   if (model.pieces.empty()) return bad("no pieces");
   RETURN_IF_ERROR(Finish(model, ids, name));
   return model;

@@ -61,7 +61,7 @@ class SentencePieceNormalizer {
   Prefix Next(absl::string_view text) const;
 
   bool dummy_prefix_ = true, extra_ = true, escape_ = true, suffix_ = false;
-  std::vector<uint32_t> trie_;             // a double array, as Darts-clone lays it
+  std::vector<uint32_t> trie_;             // a double array in the layout of Darts-clone
   std::string replacements_;               // ended by NUL each
   std::vector<std::string> user_defined_;  // sorted
   std::array<bool, 256> user_first_{};

@@ -13,7 +13,7 @@ namespace {
 
 constexpr absl::string_view kMark = "\xe2\x96\x81";
 
-// A unit of the double array.
+// A unit of the double array, its bits as Darts-clone assigns them.
 struct Unit {
   uint32_t bits;
   bool has_leaf() const { return (bits >> 8 & 1) != 0; }
@@ -67,6 +67,7 @@ SentencePieceNormalizer::Prefix SentencePieceNormalizer::Next(absl::string_view 
   size_t longest = 0;
   size_t value = 0;
   if (!trie_.empty()) {
+    // The array comes from the file and may point anywhere: every index is checked before it is used.
     size_t node = Unit{trie_[0]}.offset();
     for (size_t i = 0; i < text.size(); ++i) {
       const auto byte = static_cast<unsigned char>(text[i]);

@@ -71,9 +71,9 @@ absl::StatusOr<std::unique_ptr<Model>> BpeOf(const SentencePieceModel& model, ab
       const Utf8Char c = DecodeUtf8(p, token.data() + token.size());
       const auto at = static_cast<size_t>(p - token.data());
       if (c.code >= alphabet.chars.size() || alphabet.chars[c.code] < 0) {
-        return absl::UnimplementedError(absl::StrCat(name, ": piece ", id, " ('",
-                                                     absl::Utf8SafeCEscape(tokens[id]),
-                                                     "') has a character that is no piece: not supported"));
+        return absl::UnimplementedError(
+            absl::StrCat(name, ": piece ", id, " ('", absl::Utf8SafeCEscape(tokens[id]),
+                         "') has a character that is not a piece: not supported"));
       }
       p += c.length;
       if (at == 0) continue;
@@ -153,7 +153,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeSentencePieceTokenizer(absl::stri
   }
   Parts parts;
   parts.kind = TokenizerKind::kSentencePiece;
-  parts.name = std::string(name);
   if (model.type == SentencePieceModel::Type::kBpe) {
     ASSIGN_OR_RETURN(parts.model, BpeOf(model, name));
   } else if (model.type == SentencePieceModel::Type::kUnigram) {

@@ -11,7 +11,7 @@
 namespace galley::tokenizer {
 namespace {
 
-constexpr float kUnknownPenalty = 10;
+constexpr float kUnknownPenalty = 10;  // below the worst piece; this and the next are the package's
 constexpr float kFarScore = 100000;
 
 struct Node {
@@ -116,9 +116,9 @@ class UnigramEncoder : public PieceEncoder {
     if (best.id < 0 || score > best.score) best = {score, id, begin};
   }
 
-  // Scores are sums of floats: far from 0 they would lose what tells ways apart. Those still in use are made
-  // relative to the one at `begin`, where the package does so (sentencepiece 0.2.3), since rounding decides
-  // between equal ways.
+  // Scores are sums of floats: far from 0 they would lose what tells splits apart. Those still in use are
+  // made relative to the one at `begin`, just where the package does so (sentencepiece 0.2.3), since rounding
+  // decides between splits of equal score.
   void Rebase(size_t begin, size_t reached) {
     const float base = best_[begin].score;
     for (size_t end = begin; end <= reached; ++end) {

@@ -15,6 +15,7 @@ namespace galley::tokenizer {
 namespace {
 
 constexpr size_t kMaxPattern = 64 << 10;  // bytes
+// A pattern from a tokenizer's file may backtrack without end on some text: here it stops with an error.
 constexpr uint32_t kMatchLimit = 20'000'000;
 constexpr uint32_t kHeapLimitKib = 256 << 10;
 constexpr absl::string_view kWordClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
@@ -45,7 +46,7 @@ class Rewriter {
   absl::Status Refuse(absl::string_view what) const {
     return absl::UnimplementedError(absl::StrCat("pattern ", pattern_, ": ", what, " is not supported"));
   }
-  // Writes `text` in place of `length` characters of the pattern.
+  // Writes `text` instead of `length` characters of the pattern.
   absl::Status Put(absl::string_view text, size_t length) {
     absl::StrAppend(&out_, text);
     at_ += length;
@@ -167,7 +168,7 @@ absl::StatusOr<Regex> Regex::Compile(absl::string_view pattern, Dialect dialect)
   if (pattern.size() > kMaxPattern) {
     return absl::InvalidArgumentError(absl::StrCat("a pattern of ", pattern.size(), " bytes is too long"));
   }
-  if (!IsValidUtf8(pattern)) return absl::InvalidArgumentError("a pattern is no valid UTF-8");
+  if (!IsValidUtf8(pattern)) return absl::InvalidArgumentError("a pattern is not valid UTF-8");
   ASSIGN_OR_RETURN(const std::string text, Rewriter(pattern, dialect).Rewrite());
   auto code = std::make_shared<Code>();
   int error = 0;
@@ -195,6 +196,7 @@ absl::Status Regex::ForEach(absl::string_view text, const std::function<void(siz
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   for (size_t at = 0; at < text.size();) {
     int rc = pcre2_match(code_->code, subject, text.size(), at, 0, match.get(), code_->context);
+    // The compiled matcher has a small stack of its own; the interpreter has the heap up to the limit.
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
       rc = pcre2_match(code_->code, subject, text.size(), at, PCRE2_NO_JIT, match.get(), code_->context);
     }

@@ -105,16 +105,16 @@ TEST(Gpt2TokenizerTest, HostileFilesAreNamedWithTheirPosition) {
   const auto vocab = [&](const std::string& json) {
     return MakeGpt2Tokenizer(json, good.merges_txt, "v.json", "m.txt").status();
   };
-  EXPECT_ERROR(vocab(""), "v.json: offset 1: no valid JSON");
+  EXPECT_ERROR(vocab(""), "v.json: offset 1: not valid JSON");
   EXPECT_ERROR(vocab("[]"), "v.json: ");
   EXPECT_ERROR(vocab("7"), "v.json: the text is a number");
   EXPECT_ERROR(vocab("{}"), "v.json: no tokens");
   EXPECT_ERROR(vocab("{\"a\":{}}"), "a value is an object");
   EXPECT_ERROR(vocab("{\"a\":\"b\"}"), "the id of token 'a' is a text");
   EXPECT_ERROR(vocab("{\"a\":-1}"), "the id of token 'a' is negative");
-  EXPECT_ERROR(vocab("{\"a\":1.5}"), "no whole number");
-  EXPECT_ERROR(vocab("{\"a\":0,\"a\":1}"), "token 'a' stands twice");
-  EXPECT_ERROR(vocab("{\"a\":0,\"b\":0}"), "id 0 stands twice");
+  EXPECT_ERROR(vocab("{\"a\":1.5}"), "not a whole number");
+  EXPECT_ERROR(vocab("{\"a\":0,\"a\":1}"), "token 'a' appears twice");
+  EXPECT_ERROR(vocab("{\"a\":0,\"b\":0}"), "id 0 appears twice");
   EXPECT_ERROR(vocab("{\"a\":1}"), "ids must be 0 to 0");
   EXPECT_ERROR(vocab("{\"a\":4000000000}"), "token 'a' has id 4000000000");
   EXPECT_ERROR(vocab("{\"a\":0}"), "the token of byte 0x00 is missing");
@@ -126,7 +126,7 @@ TEST(Gpt2TokenizerTest, HostileFilesAreNamedWithTheirPosition) {
   EXPECT_ERROR(merges("h e x"), "m.txt:1: 'h e x' is not two tokens");
   EXPECT_ERROR(merges("h zz"), "m.txt:1: token 'zz' is not in vocab.json");
   EXPECT_ERROR(merges("h h"), "m.txt:1: token 'hh' is not in vocab.json");
-  EXPECT_ERROR(merges("h e\nh e"), "m.txt:2: merge 'h e' stands twice");
+  EXPECT_ERROR(merges("h e\nh e"), "m.txt:2: merge 'h e' appears twice");
   EXPECT_ERROR(merges(" e"), "m.txt:1: token '' is not in vocab.json");
   EXPECT_TRUE(merges("").ok());
 }

@@ -50,20 +50,20 @@ class VocabHandler : public nlohmann::json_sax<nlohmann::json> {
     if (id >= kMaxTokens) return Fail(absl::StrCat("token ", Shown(token_), " has id ", id));
     if (ids.size() >= kMaxTokens) return Fail(absl::StrCat("more than ", kMaxTokens, " tokens"));
     if (!ids.emplace(token_, static_cast<int32_t>(id)).second) {
-      return Fail(absl::StrCat("token ", Shown(token_), " stands twice"));
+      return Fail(absl::StrCat("token ", Shown(token_), " appears twice"));
     }
     return true;
   }
   bool null() override { return NoId("null"); }
   bool boolean(bool) override { return NoId("true or false"); }
   bool number_integer(number_integer_t) override { return NoId("negative"); }
-  bool number_float(number_float_t, const string_t&) override { return NoId("no whole number"); }
+  bool number_float(number_float_t, const string_t&) override { return NoId("not a whole number"); }
   bool string(string_t&) override { return NoId("a text"); }
   bool binary(binary_t&) override { return NoId("binary"); }
   bool start_array(std::size_t) override { return NoId("a list"); }
   bool end_array() override { return true; }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return Fail(absl::StrCat("offset ", position, ": no valid JSON"));
+    return Fail(absl::StrCat("offset ", position, ": not valid JSON"));
   }
 
  private:
@@ -82,7 +82,7 @@ class VocabHandler : public nlohmann::json_sax<nlohmann::json> {
 absl::StatusOr<Ids> ParseVocab(absl::string_view json, absl::string_view name) {
   VocabHandler handler;
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &handler);
-  if (!parsed) return Bad(name, handler.fault.empty() ? "no valid JSON" : handler.fault);
+  if (!parsed) return Bad(name, handler.fault.empty() ? "not valid JSON" : handler.fault);
   if (handler.ids.empty()) return Bad(name, "no tokens");
   return std::move(handler.ids);
 }
@@ -96,7 +96,7 @@ absl::Status FillTokens(const Ids& ids, absl::string_view name, Gpt2Vocabulary& 
       return Bad(name, absl::StrCat("token ", Shown(token), " has id ", id, ", and there are ", ids.size(),
                                     " tokens: ids must be 0 to ", ids.size() - 1));
     }
-    if (taken[at]) return Bad(name, absl::StrCat("id ", id, " stands twice, once for ", Shown(token)));
+    if (taken[at]) return Bad(name, absl::StrCat("id ", id, " appears twice, once for ", Shown(token)));
     taken[at] = true;
     std::string& bytes = vocabulary.tokens[at];
     if (!ToBytes(token, bytes)) {
@@ -144,7 +144,7 @@ absl::Status ParseMerges(absl::string_view text, absl::string_view name, const I
     ASSIGN_OR_RETURN(merge.merged, id(absl::StrCat(line.substr(0, space), line.substr(space + 1))));
     const uint64_t key = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
     if (!pairs.insert(key).second)
-      return Bad(line_name, absl::StrCat("merge ", Shown(line), " stands twice"));
+      return Bad(line_name, absl::StrCat("merge ", Shown(line), " appears twice"));
     merge.rank = static_cast<uint32_t>(merges.size());
     merges.push_back(merge);
   }

@@ -58,11 +58,11 @@ absl::Status SizeTokens(const RankVocabulary& vocabulary, Parts& parts) {
   return absl::OkStatus();
 }
 
-absl::Status TakeToken(const std::string& text, int32_t id, Parts& parts) {
+absl::Status TakeToken(absl::string_view name, const std::string& text, int32_t id, Parts& parts) {
   const auto at = static_cast<size_t>(id);
-  if (text.empty()) return Bad(parts.name, absl::StrCat("the token of id ", id, " is empty"));
+  if (text.empty()) return Bad(name, absl::StrCat("the token of id ", id, " is empty"));
   if (parts.known[at]) {
-    return Bad(parts.name, absl::StrCat("id ", id, " stands twice, once for ", Shown(text)));
+    return Bad(name, absl::StrCat("id ", id, " appears twice, once for ", Shown(text)));
   }
   parts.known[at] = true;
   parts.tokens[at] = text;
@@ -74,21 +74,21 @@ absl::StatusOr<std::unique_ptr<Model>> TakeRanked(const RankVocabulary& vocabula
   BpeAlphabet alphabet;
   for (const auto& [text, id] : vocabulary.ranked) {
     if (text.size() > kMaxToken) {
-      return Bad(parts.name, absl::StrCat("the token of id ", id, " has ", text.size(), " bytes, at most ",
-                                          kMaxToken, " are taken"));
+      return Bad(vocabulary.name, absl::StrCat("the token of id ", id, " has ", text.size(),
+                                               " bytes, at most ", kMaxToken, " are taken"));
     }
-    RETURN_IF_ERROR(TakeToken(text, id, parts));
+    RETURN_IF_ERROR(TakeToken(vocabulary.name, text, id, parts));
     if (text.size() == 1) alphabet.bytes[static_cast<unsigned char>(text[0])] = id;
   }
   std::unordered_map<std::string_view, int32_t> ids;
   for (const auto& [text, id] : vocabulary.ranked) {
     if (!ids.emplace(parts.tokens[static_cast<size_t>(id)], id).second) {
-      return Bad(parts.name, absl::StrCat("token ", Shown(text), " stands twice"));
+      return Bad(vocabulary.name, absl::StrCat("token ", Shown(text), " appears twice"));
     }
   }
   for (size_t byte = 0; byte < 256; ++byte) {
     if (alphabet.bytes[byte] >= 0) continue;
-    return Bad(parts.name,
+    return Bad(vocabulary.name,
                absl::StrCat("the token of byte 0x", absl::Hex(byte, absl::kZeroPad2), " is missing"));
   }
   const std::vector<BpeMerge> merges = MergesOf(parts.tokens, ids);
@@ -97,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Model>> TakeRanked(const RankVocabulary& vocabula
 
 absl::Status TakeSpecials(const RankVocabulary& vocabulary, Parts& parts) {
   for (const auto& [text, id] : vocabulary.specials) {
-    RETURN_IF_ERROR(TakeToken(text, id, parts));
+    RETURN_IF_ERROR(TakeToken(vocabulary.name, text, id, parts));
     if (text == vocabulary.bos) parts.frame.before = {id};
   }
   return absl::OkStatus();
@@ -154,7 +154,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeRankTokenizer(RankVocabulary voca
                                                              const TokenizerSpec& spec) {
   Parts parts;
   parts.kind = vocabulary.kind;
-  parts.name = vocabulary.name;
   RETURN_IF_ERROR(SizeTokens(vocabulary, parts));
   // Special tokens come last: the model must not know them, or it would make them of text.
   ASSIGN_OR_RETURN(parts.model, TakeRanked(vocabulary, parts));

@@ -48,7 +48,7 @@ absl::Status ReadRanked(const Json& vocab, int64_t count, int64_t specials, Rank
     const std::string* base64 = Text(vocab[static_cast<size_t>(rank)], "token_bytes");
     std::string bytes;
     if (base64 == nullptr || !absl::Base64Unescape(*base64, &bytes)) {
-      return Bad(vocabulary.name, absl::StrCat("vocab[", rank, "].token_bytes is no base64"));
+      return Bad(vocabulary.name, absl::StrCat("vocab[", rank, "].token_bytes is not base64"));
     }
     vocabulary.ranked.emplace_back(std::move(bytes), static_cast<int32_t>(specials + rank));
   }
@@ -81,7 +81,7 @@ absl::Status ReadSpecials(const Json& json, int64_t count, RankVocabulary& vocab
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTekkenTokenizer(absl::string_view text, absl::string_view name,
                                                                const TokenizerSpec& spec) {
   const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
-  if (!json.is_object()) return Bad(name, "no valid JSON object");
+  if (!json.is_object()) return Bad(name, "not a valid JSON object");
   const auto config = json.find("config");
   const auto vocab = json.find("vocab");
   if (config == json.end() || !config->is_object() || vocab == json.end() || !vocab->is_array()) {

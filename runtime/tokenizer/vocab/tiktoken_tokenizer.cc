@@ -61,7 +61,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTiktokenTokenizer(absl::string_vi
         !absl::SimpleAtoi(line.substr(space + 1), &rank) || rank < 0) {
       return absl::DataLossError(
           absl::StrCat(name, ":", line_number, ": '", absl::Utf8SafeCEscape(line.substr(0, 60)),
-                       "' is no token in base64, a blank and a rank; take the file whole"));
+                       "' is not a token in base64, a blank and a rank; take the file whole"));
     }
     last = std::max(last, rank);
     vocabulary.ranked.emplace_back(std::move(bytes), rank);

@@ -23,7 +23,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeWordPieceTokenizer(absl::string_v
   };
   Parts parts;
   parts.kind = TokenizerKind::kWordPiece;
-  parts.name = std::string(name);
   parts.characters = true;
   WordPieceVocabulary vocabulary;
   while (!vocab_txt.empty()) {
@@ -31,10 +30,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeWordPieceTokenizer(absl::string_v
     const absl::string_view token = absl::StripTrailingAsciiWhitespace(vocab_txt.substr(0, end));
     vocab_txt.remove_prefix(std::min(end + 1, vocab_txt.size()));
     const auto id = static_cast<int32_t>(parts.tokens.size());
-    if (!IsValidUtf8(token)) return bad(absl::StrCat("line ", id + 1, " is no valid UTF-8"));
+    if (!IsValidUtf8(token)) return bad(absl::StrCat("line ", id + 1, " is not valid UTF-8"));
     if (!vocabulary.ids.emplace(std::string(token), id).second) {
       return bad(absl::StrCat("line ", id + 1, ": token '", absl::Utf8SafeCEscape(token.substr(0, 60)),
-                              "' stands twice"));
+                              "' appears twice"));
     }
     parts.tokens.emplace_back(token);
   }
