@@ -40,6 +40,7 @@ Rate RateOf(const CpuFacts& facts) {
   return {0, 0, ""};
 }
 
+// What this process may use, not what the machine has: launchers and containers bind processes to CPUs.
 std::set<int> AllowedCpus() {
   std::set<int> out;
   cpu_set_t set;
@@ -77,6 +78,7 @@ void ReadProcCpuinfo(const std::set<int>& allowed, CpuFacts& facts) {
   if (!cores.empty()) facts.cores = static_cast<int>(cores.size());
 }
 
+// The base clock and not the turbo: the one that all cores can hold at once.
 void ReadBaseClock(CpuFacts& facts) {
 #if defined(__x86_64__)
   unsigned a = 0, b = 0, c = 0, d = 0;

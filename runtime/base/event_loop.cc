@@ -44,7 +44,6 @@ EventLoop::~EventLoop() {
 void EventLoop::Watch(int fd, bool writable, FdCallback callback) {
   const bool known = fds_.count(fd) > 0;
   const uint64_t generation = known ? fds_[fd].generation : ++generation_;
-  // A callback may change its own entry while it runs, so it lives until the next event.
   fds_[fd] = Watched{std::make_shared<FdCallback>(std::move(callback)), generation};
   fd_of_[generation] = fd;
   epoll_event event{};
@@ -82,6 +81,7 @@ void EventLoop::Post(Callback callback) {
     MutexLock lock(mutex_);
     posted_.push_back(std::move(callback));
   }
+  // Fails only when the counter is full, and then the loop is about to wake anyway.
   const uint64_t one = 1;
   (void)!::write(wake_, &one, sizeof(one));
 }
@@ -101,6 +101,7 @@ void EventLoop::RunPosted() {
     MutexLock lock(mutex_);
     work.swap(posted_);
   }
+  // Without the lock: a callback may post, and whoever posts must not wait for the work.
   for (auto& callback : work) callback();
 }
 
@@ -123,11 +124,14 @@ int EventLoop::WaitMillis() const {
   if (timers_.empty()) return -1;
   const int64_t nanos = timers_.begin()->first.first - MonotonicNanos();
   if (nanos <= 0) return 0;
+  // Rounded up: rounded down, the loop would turn idle through the last millisecond. An early return after a
+  // minute does no harm.
   return static_cast<int>(std::min<int64_t>((nanos + 999'999) / 1'000'000, 60'000));
 }
 
 void EventLoop::Run() {
   for (;;) {
+    // Read before the posted work is taken, so that what was posted before Stop is still done.
     bool stop;
     {
       MutexLock lock(mutex_);
@@ -152,7 +156,7 @@ void EventLoop::Run() {
       auto it = fd_of_.find(key);
       if (it == fd_of_.end()) continue;  // unwatched by an earlier callback of this turn
       const uint32_t what = events[i].events;
-      auto callback = fds_[it->second].callback;
+      auto callback = fds_[it->second].callback;  // a copy keeps it alive when it unwatches itself
       (*callback)((what & ~uint32_t{EPOLLOUT}) != 0, (what & EPOLLOUT) != 0);
     }
     RunTimers();

@@ -39,6 +39,7 @@ absl::Status WriteAll(int fd, const void* data, size_t size, const std::string& 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, path);
+  // Read to the end and not by its size: files of /proc tell none, and a log may grow meanwhile.
   std::string out;
   char buffer[1 << 16];
   for (;;) {
@@ -66,6 +67,8 @@ absl::Status AtomicWrite(const std::string& path, absl::string_view contents, in
   {
     ASSIGN_OR_RETURN(FileWriter writer, FileWriter::Open(temporary, FileWriter::Mode::kTruncate, mode));
     status = writer.Write(contents);
+    // Before the rename: a file system may write the new name to disk before the data, and a crash between
+    // the two would leave an empty file in place of a good one.
     if (status.ok()) status = writer.Sync();
     if (status.ok()) status = writer.Close();
   }
@@ -88,6 +91,7 @@ absl::Status MakeDirs(const std::string& dir, int mode) {
     if (at != dir.size() && dir[at] != '/') continue;
     std::string part = dir.substr(0, at);
     if (::mkdir(part.c_str(), static_cast<mode_t>(mode)) == 0) continue;
+    // Made first and looked at afterwards: another process may make the same folder at the same time.
     if (errno != EEXIST) return ErrnoStatus(errno, part);
     struct stat st;
     if (::stat(part.c_str(), &st) != 0) return ErrnoStatus(errno, part);
@@ -98,6 +102,7 @@ absl::Status MakeDirs(const std::string& dir, int mode) {
 
 absl::Status RenameDurably(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat(from, " -> ", to));
+  // The name is an entry of the folder, which a crash may lose until the folder itself is synced.
   return FsyncDir(DirName(to));
 }
 
@@ -209,6 +214,8 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::Forget() const {
+  // Of a file map that nobody writes this drops no data: the pages leave our resident set only, and stay in
+  // the kernel's cache for whoever reads the file next.
   if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
 }
 
@@ -243,6 +250,7 @@ absl::Status FileWriter::Write(absl::string_view text) {
 absl::Status FileWriter::Sync() { return ::fsync(fd_) == 0 ? absl::OkStatus() : ErrnoStatus(errno, path_); }
 
 absl::Status FileWriter::Close() {
+  // Linux frees the descriptor even when close fails; a second close could hit another thread's new file.
   int fd = std::exchange(fd_, -1);
   return ::close(fd) == 0 ? absl::OkStatus() : ErrnoStatus(errno, path_);
 }

@@ -33,6 +33,8 @@ absl::StatusOr<bool> StillNamed(int fd, const std::string& path) {
 
 }  // namespace
 
+// flock and not fcntl: an fcntl lock is the process's and is lost when any descriptor of the file is closed,
+// by a library too; and it keeps out no second holder in the same process.
 absl::Status LockFile(int fd, const std::string& path) {
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
   if (errno == EWOULDBLOCK) return absl::AbortedError(absl::StrCat(path, ": locked by another process"));
@@ -63,6 +65,7 @@ absl::StatusOr<FileLock> FileLock::Take(const std::string& path, const FileLockO
 
 FileLock::~FileLock() {
   if (fd_ < 0) return;
+  // While the lock is still held: once it is let go, the name may be another holder's.
   if (!removed_.empty()) ::unlink(removed_.c_str());
   ::close(fd_);
 }

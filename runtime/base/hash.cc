@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 
+// Against damage, not against forgery: XXH3 is as fast as memory, so that a checksum costs nothing beside the
+// disk or the network, but whoever wants two texts of one hash can make them.
 namespace galley {
 
 uint64_t Hash64(std::span<const std::byte> bytes, uint64_t seed) {

@@ -56,6 +56,7 @@ class Builder {
     return true;
   }
   bool end_object() {
+    // By sorting: a search for every key would take a hostile object's length squared.
     std::vector<absl::string_view> names;
     names.reserve(open_.back()->members.size());
     for (const auto& [name, value] : open_.back()->members) names.push_back(name);
@@ -99,6 +100,7 @@ class Builder {
     return true;
   }
   bool Open(Json::Kind kind) {
+    // Dump and the destructor recurse, so this bounds the stack as well.
     if (static_cast<int>(open_.size()) >= limits_.depth) {
       return Fail(absl::StrCat("nested deeper than ", limits_.depth));
     }
@@ -168,7 +170,7 @@ absl::StatusOr<Json> ParseJson(absl::string_view text, JsonLimits limits) {
 
 JsonReader::JsonReader(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
   if (object.is_object()) return;
-  status_ = absl::DataLossError(absl::StrCat(path_, path_.empty() ? "" : " is ", "no JSON object"));
+  status_ = absl::DataLossError(absl::StrCat(path_, path_.empty() ? "" : " is ", "not a JSON object"));
 }
 
 void JsonReader::Fail(absl::string_view key, absl::string_view what) {
@@ -196,7 +198,7 @@ void JsonReader::Read(absl::string_view key, double& value) {
   const bool whole = member->kind == Json::Kind::kInt;
   double number = static_cast<double>(member->integer);
   if (!whole && (member->kind != Json::Kind::kNumber || !absl::SimpleAtod(member->text, &number))) {
-    return Fail(key, "is no number");
+    return Fail(key, "is not a number");
   }
   value = number;
 }
@@ -204,14 +206,14 @@ void JsonReader::Read(absl::string_view key, double& value) {
 void JsonReader::Read(absl::string_view key, std::string& value) {
   const Json* const member = Member(key);
   if (member == nullptr) return;
-  if (member->kind != Json::Kind::kString) return Fail(key, "is no text");
+  if (member->kind != Json::Kind::kString) return Fail(key, "is not a string");
   value = member->text;
 }
 
 void JsonReader::Read(absl::string_view key, int64_t& value, int64_t low, int64_t high) {
   const Json* const member = Member(key);
   if (member == nullptr) return;
-  if (member->kind != Json::Kind::kInt) return Fail(key, "is no whole number");
+  if (member->kind != Json::Kind::kInt) return Fail(key, "is not a whole number");
   if (member->integer < low || member->integer > high) {
     return Fail(key, absl::StrCat("is ", member->integer, ", outside ", low, " to ", high));
   }
@@ -223,7 +225,7 @@ const std::vector<Json>& JsonReader::Items(absl::string_view key, size_t most) {
   const Json* const member = Member(key);
   if (member == nullptr) return none;
   if (member->is_array() && member->items.size() <= most) return member->items;
-  Fail(key, member->is_array() ? "is too long" : "is no list");
+  Fail(key, member->is_array() ? "is too long" : "is not a list");
   return none;
 }
 

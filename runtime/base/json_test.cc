@@ -72,14 +72,14 @@ TEST(JsonReaderTest, KeepsTheFirstFaultWithItsPath) {
   int64_t i = 1;
   bool b = false;
   EXPECT_EQ(fault([&](JsonReader& r) { r.Read("none", i); }), "sources[3].none is missing");
-  EXPECT_EQ(fault([&](JsonReader& r) { r.Read("t", i); }), "sources[3].t is no whole number");
-  EXPECT_EQ(fault([&](JsonReader& r) { r.Read("big", i); }), "sources[3].big is no whole number");
+  EXPECT_EQ(fault([&](JsonReader& r) { r.Read("t", i); }), "sources[3].t is not a whole number");
+  EXPECT_EQ(fault([&](JsonReader& r) { r.Read("big", i); }), "sources[3].big is not a whole number");
   EXPECT_EQ(fault([&](JsonReader& r) { r.Read("i", i, 8, 9); }), "sources[3].i is 7, outside 8 to 9");
   EXPECT_EQ(fault([&](JsonReader& r) { r.Read("i", b); }), "sources[3].i is not true or false");
   EXPECT_EQ(fault([&](JsonReader& r) { r.Items("l", 1); }), "sources[3].l is too long");
-  EXPECT_EQ(fault([&](JsonReader& r) { r.Items("t", 1); }), "sources[3].t is no list");
+  EXPECT_EQ(fault([&](JsonReader& r) { r.Items("t", 1); }), "sources[3].t is not a list");
   EXPECT_EQ(i, 1);
-  EXPECT_EQ(JsonReader(json.Find("l")->items[0], "l[0]").status().message(), "l[0] is no JSON object");
+  EXPECT_EQ(JsonReader(json.Find("l")->items[0], "l[0]").status().message(), "l[0] is not a JSON object");
 }
 
 }  // namespace

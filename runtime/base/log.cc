@@ -8,16 +8,15 @@
 namespace galley {
 namespace {
 
-std::shared_ptr<spdlog::logger> Make(absl::string_view process) {
-  auto logger = std::make_shared<spdlog::logger>(std::string(process.data(), process.size()),
+std::unique_ptr<spdlog::logger> Make(absl::string_view process) {
+  auto logger = std::make_unique<spdlog::logger>(std::string(process.data(), process.size()),
                                                  std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %L %n: %v", spdlog::pattern_time_type::utc);
   return logger;
 }
 
-// Both owners: this holder and, during a call, the caller on another thread while InitLog replaces it.
-std::shared_ptr<spdlog::logger>& Logger() {
-  static std::shared_ptr<spdlog::logger> logger = Make("galley");
+std::unique_ptr<spdlog::logger>& Logger() {
+  static std::unique_ptr<spdlog::logger> logger = Make("galley");
   return logger;
 }
 

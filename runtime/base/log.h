@@ -8,7 +8,8 @@ namespace galley {
 
 enum class LogLevel { kInfo, kWarning, kError };
 
-// Names the process in each line ("trainerd", "rank 3").
+// Names the process in each line ("trainerd", "rank 3"). Called by main before there is a second thread: the
+// logger is replaced without a lock.
 void InitLog(absl::string_view process);
 void Log(LogLevel level, absl::string_view message);
 

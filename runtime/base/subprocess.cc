@@ -36,6 +36,7 @@ struct ChildPlan {
 [[noreturn]] void RunChild(const ChildPlan& plan) {
   ::close(plan.go_parent);  // else the child would hold its own pipe open
   if (plan.own_session) ::setsid();
+  // exec resets handlers, but what is ignored or blocked stays so: a daemon's SIGPIPE is not the program's.
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int s = 1; s < 32; ++s) ::sigaction(s, &action, nullptr);
@@ -45,6 +46,8 @@ struct ChildPlan {
   ::dup2(plan.in, 0);
   if (plan.out >= 0) ::dup2(plan.out, 1);
   if (plan.err >= 0) ::dup2(plan.err, 2);
+  // A byte is the release; the end of the pipe, which the parent's death makes too, says that nobody wants
+  // us.
   char go;
   ssize_t n;
   do {
@@ -81,7 +84,7 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 
 absl::StatusOr<int> OpenPidfd(pid_t pid) {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (fd < 0 && errno == ESRCH) return absl::NotFoundError(absl::StrCat("process ", pid, " is no more"));
+  if (fd < 0 && errno == ESRCH) return absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
   if (fd < 0) return ErrnoStatus(errno, absl::StrCat("pidfd_open of process ", pid));
   return fd;
 }
@@ -94,7 +97,7 @@ std::string BootId() {
 }
 
 absl::StatusOr<uint64_t> ProcessStartTime(pid_t pid) {
-  const absl::Status gone = absl::NotFoundError(absl::StrCat("process ", pid, " is no more"));
+  const absl::Status gone = absl::NotFoundError(absl::StrCat("process ", pid, " has ended"));
   absl::StatusOr<std::string> stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
   if (!stat.ok()) return gone;
   // The second field is a name in brackets that may hold anything; the third follows the last bracket.
@@ -122,7 +125,7 @@ Process::~Process() {
 }
 
 absl::StatusOr<Process> Process::Adopt(const ProcessIdentity& identity) {
-  const absl::Status gone = absl::NotFoundError(absl::StrCat("process ", identity.pid, " is no more"));
+  const absl::Status gone = absl::NotFoundError(absl::StrCat("process ", identity.pid, " has ended"));
   if (identity.boot_id != BootId()) return gone;
   Process process;
   process.identity_ = identity;

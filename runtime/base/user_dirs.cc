@@ -15,7 +15,7 @@
 namespace galley {
 namespace {
 
-constexpr size_t kNameRoom = 40;
+constexpr size_t kNameBytes = 40;  // kept free for the name of a socket in the folder
 
 absl::string_view Env(const char* name) {
   const char* value = getenv(name);
@@ -25,7 +25,7 @@ absl::string_view Env(const char* name) {
 // Makes `dir` 0700, or checks that it is ours alone: another user could otherwise plant a socket there.
 absl::Status PrivateFolder(const std::string& dir) {
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(errno, dir);
-  struct stat info;
+  struct stat info;  // lstat: a link that somebody planted in /tmp is no folder of ours
   if (lstat(dir.c_str(), &info) != 0) return ErrnoStatus(errno, dir);
   if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid()) {
     return absl::PermissionDeniedError(absl::StrCat(dir, ": not a folder of this user; remove it"));
@@ -50,9 +50,10 @@ absl::StatusOr<std::string> SocketFolder() {
   candidates.push_back(JoinPath("/tmp", own));
   absl::Status last;
   for (const std::string& dir : candidates) {
-    if (dir.size() + 1 + kNameRoom > kMaxSocketPath) continue;
+    if (dir.size() + 1 + kNameBytes > kMaxSocketPath) continue;
     last = PrivateFolder(dir);
     if (last.ok()) return dir;
+    // Not passed over: daemon and client would meet elsewhere, and nobody would hear of the planted folder.
     if (absl::IsPermissionDenied(last) && FileExists(dir)) return last;
   }
   return last;

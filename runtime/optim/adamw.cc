@@ -16,6 +16,7 @@ double ClipCoefficient(double norm, double clip_norm) {
 AdamW::AdamW(const recipe::Optimizer& spec, const std::vector<plan::ParamSpec>& params,
              const Moments& moments)
     : spec_(spec), params_(params), moments_(moments) {
+  // Neighbours with one rule are updated in one call: a model has many more parameters than changes of rule.
   for (const plan::ParamSpec& p : params_) {
     if (ranges_.empty() || ranges_.back().decay != p.decay) ranges_.push_back({elements_, 0, p.decay});
     ranges_.back().count += p.elements();
@@ -35,6 +36,7 @@ void AdamW::Step(Stream& stream, double lr, double grad_scale, View grads, View 
   step.beta1 = static_cast<float>(spec_.beta1);
   step.beta2 = static_cast<float>(spec_.beta2);
   step.eps = static_cast<float>(spec_.eps);
+  // In double: in the first steps 1 - beta^t is a small difference, of which f32 would lose most digits.
   step.correction1 = static_cast<float>(1 - std::pow(spec_.beta1, t));
   step.correction2 = static_cast<float>(1 - std::pow(spec_.beta2, t));
   step.grad_scale = static_cast<float>(grad_scale);

@@ -31,7 +31,7 @@ BatchRamp::BatchRamp(const recipe::Batch& batch, int64_t context)
   if (over.unit != recipe::Unit::kSteps) {
     ramp_samples_ =
         std::max<int64_t>(over.unit == recipe::Unit::kTokens ? CeilDiv(over.value, context_) : over.value, 1);
-    LayStages();
+    MakeStages();
     return;
   }
   // The shortest ramp in samples whose full batch begins at step `over` or later. The first full step never
@@ -39,7 +39,7 @@ BatchRamp::BatchRamp(const recipe::Batch& batch, int64_t context)
   int64_t low = 1, high = std::max<int64_t>(Times(over.value, global_), 1);
   while (low < high) {
     ramp_samples_ = low + (high - low) / 2;
-    LayStages();
+    MakeStages();
     if (stages_.back().first_step >= over.value) {
       high = ramp_samples_;
     } else {
@@ -47,7 +47,7 @@ BatchRamp::BatchRamp(const recipe::Batch& batch, int64_t context)
     }
   }
   ramp_samples_ = low;
-  LayStages();
+  MakeStages();
 }
 
 int64_t BatchRamp::GlobalBatchAt(int64_t consumed) const {
@@ -66,7 +66,7 @@ int64_t BatchRamp::MicroBatchesAt(int64_t consumed, int64_t data_parallel) const
 }
 
 // Jumps from stage to stage: an estimate of the steps a stage takes, then corrected by GlobalBatchAt itself.
-void BatchRamp::LayStages() {
+void BatchRamp::MakeStages() {
   stages_.clear();
   const double per_stage =
       static_cast<double>(ramp_samples_) / static_cast<double>((global_ - start_) / increment_);

@@ -21,12 +21,12 @@ struct BatchStage {
 class BatchRamp {
  public:
   BatchRamp() = default;
-  // context: tokens of a sample. REQUIRES: a valid batch section (global - start divides by increment).
+  // context: tokens of a sample. REQUIRES: a valid batch section (increment divides global - start).
   BatchRamp(const recipe::Batch& batch, int64_t context);
 
   // Samples of the step that begins with `consumed` samples done.
   int64_t GlobalBatchAt(int64_t consumed) const;
-  // Micro-batches a rank takes in that step. REQUIRES: global batch divides by micro * data_parallel.
+  // Micro-batches a rank takes in that step. REQUIRES: micro * data_parallel divides the global batch.
   int64_t MicroBatchesAt(int64_t consumed, int64_t data_parallel) const;
 
   int64_t SamplesAfter(int64_t steps) const;
@@ -47,7 +47,7 @@ class BatchRamp {
   int64_t context() const { return context_; }
 
  private:
-  void LayStages();
+  void MakeStages();
 
   int64_t micro_ = 1;
   int64_t global_ = 1;

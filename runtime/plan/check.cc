@@ -11,6 +11,7 @@ namespace {
 using recipe::Checker;
 using recipe::RecipeSpec;
 
+// Below the bound that BatchRamp's sums stop at, so that a sum that stopped there is refused here.
 constexpr int64_t kMostTokens = 1'000'000'000'000'000'000;
 
 void CheckLearningRate(Checker& c, const BatchRamp& ramp) {

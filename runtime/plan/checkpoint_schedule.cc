@@ -59,7 +59,7 @@ std::vector<int64_t> CheckpointSchedule::SaveSteps() const {
   for (const Phase& phase : phases_) {
     int64_t step = NextMultiple(ramp_, phase.interval, phase.first_step - 1);
     for (; step < phase.last_step; step = NextMultiple(ramp_, phase.interval, step)) {
-      if (static_cast<int64_t>(steps.size()) >= kMostSaves) break;
+      if (static_cast<int64_t>(steps.size()) >= kMostSaves) break;  // Check refuses the recipe
       steps.push_back(step);
     }
     steps.push_back(phase.last_step);

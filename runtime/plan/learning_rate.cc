@@ -46,6 +46,7 @@ double LearningRate::LrAt(int64_t consumed) const {
   if (spec_.decay == recipe::Decay::kConstant) return peak;
   if (consumed > decay_) return min;
   if (spec_.decay == recipe::Decay::kInverseSquareRoot) {
+    // At least 1, as Megatron has it: without a warm-up the rate at sample 0 would be without bound.
     return std::max(min, peak * std::sqrt(std::max(warmup, 1.0)) / std::sqrt(std::max(n, 1.0)));
   }
   const double part = (n - warmup) / static_cast<double>(decay_ - warmup_);

@@ -72,6 +72,7 @@ Json CheckpointsJson(const Plan& plan) {
     phases.push_back(
         {{"first_step", phase.first_step}, {"last_step", phase.last_step}, {"count", end - begin}});
   }
+  // The product is a double: a million checkpoints of a large model pass 64 bits.
   const int64_t most = plan.checkpoints.MostOnDisk();
   return {{"count", saves.size()},
           {"phases", phases},

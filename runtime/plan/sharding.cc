@@ -10,7 +10,8 @@
 namespace galley::plan {
 namespace {
 
-// n * rank / ranks; the product of absurd sizes may pass 2^63.
+// n * rank / ranks; the product of absurd sizes may pass 2^63. Shares are differences of these, so that they
+// add up to n and differ by one at most.
 int64_t Boundary(int64_t n, int64_t rank, int64_t ranks) {
   return static_cast<int64_t>(static_cast<__int128>(n) * rank / ranks);
 }

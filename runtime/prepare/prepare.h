@@ -19,7 +19,7 @@ struct Prepared {
 struct PrepareResult {
   recipe::RecipeText text;            // what the plan was made from
   std::optional<Prepared> prepared;   // absent when `faults` holds an error
-  std::vector<recipe::Fault> faults;  // errors and warnings, sorted by place
+  std::vector<recipe::Fault> faults;  // errors and warnings, sorted by location
 };
 
 // The families and all checks above the recipe, for recipe::Load.

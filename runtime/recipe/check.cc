@@ -49,9 +49,10 @@ bool CheckRampShape(Checker& c) {
   }
   if ((global - r.start) % r.increment != 0) {
     c.Error("batch.rampup.increment",
-            absl::StrCat(r.increment, " does not divide the way from ", r.start, " to ", global));
+            absl::StrCat(r.increment, " does not divide batch.global - start = ", global - r.start));
     return false;
   }
+  // The plan keeps every stage in memory and prints it.
   if ((global - r.start) / r.increment > 100'000) {
     c.Error("batch.rampup.increment", "makes more than 100,000 stages");
     return false;

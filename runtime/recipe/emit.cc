@@ -10,6 +10,8 @@
 namespace galley::recipe {
 namespace {
 
+// Stricter than YAML asks: nothing that a reader of YAML 1.1 or 1.2 may take for a number, a truth value, a
+// null or syntax stands without quotes.
 bool PlainSafe(const std::string& text) {
   const auto word = [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '/';

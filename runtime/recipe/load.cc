@@ -134,6 +134,7 @@ class Loader {
     const std::string path = JoinPath(from.dir, value.text);
     const auto real_path = AbsolutePath(path);
     if (!real_path.ok()) return fault(std::string(real_path.status().message()));
+    // By path: a circle through links is not seen here, and ends at the depth below.
     if (std::find(chain_.begin(), chain_.end(), *real_path) != chain_.end()) {
       return fault(absl::StrCat("'", value.text, "' is based on itself"));
     }
@@ -177,6 +178,7 @@ LoadResult Unreadable(const std::string& path, const absl::Status& status) {
 }  // namespace
 
 LoadResult LoadFile(const std::string& path, const Rules& rules, const std::vector<std::string>& sets) {
+  // One byte beyond the limit, so that Parse, which words the fault, sees that there is more.
   const auto read = [](const std::string& file) { return ReadFile(file, int64_t{kMaxBytes} + 1); };
   const auto real_path = AbsolutePath(path);
   if (!real_path.ok()) return Unreadable(path, real_path.status());

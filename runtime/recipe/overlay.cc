@@ -6,8 +6,9 @@
 namespace galley::recipe {
 namespace {
 
-constexpr size_t kMostParts = 64;
+constexpr size_t kMostParts = 64;  // Put recurses once a part
 
+// Copies the nodes on the way to what changes and shares all others: aliases and bases may share them too.
 absl::StatusOr<NodePtr> Put(const NodePtr& node, const std::vector<std::string>& parts, size_t at,
                             const NodePtr& value, const std::string& path) {
   if (at == parts.size()) return value;

@@ -16,7 +16,7 @@ NodePtr Merge(const NodePtr& under, const NodePtr& over);
 // path.
 absl::StatusOr<std::vector<std::string>> SplitPath(const std::string& path);
 
-// The tree with `value` in the place of what `parts` names; maps on the way are made. The error says which
+// The tree with `value` instead of what `parts` names; maps on the way are made. The error says which
 // part cannot be entered.
 absl::StatusOr<NodePtr> SetAt(const NodePtr& root, const std::vector<std::string>& parts,
                               const NodePtr& value);

@@ -61,6 +61,8 @@ bool LooksNull(absl::string_view text) {
   return false;
 }
 
+// Made from yaml-cpp's events and not from its tree, so that the limits hold while the text is read, and a
+// duplicate key is a fault that names both lines.
 class Builder : public YAML::EventHandler {
  public:
   Builder(const Lines& lines, int file) : lines_(lines), file_(file) {}

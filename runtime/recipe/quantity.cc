@@ -112,6 +112,7 @@ std::string ToInteger(Decimal d, int64_t& out) {
   }
   if (d.exponent < 0) return "a whole number";
   constexpr char kTooLarge[] = "a whole number that fits in 64 bits";
+  // 19 digits hold every int64. Checked before the zeros are written out: 1e9999 is no reason to.
   if (static_cast<int64_t>(d.digits.size()) + d.exponent > 19) return kTooLarge;
   const std::string text =
       (d.negative ? "-" : "") + d.digits + std::string(static_cast<size_t>(d.exponent), '0');
@@ -132,6 +133,7 @@ absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
 absl::StatusOr<double> ParseNumber(absl::string_view text) {
   Decimal d;
   if (!ParseDecimal(text, d)) return Expected("a number", text);
+  // from_chars rounds correctly and knows no locale, so that a recipe means the same on every machine.
   const std::string plain = absl::StrCat(d.negative ? "-" : "", d.digits.empty() ? "0" : d.digits, "e",
                                          d.digits.empty() ? 0 : d.exponent);
   double value = 0;
@@ -178,6 +180,7 @@ absl::StatusOr<int64_t> ParseDuration(absl::string_view text) {
   size_t next = 0;  // units come from long to short, each once
   while (!rest.empty() || next == 0) {
     const std::string digits = TakeDigits(rest);
+    // Nine digits of days are far inside 64 bits, and stoll does not throw.
     if (digits.empty() || digits.size() > 9 || rest.empty()) return Expected(kWhat, text);
     while (next < std::size(kUnits) && kUnits[next].unit != rest[0]) ++next;
     if (next == std::size(kUnits)) return Expected(kWhat, text);

@@ -1,5 +1,5 @@
 // RecipeSpec: the typed value of a recipe. One struct a section, defaults in the member initialisers; the
-// field tables of this room read, write, hash and explain it. Keys, units and meanings: docs/recipe.md.
+// field tables of this module read, write, hash and explain it. Keys, units and meanings: docs/recipe.md.
 #pragma once
 
 #include <cstdint>
@@ -185,7 +185,7 @@ struct Evaluation {
 struct Limits {
   std::optional<int64_t> exit_duration_seconds = {};
   int64_t grace_seconds = 300;  // time a stop waits for the last save
-  int64_t hang_seconds = 300;   // floor of the hang watchdog
+  int64_t hang_seconds = 300;   // the least that the hang watchdog waits
   int64_t max_failures = 3;     // failures without progress before HELD
 };
 

@@ -7,6 +7,7 @@
 namespace galley::recipe {
 namespace {
 
+// Damerau's and Levenshtein's, in the variant that edits no letter twice.
 size_t Distance(absl::string_view a, absl::string_view b) {
   std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) {
@@ -28,7 +29,7 @@ size_t Distance(absl::string_view a, absl::string_view b) {
 
 std::string Nearest(absl::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
-  if (word.size() > 64) return best;
+  if (word.size() > 64) return best;  // time and memory grow with its length, which may be a file's
   size_t least = std::max<size_t>(word.size() / 3, 1) + 1;
   for (const std::string& candidate : candidates) {
     const size_t distance = Distance(word, candidate);

@@ -213,7 +213,8 @@ const Table& DataTable() {
         .Fixed()
         .OnlyFor(&Data::order, {Order::kGalley}, "order", "galley");
     d.Leaf("pad", &Data::pad, IntegerCodec(),
-           "Id of padding, which no document needs: places are padding by their place, never by their id.")
+           "Id of padding, which no document needs: positions are padding by where they are, never by their "
+           "id.")
         .AtLeast(0)
         .Warn()
         .OnlyFor(&Data::packing, {PackingKind::kBestFit}, "packing", "best_fit");

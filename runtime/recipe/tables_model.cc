@@ -33,7 +33,7 @@ void Sizes(Declare<Model>& d) {
       .AtLeast(1)
       .AtMost(1 << 20)
       .Fixed();
-  d.Leaf("heads", &Model::heads, IntegerCodec(), "Query heads; hidden divides by it.")
+  d.Leaf("heads", &Model::heads, IntegerCodec(), "Query heads; must divide hidden.")
       .Required()
       .AtLeast(1)
       .AtMost(1 << 16)

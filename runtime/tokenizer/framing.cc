@@ -33,7 +33,7 @@ absl::StatusOr<Framing> Framing::Make(const Tokenizer& tokenizer, const FramingO
     return absl::InvalidArgumentError(absl::StrCat(
         "the tokenizer's template begins documents with id ", eod,
         ", and --append-eod ends them with the same: it ",
-        "would stand twice between documents; take one of --add-special-tokens and --append-eod"));
+        "would appear twice between documents; take one of --add-special-tokens and --append-eod"));
   }
   framing.after_ = {eod};
   return framing;
@@ -53,7 +53,7 @@ absl::Status Framing::Encode(Encoder& encoder, absl::string_view text, std::vect
   if (twice_before || twice_after) {
     return absl::InvalidArgumentError(
         absl::StrCat("the text itself ", twice_before ? "begins" : "ends", " with the separator (id ",
-                     twice_before ? ids[body] : ids.back(), ") that is put there: it would stand twice; ",
+                     twice_before ? ids[body] : ids.back(), ") that is put there: it would appear twice; ",
                      twice_before ? "leave --add-special-tokens out" : "leave --append-eod out",
                      ", or --special-tokens-in-text, or take the separators out of the text"));
   }

@@ -1,4 +1,4 @@
-// What goes around the ids of a document, and the trap of separators that stand twice.
+// What goes around the ids of a document, and the refusal of separators that would appear twice.
 #pragma once
 
 #include <vector>

@@ -34,7 +34,7 @@ class ByteTokenizer : public Tokenizer {
     for (const int32_t id : ids) {
       if (id < 0 || id > 255) {
         return absl::OutOfRangeError(absl::StrCat(
-            "tokenizer bytes: id ", id, " is no byte; decode with the tokenizer that made the ids"));
+            "tokenizer bytes: id ", id, " is not a byte; decode with the tokenizer that made the ids"));
       }
       text.push_back(static_cast<char>(id));
     }

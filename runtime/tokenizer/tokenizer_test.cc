@@ -22,7 +22,7 @@ TEST(ByteTokenizerTest, EveryByteIsItsOwnId) {
   EXPECT_EQ(tokenizer->vocab(), 256);
   EXPECT_FALSE(tokenizer->eod().has_value());
   std::string text;
-  EXPECT_ERROR(tokenizer->Decode(std::vector<int32_t>{65, 256}, text), "id 256 is no byte");
+  EXPECT_ERROR(tokenizer->Decode(std::vector<int32_t>{65, 256}, text), "id 256 is not a byte");
 }
 
 TEST(TokenizerTest, IsMadeFromFilesOrTheCommandLine) {

@@ -38,7 +38,7 @@ absl::StatusOr<TokenBatch> Batches::Next() {
 }
 
 void Batches::AskAhead() {
-  while (loader_->Room() > 0) {
+  while (loader_->FreeSlots() > 0) {
     int64_t first = next_();
     if (first < 0) return;
     loader_->Request(first, shape_.micro);

@@ -81,7 +81,8 @@ TEST_F(DataVerbs, TokenizeLeavesOutBadLinesByPermission) {
   ASSERT_EQ(made.code, kOk) << made.err;
   EXPECT_EQ(
       made.err,
-      "trainctl: left out: bad.jsonl:2:9: the value of 'text' is no string; every line must be a JSON object "
+      "trainctl: left out: bad.jsonl:2:9: the value of 'text' is not a string; every line must be a JSON "
+      "object "
       "with a string under 'text'\n"
       "trainctl: left out: bad.jsonl:3:4: the object has no key 'text'; every line must be a JSON object "
       "with "
@@ -100,7 +101,7 @@ TEST_F(DataVerbs, TokenizeGoesOnWhereItWasStopped) {
   const std::string command = "data tokenize --input a.jsonl --tokenizer bytes --output-prefix p -o json ";
   const Ran stopped = Trainctl(command);
   EXPECT_EQ(stopped.code, kError);
-  EXPECT_THAT(stopped.err, HasSubstr("a.jsonl:40001:1: the line is no JSON object"));
+  EXPECT_THAT(stopped.err, HasSubstr("a.jsonl:40001:1: the line is not a JSON object"));
   EXPECT_THAT(stopped.err, HasSubstr("the same command goes on after them"));
   const Ran other = Trainctl(command + "--special-tokens-in-text");
   EXPECT_EQ(other.code, kConflict);
@@ -241,7 +242,7 @@ TEST_F(DataVerbs, ExitCodesSayWhatWentWrong) {
   const std::string to = " --tokenizer bytes --output-prefix p";
   const Ran bad = Trainctl("data tokenize --input bad.jsonl" + to);
   EXPECT_EQ(bad.code, kError);
-  EXPECT_THAT(bad.err, HasSubstr("bad.jsonl:2:9: the value of 'text' is no string"));
+  EXPECT_THAT(bad.err, HasSubstr("bad.jsonl:2:9: the value of 'text' is not a string"));
   EXPECT_EQ(bad.out, "");
   EXPECT_FALSE(FileExists(Path("p_text_document.idx")));
   EXPECT_EQ(Trainctl("data tokenize --input none.txt" + to).code, kNotFound);

@@ -11,7 +11,7 @@
 namespace galley::data {
 namespace {
 
-constexpr int kMaxDepth = 128;
+constexpr int kMaxDepth = 128;  // Value recurses
 
 // Bytes of a string that need no look: neither quote, backslash, control nor part of a longer character.
 constexpr std::array<bool, 256> kOrdinary = [] {
@@ -22,6 +22,8 @@ constexpr std::array<bool, 256> kOrdinary = [] {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
+// One pass that builds nothing: every byte of a corpus goes through it, and all but one string of a line is
+// only checked.
 class Scanner {
  public:
   Scanner(absl::string_view line, absl::string_view key, std::string& storage)
@@ -29,7 +31,7 @@ class Scanner {
 
   absl::StatusOr<absl::string_view> Text() {
     SkipSpace();
-    if (p_ == end_ || *p_ != '{') return Bad("the line is no JSON object");
+    if (p_ == end_ || *p_ != '{') return Bad("the line is not a JSON object");
     RETURN_IF_ERROR(Object(1));
     SkipSpace();
     if (p_ != end_) return Bad("there is more after the object");
@@ -68,7 +70,7 @@ class Scanner {
       if (!Take(':')) return Bad("':' is missing");
       SkipSpace();
       if (wanted) {
-        if (p_ == end_ || *p_ != '"') return Bad(absl::StrCat("the value of '", key_, "' is no string"));
+        if (p_ == end_ || *p_ != '"') return Bad(absl::StrCat("the value of '", key_, "' is not a string"));
         found_ = true;
         RETURN_IF_ERROR(String(text_, escaped));
         if (escaped) {
@@ -126,7 +128,7 @@ class Scanner {
 
   absl::Status Word(absl::string_view word) {
     if (absl::string_view(p_, static_cast<size_t>(end_ - p_)).substr(0, word.size()) != word) {
-      return Bad("no JSON value");
+      return Bad("not a JSON value");
     }
     p_ += word.size();
     return absl::OkStatus();
@@ -140,7 +142,7 @@ class Scanner {
 
   absl::Status Number() {
     Take('-');
-    if (!Take('0') && !Digits()) return Bad("no JSON value");
+    if (!Take('0') && !Digits()) return Bad("not a JSON value");
     if (Take('.') && !Digits()) return Bad("digits are missing");
     if (p_ < end_ && (*p_ == 'e' || *p_ == 'E')) {
       ++p_;

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool mark = line.substr(0, 3) == "\xef\xbb\xbf";
   const bool nul = line.find('\0') != absl::string_view::npos;
   const bool deep = ours.status().message().find("levels") != absl::string_view::npos;
-  const bool twice = ours.status().message().find("is no string") != absl::string_view::npos;
+  const bool twice = ours.status().message().find("is not a string") != absl::string_view::npos;
   CHECK(!text || mark || nul || deep || twice) << line << " " << ours.status().ToString();
   return 0;
 }

@@ -30,11 +30,11 @@ TEST(JsonTextTest, ResolvesEscapes) {
 }
 
 TEST(JsonTextTest, BadLinesNameTheColumn) {
-  EXPECT_EQ(TextOf(""), "error 1: the line is no JSON object");
-  EXPECT_EQ(TextOf("[1]"), "error 1: the line is no JSON object");
+  EXPECT_EQ(TextOf(""), "error 1: the line is not a JSON object");
+  EXPECT_EQ(TextOf("[1]"), "error 1: the line is not a JSON object");
   EXPECT_EQ(TextOf("{\"text\":\"a\"} x"), "error 14: there is more after the object");
   EXPECT_EQ(TextOf("{\"a\":1}"), "error 8: the object has no key 'text'");
-  EXPECT_EQ(TextOf("{\"text\":7}"), "error 9: the value of 'text' is no string");
+  EXPECT_EQ(TextOf("{\"text\":7}"), "error 9: the value of 'text' is not a string");
   EXPECT_EQ(TextOf("{\"text\":\"a"), "error 11: the string does not end");
   EXPECT_EQ(TextOf("{\"text\":\"a\\"), "error 12: the string does not end");
   EXPECT_EQ(TextOf("{\"text\":\"a\tb\"}"), "error 11: a control character in a string");
@@ -42,10 +42,10 @@ TEST(JsonTextTest, BadLinesNameTheColumn) {
   EXPECT_EQ(TextOf("{\"text\":\"a\\x\"}").substr(0, 31), "error 11: an unknown escape");
   EXPECT_EQ(TextOf("{\"text\":\"\\ud800\"}"), "error 10: half a surrogate pair");
   EXPECT_EQ(TextOf("{\"text\":\"\\udc00\\ud800\"}"), "error 10: half a surrogate pair");
-  EXPECT_EQ(TextOf("{\"a\":[1,],\"text\":\"\"}"), "error 9: no JSON value");
+  EXPECT_EQ(TextOf("{\"a\":[1,],\"text\":\"\"}"), "error 9: not a JSON value");
   EXPECT_EQ(TextOf("{\"a\":01,\"text\":\"\"}"), "error 7: ',' or '}' is missing");
   EXPECT_EQ(TextOf("{\"a\":1.,\"text\":\"\"}"), "error 8: digits are missing");
-  EXPECT_EQ(TextOf("{\"a\":nul,\"text\":\"\"}"), "error 6: no JSON value");
+  EXPECT_EQ(TextOf("{\"a\":nul,\"text\":\"\"}"), "error 6: not a JSON value");
   EXPECT_EQ(TextOf("{\"a\":\"\\q\",\"text\":\"\"}"), "error 7: an unknown escape");
   EXPECT_EQ(TextOf("{\"text\":\"x\",}"), "error 13: a string is missing");
 }

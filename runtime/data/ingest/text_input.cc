@@ -43,6 +43,7 @@ class GzipInput : public TextInput {
  protected:
   absl::StatusOr<size_t> ReadSome(std::span<char> out) override {
     stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    // zlib counts in 32 bits.
     stream_.avail_out = static_cast<uInt>(std::min<size_t>(out.size(), 1u << 30));
     const uInt wanted = stream_.avail_out;
     while (stream_.avail_out == wanted) {
@@ -53,12 +54,12 @@ class GzipInput : public TextInput {
         stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
         stream_.avail_in = static_cast<uInt>(n);
       }
-      if (!inside_) inflateReset(&stream_);
+      if (!inside_) inflateReset(&stream_);  // a file may be several members in a row
       inside_ = true;
       const int result = inflate(&stream_, Z_NO_FLUSH);
       if (result == Z_STREAM_END) {
         inside_ = false;
-      } else if (result != Z_OK && result != Z_BUF_ERROR) {
+      } else if (result != Z_OK && result != Z_BUF_ERROR) {  // Z_BUF_ERROR: more input is needed
         return Damaged(absl::StrCat("no gzip data: ", stream_.msg != nullptr ? stream_.msg : "damaged"));
       }
     }

@@ -73,6 +73,7 @@ class Tokenization {
     }
     resumable_ = true;
     RETURN_IF_ERROR(MakeDirs(DirName(options_.output)));
+    // Before any look at the state, which another process may be writing.
     RETURN_IF_ERROR(TakeLock());
     if (options_.restart) RETURN_IF_ERROR(RemoveState());
     ASSIGN_OR_RETURN(std::optional<TokenizeState> stopped, ReadTokenizeState(options_.output));
@@ -106,6 +107,7 @@ class Tokenization {
                                               options_.inputs.size() > 1 ? " and the others" : "",
                                               ": no document is in it; name a file that holds text"));
     }
+    // Saved before the files get their names: who is stopped in between has nothing more to encode.
     if (durable_ && !state_.finished) {
       state_.finished = true;
       RETURN_IF_ERROR(MakeDurable());
@@ -156,6 +158,8 @@ class Tokenization {
     return absl::OkStatus();
   }
 
+  // The data first, then the state that counts them: a crash in between leaves the older state, which is
+  // true.
   absl::Status MakeDurable() {
     ASSIGN_OR_RETURN(state_.written, writer_->MakeDurable());
     state_.input_bytes = progress_.input_bytes;

@@ -23,6 +23,7 @@ TokenizePipeline::TokenizePipeline(const tokenizer::Tokenizer& tokenizer, const 
       framing_(framing),
       options_(options),
       from_(from),
+      // For each worker a chunk at work and one waiting; besides, one that is read and one that is written.
       ring_(static_cast<size_t>(options.workers) * 2 + 2) {
   threads_.emplace_back([this] { ReadAll(); });
   for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { EncodeAll(); });
@@ -42,7 +43,7 @@ TokenizeJob* TokenizePipeline::Pop(const std::function<void()>& tick) {
   TokenizeJob& job = At(written_);
   while (!(read_done_ && written_ == read_) && job.phase != Phase::kEncoded) {
     changed_.wait_for(lock, kTick);
-    lock.unlock();
+    lock.unlock();  // a tick prints, and nobody must wait for a terminal
     tick();
     lock.lock();
   }
@@ -102,7 +103,7 @@ void TokenizePipeline::ReadAll() {
       Hand(Phase::kRead, *job);
     }
     if (!more.ok()) {
-      // The error takes its place in the order, after what was read before it.
+      // The error comes in order, after what was read before it.
       TokenizeJob* job = Claim();
       if (job == nullptr) return;
       job->status = more.status();
@@ -127,6 +128,7 @@ void TokenizePipeline::EncodeAll() {
     if (stop_ || (read_done_ && taken_ == read_)) return;
     TokenizeJob& job = At(taken_++);
     if (job.phase == Phase::kEncoded) continue;  // the reader's error
+    // Until it is kEncoded, nobody else touches the job: it needs no lock meanwhile.
     job.phase = Phase::kEncoding;
     lock.unlock();
     job.status = Encode(*encoder, storage, job);

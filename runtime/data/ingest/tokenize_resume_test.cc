@@ -170,7 +170,7 @@ TEST_F(ResumeTest, ABadLineIsMendedByPermissionAndWhatWasDoneIsKept) {
   EXPECT_GT(done->resumed_documents, 1000);
   EXPECT_EQ(done->documents, 27000);
   EXPECT_EQ(done->bad_lines, 1);
-  EXPECT_THAT(bad, ElementsAre(HasSubstr("f0.jsonl:9181:9: the value of 'text' is no string")));
+  EXPECT_THAT(bad, ElementsAre(HasSubstr("f0.jsonl:9181:9: the value of 'text' is not a string")));
   EXPECT_GT(done->SecondsLeft() + 1, 0);
   options.output = Path("whole/set");
   ASSERT_TRUE(Run(options).ok());
@@ -288,7 +288,7 @@ TEST_F(ResumeTest, BadLinesAreCountedAndNamedWhateverTheWorkers) {
     }
     options.skip_bad = 4;
     options.output = Path("cut/other");
-    EXPECT_ERROR(Run(options), "bad.jsonl:40008:1: the line is no JSON object");
+    EXPECT_ERROR(Run(options), "bad.jsonl:40008:1: the line is not a JSON object");
     EXPECT_ERROR(Run(options), "(4 others were left out, as --skip-bad allows)");
   }
 }

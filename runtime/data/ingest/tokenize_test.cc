@@ -159,7 +159,7 @@ TEST_F(TokenizeTest, ABadLineFailsWithItsPlaceAndLeavesNothing) {
   for (const int workers : {1, 3}) {
     TokenizeOptions options = Options({Write("bad.jsonl", text + "\n{\"text\":1}\n" + text)});
     options.workers = workers;
-    EXPECT_ERROR(Run(options), "bad.jsonl:50002:9: the value of 'text' is no string");
+    EXPECT_ERROR(Run(options), "bad.jsonl:50002:9: the value of 'text' is not a string");
   }
   EXPECT_THAT(*ListDir(dir_.path()), ElementsAre("bad.jsonl"));
 }

@@ -9,8 +9,8 @@
 namespace galley::data {
 namespace {
 
-constexpr int64_t kMaxSamples = (int64_t{1} << 32) - 3;  // Megatron's u32 shuffle index
-constexpr int64_t kMaxTokens = int64_t{1} << 60;         // of all epochs
+constexpr int64_t kMaxSamples = (int64_t{1} << 32) - 3;  // the most that Megatron's shuffle index has in u32
+constexpr int64_t kMaxTokens = int64_t{1} << 60;         // of all epochs: sums below stay inside 64 bits
 constexpr double kSeparateBelow = 0.80;                  // of an epoch's samples
 
 }  // namespace

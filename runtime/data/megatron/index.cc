@@ -18,6 +18,7 @@ constexpr int64_t kAhead = 16;                       // documents fetched before
 template <class Work>
 void InParallel(int64_t n, int64_t grain, int threads, Work work) {
   const int64_t grains = (n + grain - 1) / grain;
+  // For fewer grains a thread costs more than it saves.
   const int64_t count = std::clamp<int64_t>(threads, 1, std::max<int64_t>(grains / 1024, 1));
   const auto cut = [&](int64_t i) { return std::min(n, grains * i / count * grain); };
   std::vector<std::thread> pool;
@@ -70,6 +71,7 @@ absl::StatusOr<MegatronIndex> MegatronIndex::Build(const SequenceLengths& length
       static_cast<size_t>(count * (epochs.separate_last ? epochs.epochs - 1 : epochs.epochs));
   random.Shuffle(all.first(together));
   random.Shuffle(all.subspan(together));
+  // The marks need the document index, which is done; the sample shuffle needs the generator: side by side.
   std::thread marker([&] { index.Mark(threads); });
   index.shuffle_.resize(static_cast<size_t>(epochs.samples));
   std::iota(index.shuffle_.begin(), index.shuffle_.end(), 0U);

@@ -65,8 +65,8 @@ class MegatronIndex {
     int32_t offset = 0;  // first token in it
     int64_t count = 0;   // above 0
   };
-  // Calls visit(Part) for the parts of `sample` of the shuffled order, in the order they are
-  // read; together T + 1 tokens.
+  // Calls visit(Part) for the parts of `sample` of the shuffled order, in the order they are read; together
+  // T + 1 tokens.
   template <class Function>
   void Visit(int64_t sample, Function visit) const;
 
@@ -75,7 +75,8 @@ class MegatronIndex {
   std::span<const uint32_t> shuffle_index() const { return shuffle_; }
 
  private:
-  static constexpr int64_t kMark = 32;  // positions
+  // Positions from mark to mark: a quarter of a byte for each, against a walk of 31 lengths at most.
+  static constexpr int64_t kMark = 32;
 
   struct Location {
     int64_t position;  // in the document index

@@ -21,8 +21,8 @@ namespace galley::data {
 namespace {
 
 constexpr absl::string_view kMagic = "\x93NUMPY";
-constexpr int64_t kMaxValues = int64_t{1} << 48;
-constexpr size_t kPiece = 1 << 20;  // bytes read at a time
+constexpr int64_t kMaxValues = int64_t{1} << 48;  // offsets of values stay far inside 64 bits
+constexpr size_t kPiece = 1 << 20;                // bytes read at a time
 
 absl::Status Bad(size_t offset, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("offset ", offset, ": ", what));
@@ -74,11 +74,11 @@ class Dict {
   }
   absl::Status Type(NpyHeader& header) {
     absl::string_view type;
-    if (!Quoted(type)) return Unknown("the items are no plain numbers");
+    if (!Quoted(type)) return Unknown("the items are not plain numbers");
     const bool order = type.size() == 3 && (type[0] == '<' || (type[0] == '|' && type[2] == '1'));
     if (!order || (type[1] != 'i' && type[1] != 'u') ||
         absl::string_view("1248").find(type[2]) == absl::string_view::npos || type.substr(1) == "u8") {
-      return Unknown("the items are no whole numbers of up to 64 bits, the lowest byte first");
+      return Unknown("the items are not whole numbers of up to 64 bits, the lowest byte first");
     }
     header.item = type[2] - '0';
     header.with_sign = type[1] == 'i';
@@ -86,10 +86,10 @@ class Dict {
   }
   absl::Status Order() {
     fortran_ = Take("True");
-    return fortran_ || Take("False") ? absl::OkStatus() : Fail("fortran_order is no truth value");
+    return fortran_ || Take("False") ? absl::OkStatus() : Fail("fortran_order is not True or False");
   }
   absl::Status Shape(NpyHeader& header) {
-    if (!Take("(")) return Fail("the shape is no tuple");
+    if (!Take("(")) return Fail("the shape is not a tuple");
     while (!Take(")")) {
       Peek();
       size_t digits = 0;
@@ -102,7 +102,7 @@ class Dict {
       }
       rest_.remove_prefix(digits);
       header.shape.push_back(size);
-      if (!Take(",") && Peek() != ')') return Fail("the shape is no tuple");
+      if (!Take(",") && Peek() != ')') return Fail("the shape is not a tuple");
     }
     return header.shape.empty() ? Fail("a single number, no array") : absl::OkStatus();
   }

@@ -41,7 +41,8 @@ absl::StatusOr<std::vector<int64_t>> SharesOf(const std::vector<double>& weights
   }
   std::sort(remainders.begin(), remainders.end());
   for (size_t i = 0; left > 0; i = (i + 1) % n, --left) ++shares[remainders[i].second];
-  // The floor of 1 may have given too much: the largest shares give it back.
+  // The minimum of 1 may have given too much: the largest shares give it back, in small steps so that one
+  // alone does not pay for all.
   while (left < 0) {
     const auto largest = std::max_element(shares.begin(), shares.end());
     const int64_t give = std::min(-left, std::max<int64_t>(1, *largest / 1024));

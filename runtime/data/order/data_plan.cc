@@ -94,9 +94,9 @@ absl::Status CheckConfig(const DataConfig& config) {
   for (size_t i = 0; i < config.skip.size(); ++i) {
     const Range& range = config.skip[i];
     if (range.size() > 0 && range.begin >= (i == 0 ? 0 : config.skip[i - 1].begin)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("data.skip[", i, "]: samples ", range.begin, " to ", range.end,
-                     ", which is no stretch after the one before; list them in the order of the run"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data.skip[", i, "]: samples ", range.begin, " to ", range.end,
+        ", an empty range or one that begins before the range in front of it; list them in order"));
   }
   return absl::OkStatus();
 }
@@ -125,7 +125,7 @@ absl::StatusOr<PlannedSource> PlanSource(const SourceConfig& config, const DataC
   if (dataset.type() == TokenType::kF32 || dataset.type() == TokenType::kF64) {
     return absl::InvalidArgumentError(absl::StrCat(dataset.idx_path(), ": offset 17: the items are ",
                                                    Name(dataset.type()),
-                                                   ", which are no token ids; name a data set of tokens"));
+                                                   ", which are not token ids; name a data set of tokens"));
   }
   ASSIGN_OR_RETURN(const std::optional<DatasetInfo> info, ReadDatasetInfo(config.path));
   if (info.has_value()) RETURN_IF_ERROR(CheckDatasetInfo(dataset, *info));

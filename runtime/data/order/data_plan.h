@@ -54,7 +54,7 @@ struct DataConfig {
 };
 
 struct PlannedSource {
-  std::string path;         // where it lay when the plan was made; not in the hash
+  std::string path;         // where it was when the plan was made; not in the hash
   std::string fingerprint;  // 16 hex digits, IndexedDataset::Fingerprint
   double weight = 1;        // as the recipe has it
   int64_t share = 1;        // of DataPlan::period; galley's order

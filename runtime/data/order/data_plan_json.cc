@@ -28,9 +28,9 @@ bool IsCount(const Json& item) {
 void ReadRanges(JsonReader& reader, const char* name, std::array<Range, 3>& ranges) {
   const std::vector<Json>& items = reader.Items(name, kMaxEnds);
   if (!reader.status().ok()) return;
-  if (items.size() != 4) return reader.Fail(name, "is no list of four ends");
+  if (items.size() != 4) return reader.Fail(name, "is not a list of four ends");
   for (size_t i = 0; i < 4; ++i) {
-    if (!IsCount(items[i])) return reader.Fail(absl::StrCat(name, "[", i, "]"), "is no count");
+    if (!IsCount(items[i])) return reader.Fail(absl::StrCat(name, "[", i, "]"), "is not a count");
     if (i > 0 && items[i].integer < items[i - 1].integer) return reader.Fail(name, "steps back");
   }
   for (size_t i = 0; i < 3; ++i) ranges[i] = {items[i].integer, items[i + 1].integer};
@@ -41,7 +41,7 @@ template <class T>
 void ReadSplits(JsonReader& reader, const char* name, std::array<T, 3>& values) {
   const std::vector<Json>& items = reader.Items(name, kMaxEnds);
   if (!reader.status().ok()) return;
-  if (items.size() != 3) return reader.Fail(name, "is no list of three");
+  if (items.size() != 3) return reader.Fail(name, "is not a list of three");
   for (size_t i = 0; i < 3; ++i) {
     const Json& item = items[i];
     const std::string member = absl::StrCat(name, "[", i, "]");
@@ -49,7 +49,7 @@ void ReadSplits(JsonReader& reader, const char* name, std::array<T, 3>& values) 
       if (item.kind != Json::Kind::kBool) return reader.Fail(member, "is not true or false");
       values[i] = item.boolean;
     } else {
-      if (!IsCount(item)) return reader.Fail(member, "is no count");
+      if (!IsCount(item)) return reader.Fail(member, "is not a count");
       values[i] = item.integer;
     }
   }
@@ -68,7 +68,7 @@ absl::Status ParseSkip(const Json& plan, std::vector<Range>& skip) {
   JsonReader reader(plan);
   for (const Json& pair : reader.Items("skip", kMaxSkips)) {
     if (pair.items.size() != 2 || !IsCount(pair.items[0]) || !IsCount(pair.items[1])) {
-      return Bad("skip holds what is no pair of samples");
+      return Bad("skip holds what is not a pair of samples");
     }
     const Range range{pair.items[0].integer, pair.items[1].integer};
     if (range.size() <= 0 || range.begin < (skip.empty() ? 0 : skip.back().end + 1)) {
@@ -181,7 +181,7 @@ absl::StatusOr<DataPlan> ParseDataPlan(absl::string_view text) {
   RETURN_IF_ERROR(ParseSkip(*json, plan.skip));
   const std::vector<Json>& sources = fields.Items("sources", static_cast<size_t>(kMaxSources));
   if (!fields.status().ok()) return Bad(fields.status().message());
-  if (sources.empty() != plan.dummy()) return Bad("sources is no list");
+  if (sources.empty() != plan.dummy()) return Bad("sources is not a list");
   int64_t shares = 0;
   for (const Json& object : sources) {
     ASSIGN_OR_RETURN(PlannedSource source, ParseSource(object, plan));
@@ -208,6 +208,8 @@ std::string MegatronText(const DataPlan& plan) {
 
 }  // namespace
 
+// Only what decides the whole training order: files may move, weights act by their shares, validation has an
+// order of its own, and data.skip leaves out without changing what is left (CheckResume compares it).
 std::string Hash(const DataPlan& plan) {
   if (plan.megatron()) return Hex(Hash64(MegatronText(plan)));
   std::string text = absl::StrCat(plan.version, " ", plan.seed, " ", plan.sequence_length, " ", plan.period);

@@ -91,12 +91,12 @@ TEST_F(DataPlanTest, DamagedJsonIsRefused) {
     return ParseDataPlan(changed.replace(at, from.size(), to)).status();
   };
   EXPECT_ERROR(with("galley-order-v1", "galley-order-v9"), "order version galley-order-v9 is not known");
-  EXPECT_ERROR(with("\"seed\":7", "\"seed\":\"7\""), "seed is no whole number");
-  EXPECT_ERROR(with("\"seed\":7", "\"seed\":18446744073709551615"), "seed is no whole number");
+  EXPECT_ERROR(with("\"seed\":7", "\"seed\":\"7\""), "seed is not a whole number");
+  EXPECT_ERROR(with("\"seed\":7", "\"seed\":18446744073709551615"), "seed is not a whole number");
   EXPECT_ERROR(with("\"sequence_length\":16", "\"sequence_length\":0"), "sequence_length is 0");
   EXPECT_ERROR(with("\"share\":", "\"shore\":"), "share is missing");
   EXPECT_ERROR(with("[0,1800,", "[0,2800,"), "stream steps back");
-  EXPECT_ERROR(with("[0,1800,", "[0,1800.5,"), "stream[1] is no count");
+  EXPECT_ERROR(with("[0,1800,", "[0,1800.5,"), "stream[1] is not a count");
   EXPECT_ERROR(with("\"period\":", "\"period\":1"), "the shares sum to");
   for (size_t cut = 0; cut < json.size(); ++cut) EXPECT_FALSE(ParseDataPlan(json.substr(0, cut)).ok());
 }

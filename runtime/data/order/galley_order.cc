@@ -11,8 +11,8 @@
 namespace galley::data {
 namespace {
 
-// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection that mixes every bit into every
-// bit.
+// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection in which every bit depends on
+// every bit.
 constexpr uint64_t Mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -25,8 +25,8 @@ uint64_t Below(uint64_t n, uint64_t random) {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(random) * n) >> 64);
 }
 
-// 6 log2(n) rounds leave an adversary who sees half the permutation no edge (the paper's theorem 3); a floor
-// for the smallest n.
+// 6 log2(n) rounds leave an adversary who sees half the permutation no edge (the paper's theorem 3); 24 more
+// are for the smallest n, where that says little.
 int Rounds(uint64_t n) { return 24 + 6 * std::bit_width(n - 1); }
 
 // Round r pairs i with partner = k - i (mod n), for a random k, and swaps the two or not by a bit that both
@@ -69,7 +69,7 @@ GalleyOrder::GalleyOrder(const DataPlan& plan, Split split)
     const int64_t windows = plan.Windows(static_cast<int64_t>(s), split);
     CHECK_GT(windows, 0) << plan.sources[s].path << ": " << Name(split);
     shares.push_back(plan.sources[s].share);
-    // The windows of a packed source are its bins, which lie where they lie.
+    // The windows of a packed source are its bins, whose tokens the packing knows.
     sources_.push_back({plan.packed() ? 0 : stream.begin, windows,
                         plan.packed() ? 0 : stream.size() - 1 - windows * length_, plan.sources[s].share});
   }
@@ -121,7 +121,7 @@ std::vector<int64_t> GalleyOrder::DrawnBySource(int64_t consumed) const {
 }
 
 uint64_t GalleyOrder::SamplesHash(int64_t first, int64_t count) const {
-  uint64_t ids[2 * kHashBlock];
+  uint64_t ids[2 * kHashBlock];  // a block at a time, each hash the next one's seed: nothing is allocated
   uint64_t hash = 0;
   size_t filled = 0;
   for (int64_t i = 0; i < count; ++i) {

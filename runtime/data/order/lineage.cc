@@ -39,7 +39,7 @@ absl::Status Bad(absl::string_view what) { return absl::DataLossError(absl::StrC
 absl::StatusOr<Range> ParseRange(const Json& item, int64_t after) {
   if (item.items.size() != 2 || item.items[0].kind != Json::Kind::kInt ||
       item.items[1].kind != Json::Kind::kInt) {
-    return Bad("draws holds what is no range");
+    return Bad("draws holds what is not a range");
   }
   const Range range{item.items[0].integer, item.items[1].integer};
   if (range.begin <= after || range.size() <= 0) return Bad("draws steps back");

@@ -168,7 +168,7 @@ void Loader::Request(int64_t first, int64_t count) {
   s.asked.notify_all();
 }
 
-int Loader::Room() const {
+int Loader::FreeSlots() const {
   const MutexLock lock(state_->mutex);
   return static_cast<int>(state_->ring.size() - state_->used);
 }
@@ -217,6 +217,7 @@ void Loader::Clear() {
   for (size_t i = 0; i < s.used; ++i) {
     Slot& slot = s.ring[(s.oldest + i) % s.ring.size()];
     if (slot.phase == Slot::Phase::kReading) {
+      // Its thread writes into it without the lock: only that thread can free it.
       slot.dropped = true;
       s.asked.notify_all();
     } else {

@@ -1,7 +1,7 @@
 // Reads samples ahead of the step loop, into a bounded ring, by threads of its own.
 //
 //   Loader::Create(plan, {.max_count = micro, .depth = 4, .threads = 1})
-//   loader->Request(first, count);            // as far ahead as Room() allows
+//   loader->Request(first, count);            // as far ahead as FreeSlots() allows
 //   loader->Pop({tokens, labels});            // the oldest request
 //
 // After Create nothing is allocated, unless a read fails. One thread requests and pops.
@@ -52,10 +52,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // Asks for samples [first, first + count) of the split's order. REQUIRES: Room() > 0, 0 < count <=
-  // max_count.
+  // Asks for samples [first, first + count) of the split's order. REQUIRES: FreeSlots() > 0, count above 0
+  // and at most max_count.
   void Request(int64_t first, int64_t count);
-  int Room() const;  // requests that can still be made before the next Pop
+  int FreeSlots() const;  // requests that can still be made before the next Pop
 
   // Waits for the oldest request, of `count` samples, and copies it. An error names file and offset (a read
   // that failed, an id outside the vocabulary); the loader then serves on, and the same request may be made

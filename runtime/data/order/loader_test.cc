@@ -54,7 +54,7 @@ class LoaderTest : public ::testing::Test {
     std::vector<int32_t> all;
     int64_t asked = 0;
     for (int64_t read = 0; read < n;) {
-      while (asked < n && loader->Room() > 0) {
+      while (asked < n && loader->FreeSlots() > 0) {
         loader->Request(asked, std::min(count, n - asked));
         asked += std::min(count, n - asked);
       }
@@ -175,7 +175,7 @@ TEST_F(LoaderTest, ClearForgetsRequestsInFlight) {
   for (int round = 0; round < 200; ++round) {
     for (int i = static_cast<int>(random() % 5); i > 0; --i) loader->Request(1000 + random() % 1000, 32);
     loader->Clear();
-    EXPECT_EQ(loader->Room(), 4);
+    EXPECT_EQ(loader->FreeSlots(), 4);
     loader->Request(0, 32);
     ASSERT_TRUE(loader->Pop({tokens, labels}).ok());
     ASSERT_EQ(tokens, expected);

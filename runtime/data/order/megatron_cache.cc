@@ -107,8 +107,8 @@ struct Description {
   Json json;
 };
 
-// Those of one class of Megatron's, whatever they describe. Files that are no description are passed over:
-// the folder is shared, and a writer may be at work.
+// Those of one class of Megatron's, whatever they describe. Files of other names are passed over, since other
+// programs may share the folder.
 absl::StatusOr<std::vector<Description>> Descriptions(const std::string& folder,
                                                       const std::vector<std::string>& names,
                                                       const std::string& kind) {
@@ -120,7 +120,7 @@ absl::StatusOr<std::vector<Description>> Descriptions(const std::string& folder,
     ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxDescription));
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) {
-      return absl::DataLossError(absl::StrCat(path, ": no JSON object; the description is damaged"));
+      return absl::DataLossError(absl::StrCat(path, ": not a JSON object; the description is damaged"));
     }
     found.push_back({path.substr(0, path.size() - std::string("description.txt").size()), std::move(json)});
   }

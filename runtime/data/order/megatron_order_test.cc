@@ -47,7 +47,7 @@ class MegatronOrderTest : public ::testing::Test {
       const absl::Status status = (*loader)->Pop({tokens, labels});
       EXPECT_TRUE(status.ok()) << status;
       for (size_t i = 0; i + 1 < tokens.size(); ++i) {
-        if ((i + 1) % kLength == 0) continue;  // the last label is no token of this sample
+        if ((i + 1) % kLength == 0) continue;  // the last label is not a token of this sample
         EXPECT_EQ(labels[i], tokens[i + 1]);
       }
       all.insert(all.end(), tokens.begin(), tokens.end());
@@ -147,9 +147,9 @@ TEST_F(MegatronOrderTest, ThePlanComesBackWholeFromJson) {
       return ParseDataPlan(changed).status();
     };
     EXPECT_ERROR(with("\"blended\":true", "\"blended\":1"), "blended is not true or false");
-    EXPECT_ERROR(with("\"samples\":[1000,", "\"samples\":[-1,"), "samples[0] is no count");
-    EXPECT_ERROR(with("\"separate_last\":[", "\"separate_last\":[true,"), "no list of three");
-    EXPECT_ERROR(with("\"epochs\":[", "\"epochs\":[72057594037927936,"), "no list of three");
+    EXPECT_ERROR(with("\"samples\":[1000,", "\"samples\":[-1,"), "samples[0] is not a count");
+    EXPECT_ERROR(with("\"separate_last\":[", "\"separate_last\":[true,"), "not a list of three");
+    EXPECT_ERROR(with("\"epochs\":[", "\"epochs\":[72057594037927936,"), "not a list of three");
   }
 }
 

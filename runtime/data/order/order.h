@@ -23,8 +23,8 @@ struct SampleParts {
 class Order {
  public:
   virtual ~Order() = default;
-  // Allocates nothing once `parts` has room for T + 1 ranges. An error names a file that is not what the plan
-  // was made from, or a sample that the plan does not hold.
+  // Allocates nothing once `parts` has capacity for T + 1 ranges. An error names a file that is not what the
+  // plan was made from, or a sample that the plan does not hold.
   virtual absl::Status Locate(int64_t sample, SampleParts& parts) const = 0;
   // How many of samples [0, consumed) are drawn from each source.
   virtual std::vector<int64_t> DrawnBySource(int64_t consumed) const = 0;

@@ -26,7 +26,8 @@ struct Group {
   std::vector<int64_t> ends;  // of each bin, in pieces
 };
 
-// Bins by the space that is left in them.
+// Bins by the space that is left in them. A bitmap of what is left finds the best fit in capacity / 64 words
+// at most, without a tree's pointers.
 class FreeBins {
  public:
   explicit FreeBins(int32_t capacity)
@@ -59,6 +60,7 @@ class FreeBins {
 };
 
 // Indices of `pieces` from the largest to the smallest, in their order where they are equal.
+// By counting: sizes are at most the capacity, and the order of equals must be the same everywhere.
 std::vector<int32_t> LargestFirst(const std::vector<Piece>& pieces, int32_t capacity) {
   std::vector<int32_t> at(static_cast<size_t>(capacity) + 2, 0);
   for (const Piece& piece : pieces) ++at[static_cast<size_t>(capacity - piece.size) + 1];

@@ -62,7 +62,7 @@ class ShapeTest : public ::testing::TestWithParam<Way> {
       size_t asked = 0;
       std::vector<int32_t> tokens(static_cast<size_t>(shape.micro * kLength)), labels(tokens.size());
       for (const int64_t first : firsts) {
-        while ((*loader)->Room() > 0 && asked < firsts.size())
+        while ((*loader)->FreeSlots() > 0 && asked < firsts.size())
           (*loader)->Request(firsts[asked++], shape.micro);
         const absl::Status status = (*loader)->Pop({tokens, labels});
         EXPECT_TRUE(status.ok()) << status;

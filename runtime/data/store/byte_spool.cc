@@ -12,7 +12,7 @@
 namespace galley::data {
 namespace {
 
-constexpr size_t kBuffer = 1 << 20;
+constexpr size_t kBuffer = 1 << 20;  // what fits makes no file; whole 8 bytes, as ForEach promises
 
 }  // namespace
 
@@ -42,6 +42,7 @@ absl::Status ByteSpool::Reopen(int64_t bytes) {
     return absl::DataLossError(absl::StrCat(path_, ": offset ", size, ": the file ends here, and had ", bytes,
                                             " bytes when it was left"));
   }
+  // What follows was written after the state that counts `bytes` was saved, and is written again.
   if (::truncate(path_.c_str(), bytes) != 0) return ErrnoStatus(errno, path_);
   ASSIGN_OR_RETURN(file_, FileWriter::Open(path_, FileWriter::Mode::kAppend));
   in_file_ = bytes;

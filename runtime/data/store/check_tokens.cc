@@ -45,6 +45,7 @@ absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<co
 }
 
 absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads) {
+  // No value of the type is outside the vocabulary: the file need not be read.
   if (dataset.type() == TokenType::kU8 && vocab > 0xff) return absl::OkStatus();
   if (dataset.type() == TokenType::kU16 && vocab > 0xffff) return absl::OkStatus();
   dataset.Expect(IndexedDataset::Access::kInOrder);

@@ -14,9 +14,9 @@ TEST(DocumentPartsTest, EveryStretchIsCutWhereItsDocumentsAre) {
   const std::vector<int32_t> lengths = {0, 3, 1, 0, 0, 5, 2, 0};
   WriteDataset(prefix, lengths);
   const IndexedDataset set = IndexedDataset::Open(prefix).value();
-  std::vector<std::pair<int64_t, int64_t>> place;  // of each token: document, token in it
+  std::vector<std::pair<int64_t, int64_t>> locations;  // of each token: document, token in it
   for (size_t d = 0; d < lengths.size(); ++d) {
-    for (int64_t t = 0; t < lengths[d]; ++t) place.emplace_back(static_cast<int64_t>(d), t);
+    for (int64_t t = 0; t < lengths[d]; ++t) locations.emplace_back(static_cast<int64_t>(d), t);
   }
   for (int64_t begin = 0; begin <= set.tokens(); ++begin) {
     for (int64_t end = begin; end <= set.tokens(); ++end) {
@@ -27,7 +27,7 @@ TEST(DocumentPartsTest, EveryStretchIsCutWhereItsDocumentsAre) {
         EXPECT_EQ(part.length, lengths[static_cast<size_t>(part.document)]);
         ASSERT_GT(part.tokens.size(), 0);
         for (int64_t t = part.tokens.begin; t < part.tokens.end; ++t, ++at) {
-          EXPECT_EQ(place[static_cast<size_t>(at)], std::make_pair(part.document, t));
+          EXPECT_EQ(locations[static_cast<size_t>(at)], std::make_pair(part.document, t));
         }
       }
       EXPECT_EQ(at, end);

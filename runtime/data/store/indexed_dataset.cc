@@ -54,7 +54,7 @@ void Widen(const std::byte* from, std::span<int32_t> out) {
 
 // A blend of thousands of files needs more of them open than a shell allows at first: the limit goes up to
 // what this process may have before it is reached.
-void KeepRoomForMore(int fd) {
+void RaiseFileLimit(int fd) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   if (static_cast<rlim_t>(fd) * 2 < limit.rlim_cur) return;
@@ -94,6 +94,7 @@ absl::string_view Name(TokenType type) {
   return kNames[static_cast<int>(type)];
 }
 
+// Megatron's bound, so that its readers and ours agree on a file that either wrote.
 TokenType TokenTypeFor(int64_t vocab) { return vocab < 65500 ? TokenType::kU16 : TokenType::kI32; }
 
 absl::StatusOr<IndexedDataset> IndexedDataset::Open(const std::string& prefix) {
@@ -166,11 +167,11 @@ absl::Status IndexedDataset::ReadHeader() {
 absl::Status IndexedDataset::OpenTokens() {
   bin_ = ::open(bin_path().c_str(), O_RDONLY | O_CLOEXEC);
   if (bin_ < 0) return ErrnoStatus(errno, bin_path());
-  KeepRoomForMore(bin_);
+  RaiseFileLimit(bin_);
   ASSIGN_OR_RETURN(bin_bytes_, FileSize(bin_path()));
   const int64_t item = ItemSize(type_);
   if (bin_bytes_ % item != 0) {
-    return Corrupt(bin_path(), bin_bytes_, absl::StrCat("the size is no multiple of ", item, " bytes"));
+    return Corrupt(bin_path(), bin_bytes_, absl::StrCat("the size is not a multiple of ", item, " bytes"));
   }
   tokens_ = bin_bytes_ / item;
   return absl::OkStatus();
@@ -312,7 +313,7 @@ absl::Status IndexedDataset::Read(int64_t begin, std::span<int32_t> out, std::sp
     case TokenType::kF64:
       return absl::FailedPreconditionError(
           absl::StrCat(idx_path(), ": the items are ", Name(type_),
-                       ", which are no token ids; name a data set of tokens"));
+                       ", which are not token ids; name a data set of tokens"));
   }
   return absl::OkStatus();
 }
@@ -357,6 +358,8 @@ absl::Status IndexedDataset::Verify() const {
   return absl::OkStatus();
 }
 
+// Both ends and the sizes, not every byte: each rank opens all sources of a blend at every start. What damage
+// between the ends does is found by the checksums of `data verify`.
 absl::StatusOr<uint64_t> IndexedDataset::Fingerprint() const {
   Hasher hash;
   const int64_t sizes[2] = {static_cast<int64_t>(idx_.bytes().size()), bin_bytes_};

@@ -140,7 +140,7 @@ TEST_F(IndexedDatasetTest, HostileHeadersNameTheOffset) {
 TEST_F(IndexedDatasetTest, HostileArraysNameTheOffset) {
   EXPECT_ERROR(OpenBytes(Golden(), 16), "does not lie in a .bin file of 16 bytes");
   EXPECT_ERROR(OpenBytes(Golden(), 20), "offset 18: the last sequence ends here, the file at 20");
-  EXPECT_ERROR(OpenBytes(Golden(), 19), "no multiple of 2");
+  EXPECT_ERROR(OpenBytes(Golden(), 19), "not a multiple of 2");
   EXPECT_ERROR(OpenBytes(With(Golden(), 42, -4, 4), 18), "offset 42: the length of sequence 2 is -4");
   EXPECT_ERROR(OpenBytes(With(Golden(), 62, -2), 18), "offset 62: sequence 2 (4 tokens at byte -2)");
   EXPECT_ERROR(OpenBytes(With(Golden(), 62, 11), 18), "offset 62");

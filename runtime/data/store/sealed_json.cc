@@ -27,6 +27,8 @@ absl::Status BadSealed(const Sealed& expected, size_t offset, absl::string_view 
 }
 
 absl::StatusOr<Json> Unseal(absl::string_view text, const Sealed& expected) {
+  // The tail has a fixed length, so the checksum is found and compared before anything is parsed: a fault
+  // that the parser finds after that is another version's, not damage.
   if (text.size() < kTailBytes) return BadSealed(expected, text.size(), "the file ends before its checksum");
   const absl::string_view body = text.substr(0, text.size() - kTailBytes);
   if (text.substr(body.size()) != absl::StrCat(kTail, Hex(Hash64(body)), kTailEnd)) {

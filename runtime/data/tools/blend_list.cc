@@ -97,7 +97,7 @@ absl::Status ReadSplit(const Json& json, const char* key, absl::string_view name
     items = SplitSpace(found->get_ref<const std::string&>());
   } else if (found->is_array()) {
     for (const Json& item : *found) {
-      if (!item.is_string()) return Bad(of, "an item is no string; write weights in quotes as well");
+      if (!item.is_string()) return Bad(of, "an item is not a string; write weights in quotes as well");
       items.push_back(item.get<std::string>());
     }
   } else {
@@ -120,7 +120,7 @@ absl::StatusOr<BlendList> ParseDataPath(absl::string_view text, absl::string_vie
 
 absl::StatusOr<SplitBlends> ParsePerSplit(absl::string_view text, absl::string_view name) {
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Bad(name, "no JSON object; it must hold the keys train, valid and test");
+  if (!json.is_object()) return Bad(name, "not a JSON object; it must hold the keys train, valid and test");
   SplitBlends blends;
   RETURN_IF_ERROR(ReadSplit(json, "train", name, blends.train));
   RETURN_IF_ERROR(ReadSplit(json, "valid", name, blends.valid));

@@ -54,12 +54,12 @@ TEST(BlendListTest, PerSplitJson) {
   EXPECT_ERROR(ParsePerSplit(R"({"train": "a", "valid": null})", "F").status(),
                "F: the key \"test\" is missing");
   EXPECT_ERROR(ParsePerSplit(R"({"train": [0.5, "a"], "valid": null, "test": null})", "F").status(),
-               "F: train: an item is no string");
+               "F: train: an item is not a string");
   EXPECT_ERROR(ParsePerSplit(R"({"train": 1, "valid": null, "test": null})", "F").status(),
                "F: train: neither a list");
   EXPECT_ERROR(ParsePerSplit(R"({"train": "1 a b c", "valid": null, "test": null})", "F").status(),
                "F: train: item 1");
-  EXPECT_ERROR(ParsePerSplit("[", "F").status(), "F: no JSON object");
+  EXPECT_ERROR(ParsePerSplit("[", "F").status(), "F: not a JSON object");
 }
 
 TEST(BlendListTest, ThreeColumns) {

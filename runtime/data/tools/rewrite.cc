@@ -30,9 +30,9 @@ absl::StatusOr<Source> OpenSource(const std::string& prefix) {
   ASSIGN_OR_RETURN(IndexedDataset dataset, IndexedDataset::Open(prefix));
   dataset.Expect(IndexedDataset::Access::kInOrder);
   if (dataset.type() == TokenType::kF32 || dataset.type() == TokenType::kF64) {
-    return absl::FailedPreconditionError(absl::StrCat(dataset.idx_path(), ": offset 17: the items are ",
-                                                      Name(dataset.type()),
-                                                      ", which are no token ids; name a data set of tokens"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(dataset.idx_path(), ": offset 17: the items are ", Name(dataset.type()),
+                     ", which are not token ids; name a data set of tokens"));
   }
   ASSIGN_OR_RETURN(std::optional<DatasetInfo> info, ReadDatasetInfo(prefix));
   if (info.has_value()) RETURN_IF_ERROR(CheckDatasetInfo(dataset, *info));
@@ -298,6 +298,7 @@ absl::StatusOr<RewriteReport> SplitDataset(const std::string& prefix, const Cut&
     Count(*writer, report);
     writers.push_back(std::move(writer));
   }
+  // Only when all checksums held do the parts get their names.
   RETURN_IF_ERROR(copier.Finish());
   for (const auto& writer : writers) RETURN_IF_ERROR(writer->Publish());
   return report;

@@ -14,7 +14,7 @@
 namespace galley::data {
 namespace {
 
-constexpr int64_t kLong = 1 << 20;            // tokens
+constexpr int64_t kLong = 1 << 20;            // tokens; a counter for every length below it takes 8 MiB
 constexpr int64_t kPiece = int64_t{1} << 18;  // tokens read at a time
 
 // The tokens of some documents in a row, piece by piece.

@@ -12,7 +12,7 @@ recipe::Table KeyTable() {
   recipe::Table table;
   recipe::Declare<LlamaKeys> d(table);
   d.Leaf("kv_heads", &LlamaKeys::kv_heads, recipe::IntegerCodec(),
-         "Key and value heads; heads must be a multiple.")
+         "Key and value heads; must divide heads.")
       .After("heads")
       .AtLeast(1)
       .AtMost(1 << 16)

@@ -110,7 +110,7 @@ class BpeEncoder {
 
   const Bpe& bpe_;
   std::vector<Bpe::Whole> common_;  // of fixed size: tokens that were found whole, so few that they stay near
-  std::vector<Cached> cache_;       // of fixed size, made at the first piece that is no token
+  std::vector<Cached> cache_;       // of fixed size, made at the first piece that is not a token
   std::vector<int32_t> symbols_;
   std::vector<Link> links_;
   std::vector<Candidate> heap_;

@@ -15,7 +15,8 @@ int HexDigit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// The tidying of WordPiece: no space before punctuation and in contractions.
+// WordPiece's cleanup: no space before punctuation and in contractions. In the order of Hugging Face's, since
+// each replacement sees what the ones before left.
 void CleanUp(std::string& text) {
   text = absl::StrReplaceAll(text, {{" .", "."}});
   for (const auto& [from, to] :

@@ -9,7 +9,7 @@ namespace {
 
 struct Tables {
   std::array<char32_t, 256> chars{};
-  std::array<int16_t, 0x144> bytes{};
+  std::array<int16_t, 0x144> bytes{};  // 68 bytes have no visible character of their own: the last is U+0143
 };
 
 constexpr Tables kTables = [] {
