@@ -29,9 +29,9 @@ struct Rate {
 
 Rate RateOf(const CpuFacts& facts) {
   const bool amd = facts.vendor == "AuthenticAMD";
-  // AMD's family 25 (Zen 4) runs a 512-bit FMA in two halves; family 26 (Zen 5) and Intel's servers have two
-  // full-width units. VDPBF16PS does four FLOP a lane: at half the FMA rate on Intel, at the full rate on
-  // AMD.
+  // AMD's family 25 (Zen 4) runs a 512-bit FMA in two halves; family 26 (Zen
+  // 5) and Intel's servers have two full-width units. VDPBF16PS does four
+  // FLOP a lane: at half the FMA rate on Intel, at the full rate on AMD.
   const double f32_512 = amd && facts.family <= 25 ? 32 : 64;
   if (facts.amx_bf16) return {f32_512, 1024, "AVX-512 f32 and AMX bf16"};
   if (facts.avx512_bf16) return {f32_512, amd ? 2 * f32_512 : f32_512, "AVX-512 f32 and AVX-512 bf16"};

@@ -1,5 +1,5 @@
-// What this machine's processor is and how fast it can be: facts read from the machine, and a pure table over
-// them.
+// What this machine's processor is and how fast it can be:
+// facts read from the machine, and a pure table over them.
 #pragma once
 
 #include <string>

@@ -33,8 +33,8 @@ class EventLoop {
   Timer After(absl::Duration delay, Callback callback);  // once
   void Cancel(Timer timer);                              // one that has run is ignored
 
-  // From any thread: `callback` runs on the loop, in order of posting. What is posted after Stop may be
-  // dropped.
+  // From any thread: `callback` runs on the loop, in order
+  // of posting. What is posted after Stop may be dropped.
   void Post(Callback callback);
 
   void Run();   // until Stop; work posted before Stop is still done

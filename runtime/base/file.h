@@ -58,8 +58,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Appends to a file by plain writes; Sync is fsync. For files that grow as a stream (logs, .bin under its
-// temporary name).
+// Appends to a file by plain writes; Sync is fsync. For files
+// that grow as a stream (logs, .bin under its temporary name).
 class FileWriter {
  public:
   enum class Mode { kTruncate, kAppend };

@@ -1,6 +1,6 @@
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
-// SC'11). A value is a pure function of (key, stream, index), so it does not depend on threads, ranks or call
-// order.
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel
+// Random Numbers: As Easy as 1, 2, 3", SC'11). A value is a pure function of
+// (key, stream, index), so it does not depend on threads, ranks or call order.
 #pragma once
 
 #include <array>

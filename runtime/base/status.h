@@ -30,9 +30,9 @@ namespace galley {
 // The same status with "subject: " before its message; ok stays ok.
 absl::Status Annotate(const absl::Status& status, absl::string_view subject);
 
-// What errno `error` says about `subject`: "subject: No space left on device (remedy)". ENOENT is kNotFound,
-// EACCES kPermissionDenied, ENOSPC and EDQUOT kResourceExhausted, EEXIST kAlreadyExists, the rest
-// kUnavailable.
+// What errno `error` says about `subject`: "subject: No space left on device
+// (remedy)". ENOENT is kNotFound, EACCES kPermissionDenied, ENOSPC and
+// EDQUOT kResourceExhausted, EEXIST kAlreadyExists, the rest kUnavailable.
 absl::Status ErrnoStatus(int error, absl::string_view subject);
 
 }  // namespace galley

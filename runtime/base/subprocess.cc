@@ -46,8 +46,8 @@ struct ChildPlan {
   ::dup2(plan.in, 0);
   if (plan.out >= 0) ::dup2(plan.out, 1);
   if (plan.err >= 0) ::dup2(plan.err, 2);
-  // A byte is the release; the end of the pipe, which the parent's death makes too, says that nobody wants
-  // us.
+  // A byte is the release; the end of the pipe, which the
+  // parent's death makes too, says that nobody wants us.
   char go;
   ssize_t n;
   do {

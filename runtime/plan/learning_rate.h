@@ -1,5 +1,5 @@
-// The learning rate as a function of consumed samples (Megatron's OptimizerParamScheduler; docs/plan.md,
-// "Learning rate").
+// The learning rate as a function of consumed samples (Megatron's
+// OptimizerParamScheduler; docs/plan.md, "Learning rate").
 //
 // Convention: an update uses the rate at the samples consumed BEFORE it, so the first update uses LrAt(0),
 // which is `init` (0 by default) when there is a warm-up: it moves the Adam moments only. A step's metrics

@@ -36,9 +36,9 @@ struct ParamSpec {
   }
 };
 
-// FLOPs of one token in one forward and backward pass, by part. Formula: models "FLOPs per token"
-// (docs/plan.md), version kFlopsFormula: 6 x multiply-adds, causal attention halved, true vocabulary, no
-// recomputation.
+// FLOPs of one token in one forward and backward pass, by part. Formula:
+// models "FLOPs per token" (docs/plan.md), version kFlopsFormula: 6 x
+// multiply-adds, causal attention halved, true vocabulary, no recomputation.
 inline constexpr char kFlopsFormula[] = "galley-flops-v1 (causal-halved, GQA, gated, no recompute)";
 struct Flops {
   double attention_projections = 0;

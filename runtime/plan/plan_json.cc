@@ -10,8 +10,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Twelve digits: the last bits of cos, pow and sqrt may differ between C libraries, and the plan's hash must
-// not.
+// Twelve digits: the last bits of cos, pow and sqrt may
+// differ between C libraries, and the plan's hash must not.
 double Rounded(double value) { return std::strtod(absl::StrFormat("%.12g", value).c_str(), nullptr); }
 
 Json ModelJson(const Plan& plan) {

@@ -14,8 +14,8 @@ namespace galley::plan {
 // by all ranks. Shares of a part differ by one row or column at most; a rank may have none.
 std::vector<Slice> HeldSlices(const ParamSpec& param, int64_t rank, int64_t ranks);
 
-// Of those, what the rank saves: of parts that all ranks hold, rank 0 alone. Over all ranks every element
-// comes exactly once.
+// Of those, what the rank saves: of parts that all ranks hold,
+// rank 0 alone. Over all ranks every element comes exactly once.
 std::vector<Slice> SavedSlices(const ParamSpec& param, int64_t rank, int64_t ranks);
 
 // Stages of the pipeline that hold the parameter; the first of them saves it. Layers are shared out evenly

@@ -1,5 +1,5 @@
-// Any bytes as a recipe: no crash, faults on one line each, and what loads survives the round trip through
-// its canonical text.
+// Any bytes as a recipe: no crash, faults on one line each, and
+// what loads survives the round trip through its canonical text.
 #include <cstddef>
 #include <cstdint>
 

@@ -12,8 +12,8 @@ namespace galley::recipe {
 // Maps merge, everything else replaces. Places are those of the value that stays.
 NodePtr Merge(const NodePtr& under, const NodePtr& over);
 
-// "data.train[0].path" as its parts; "[0]" and ".0" both name an element. kInvalidArgument when it is no
-// path.
+// "data.train[0].path" as its parts; "[0]" and ".0" both
+// name an element. kInvalidArgument when it is no path.
 absl::StatusOr<std::vector<std::string>> SplitPath(const std::string& path);
 
 // The tree with `value` instead of what `parts` names; maps on the way are made. The error says which

@@ -71,8 +71,8 @@ bool ParseExponent(absl::string_view text, int64_t& exponent) {
   text.remove_prefix(1);
   const bool minus = TakeMinus(text);
   const std::string digits = TakeDigits(text);
-  // Four digits are more than a double or an int64 can use, and keep stoi and the sums below from
-  // overflowing.
+  // Four digits are more than a double or an int64 can use,
+  // and keep stoi and the sums below from overflowing.
   if (digits.empty() || digits.size() > 4 || !text.empty()) return false;
   exponent = minus ? -std::stoi(digits) : std::stoi(digits);
   return true;

@@ -1,5 +1,5 @@
-// What the data files of tests/recipes cannot say: suggestions, paths, comparisons, texts that come from
-// elsewhere.
+// What the data files of tests/recipes cannot say: suggestions,
+// paths, comparisons, texts that come from elsewhere.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -31,8 +31,8 @@ struct FieldDoc {
 // All fields and sections in the order of the schema, depth first; the recipe itself first.
 std::vector<FieldDoc> AllFields(const Families& families);
 
-// One of them. "data.train.path", "data.train[].path" and "data.train[0].path" mean the same; kNotFound with
-// a did-you-mean.
+// One of them. "data.train.path", "data.train[].path" and
+// "data.train[0].path" mean the same; kNotFound with a did-you-mean.
 absl::StatusOr<FieldDoc> Explain(const std::string& path, const Families& families);
 
 std::string JsonSchema(const Families& families);         // draft 2020-12, indented, for editors

@@ -1,5 +1,5 @@
-// The kinds of tokenizers there are, in one table: recipes, the command line and the readers take them from
-// it.
+// The kinds of tokenizers there are, in one table: recipes,
+// the command line and the readers take them from it.
 #pragma once
 
 #include <memory>

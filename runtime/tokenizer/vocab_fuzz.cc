@@ -1,6 +1,6 @@
-// Any bytes as vocab.json, merges.txt and a text, parted by bytes 0xff, which no UTF-8 holds. Inputs that
-// begin with '+' get a sound vocabulary of 256 bytes and 26 words instead of vocab.json, so that merges are
-// reached.
+// Any bytes as vocab.json, merges.txt and a text, parted by bytes 0xff,
+// which no UTF-8 holds. Inputs that begin with '+' get a sound vocabulary of
+// 256 bytes and 26 words instead of vocab.json, so that merges are reached.
 #include <string>
 #include <vector>
 

@@ -24,9 +24,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string Data(const std::string& name) {
-  return SourceDir() + "/tests/tokenizers/data/" + name;
-}
+std::string Data(const std::string& name) { return SourceDir() + "/tests/tokenizers/data/" + name; }
 
 std::string Crc(const void* bytes, size_t size) {
   return absl::StrFormat("%08x", crc32(0, static_cast<const Bytef*>(bytes), static_cast<uInt>(size)));

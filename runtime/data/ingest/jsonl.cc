@@ -22,8 +22,8 @@ constexpr std::array<bool, 256> kOrdinary = [] {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// One pass that builds nothing: every byte of a corpus goes through it, and all but one string of a line is
-// only checked.
+// One pass that builds nothing: every byte of a corpus goes
+// through it, and all but one string of a line is only checked.
 class Scanner {
  public:
   Scanner(absl::string_view line, absl::string_view key, std::string& storage)
@@ -168,8 +168,8 @@ class Scanner {
           p_ = end_;
           return Bad("the string does not end");
         }
-        // Whatever was escaped is checked by Unescape; a character of several bytes is none of the known
-        // ones.
+        // Whatever was escaped is checked by Unescape; a
+        // character of several bytes is none of the known ones.
         continue;
       }
       if (static_cast<unsigned char>(*p_) < 0x20) return Bad("a control character in a string");

@@ -13,8 +13,8 @@ namespace galley::data {
 
 class TextInput {
  public:
-  // By the name's end: .gz is gzip (any number of members), .zst is zstd (any number of frames), else as it
-  // is.
+  // By the name's end: .gz is gzip (any number of members),
+  // .zst is zstd (any number of frames), else as it is.
   static absl::StatusOr<std::unique_ptr<TextInput>> Open(const std::string& path);
   virtual ~TextInput() = default;
 

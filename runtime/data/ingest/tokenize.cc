@@ -158,8 +158,8 @@ class Tokenization {
     return absl::OkStatus();
   }
 
-  // The data first, then the state that counts them: a crash in between leaves the older state, which is
-  // true.
+  // The data first, then the state that counts them: a
+  // crash in between leaves the older state, which is true.
   absl::Status MakeDurable() {
     ASSIGN_OR_RETURN(state_.written, writer_->MakeDurable());
     state_.input_bytes = progress_.input_bytes;
@@ -171,8 +171,8 @@ class Tokenization {
     return absl::OkStatus();
   }
 
-  // Not by AtomicWrite, whose temporary name is another one in each process: what a kill leaves of it would
-  // stay for ever.
+  // Not by AtomicWrite, whose temporary name is another one in
+  // each process: what a kill leaves of it would stay for ever.
   absl::Status WriteState() const {
     const std::string path = TokenizeStatePath(options_.output);
     const std::string next = path + ".next";

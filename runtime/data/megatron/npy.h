@@ -22,9 +22,9 @@ struct NpyHeader {
 
 inline constexpr size_t kMaxNpyHeader = 64 << 10;
 
-// `begin`: the file's first bytes, kMaxNpyHeader of them or all. Takes hostile bytes. kDataLoss when the file
-// is no such array or not as long as its header says; kUnimplemented for other types of items. No path in
-// errors.
+// `begin`: the file's first bytes, kMaxNpyHeader of them or all. Takes hostile
+// bytes. kDataLoss when the file is no such array or not as long as its header
+// says; kUnimplemented for other types of items. No path in errors.
 absl::StatusOr<NpyHeader> ParseNpyHeader(absl::string_view begin, int64_t file_size);
 
 // The file may be cut short while it is read: that is an error, never a crash.

@@ -15,8 +15,8 @@ void NumpyRandom::Seed(uint32_t seed) {
   }
 }
 
-// The generator's own seeding from an array: two rounds over the state, the first of at least the key's
-// length.
+// The generator's own seeding from an array: two rounds
+// over the state, the first of at least the key's length.
 NumpyRandom::NumpyRandom(std::span<const uint32_t> key) {
   CHECK(!key.empty());
   Seed(19650218U);

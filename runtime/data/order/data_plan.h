@@ -1,6 +1,6 @@
-// The data plan: everything that decides which tokens a sample holds, frozen into the checkpoint. It holds no
-// rank count, no micro-batch and no path in its hash, so a run may move and change shape without changing its
-// order.
+// The data plan: everything that decides which tokens a sample holds, frozen
+// into the checkpoint. It holds no rank count, no micro-batch and no path in
+// its hash, so a run may move and change shape without changing its order.
 #pragma once
 
 #include <array>

@@ -23,9 +23,9 @@ void StartsByEod(std::span<const int32_t> tokens, int32_t eod, std::span<int32_t
 // positions[i] = i - starts[i].
 void PositionsOf(std::span<const int32_t> starts, std::span<int32_t> positions);
 
-// labels[i] = -1 where position i + 1 begins a document: what follows a document is not predicted from it.
-// Its last token still is (Megatron-Core, eod_mask_loss, for borders by eod). starts: one position more than
-// labels.
+// labels[i] = -1 where position i + 1 begins a document: what follows a
+// document is not predicted from it. Its last token still is (Megatron-Core,
+// eod_mask_loss, for borders by eod). starts: one position more than labels.
 void MaskLastPositions(std::span<const int32_t> starts, std::span<int32_t> labels);
 
 }  // namespace galley::data

@@ -23,8 +23,8 @@ TEST(DocumentMask, ByTokensTheEodIsTheLastOfItsDocument) {
   EXPECT_THAT(labels, ElementsAre(0, -1, 6, 0, -1, -1)) << "the eod is predicted, what follows it is not";
 }
 
-// Every window of data sets with empty documents and documents of several sequences, against a walk over all
-// documents.
+// Every window of data sets with empty documents and documents
+// of several sequences, against a walk over all documents.
 TEST(DocumentMask, ByIndexEqualsAWalkOverAllDocuments) {
   const TempDir folder;
   std::mt19937 random(5);

@@ -11,8 +11,8 @@
 namespace galley::data {
 namespace {
 
-// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection in which every bit depends on
-// every bit.
+// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA
+// 2014): a bijection in which every bit depends on every bit.
 constexpr uint64_t Mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;

@@ -32,8 +32,8 @@ struct Lineage {
   std::vector<SourceLineage> sources;  // as in the data plan; dummy data have none
 };
 
-// Of a run that read `samples` of the training order: ranges, ascending and apart (one from 0 on, unless some
-// were passed over).
+// Of a run that read `samples` of the training order: ranges,
+// ascending and apart (one from 0 on, unless some were passed over).
 Lineage MakeLineage(const DataPlan& plan, const Order& order, std::span<const Range> samples);
 
 std::string ToJson(const Lineage& lineage);  // one line

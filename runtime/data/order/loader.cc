@@ -17,8 +17,8 @@
 namespace galley::data {
 namespace {
 
-// One request in the ring. Between kReading and kDone only the thread that took it touches `tokens` and
-// `status`.
+// One request in the ring. Between kReading and kDone only
+// the thread that took it touches `tokens` and `status`.
 struct Slot {
   enum class Phase { kFree, kAsked, kReading, kDone };
   Phase phase = Phase::kFree;
@@ -47,8 +47,8 @@ struct Loader::State {
   const LoaderOptions options;
   const size_t row;  // T + 1
 
-  // The ring: slots [oldest, oldest + used) are requested, in order; `to_read` counts those no thread has
-  // taken.
+  // The ring: slots [oldest, oldest + used) are requested,
+  // in order; `to_read` counts those no thread has taken.
   Mutex mutex;
   CondVar asked;
   CondVar done;

@@ -57,9 +57,9 @@ class Loader {
   void Request(int64_t first, int64_t count);
   int FreeSlots() const;  // requests that can still be made before the next Pop
 
-  // Waits for the oldest request, of `count` samples, and copies it. An error names file and offset (a read
-  // that failed, an id outside the vocabulary); the loader then serves on, and the same request may be made
-  // again.
+  // Waits for the oldest request, of `count` samples, and copies it. An error
+  // names file and offset (a read that failed, an id outside the vocabulary);
+  // the loader then serves on, and the same request may be made again.
   absl::Status Pop(const SampleSpans& out);
 
   // Forgets what was requested and not popped (a jump back after recovery).

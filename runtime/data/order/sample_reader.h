@@ -1,5 +1,5 @@
-// One sample of a data plan, from files to token ids: located by the order, read, checked, its documents'
-// borders found.
+// One sample of a data plan, from files to token ids: located
+// by the order, read, checked, its documents' borders found.
 #pragma once
 
 #include <cstddef>

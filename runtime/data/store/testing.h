@@ -25,8 +25,8 @@ inline std::string ReadText(const std::string& path) {
   return out.str();
 }
 
-// Documents of one sequence each; document d of length lengths[d] counts on from the one before, modulo
-// `vocab`.
+// Documents of one sequence each; document d of length
+// lengths[d] counts on from the one before, modulo `vocab`.
 inline void WriteDataset(const std::string& prefix, const std::vector<int32_t>& lengths, int64_t vocab = 256,
                          TokenType type = TokenType::kU16) {
   auto writer = IndexedDatasetWriter::Create(prefix, type);

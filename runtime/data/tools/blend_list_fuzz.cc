@@ -1,5 +1,5 @@
-// Any bytes as a blend list of each kind: a list or an error, and what was read can be written and read
-// again.
+// Any bytes as a blend list of each kind: a list or an
+// error, and what was read can be written and read again.
 #include <string>
 
 #include "absl/strings/str_cat.h"

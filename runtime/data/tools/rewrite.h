@@ -52,8 +52,8 @@ struct Cut {
 // kInvalidArgument when a part would be empty.
 absl::StatusOr<std::vector<int64_t>> CutDocuments(int64_t documents, const Cut& cut);
 
-// `prefix_of` names the outputs, given a part's number and how many there are. The outputs appear when all
-// are whole.
+// `prefix_of` names the outputs, given a part's number and
+// how many there are. The outputs appear when all are whole.
 absl::StatusOr<RewriteReport> SplitDataset(const std::string& source, const Cut& cut,
                                            const std::function<std::string(int64_t, int64_t)>& prefix_of,
                                            const OnProgress& progress = {});

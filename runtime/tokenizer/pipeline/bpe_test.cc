@@ -33,8 +33,8 @@ std::vector<int32_t> PlainMerge(const std::string& piece, const std::vector<BpeM
 TEST(BpeTest, ShortAndLongPiecesMergeAsThePlainRule) {
   std::mt19937 random(3);
   for (int round = 0; round < 60; ++round) {
-    // Merges in any order of rank: a token's own parts may rank after it, so that a token need not be found
-    // whole.
+    // Merges in any order of rank: a token's own parts may
+    // rank after it, so that a token need not be found whole.
     std::vector<std::string> tokens;
     std::array<int32_t, 256> byte_ids;
     for (int b = 0; b < 256; ++b) {

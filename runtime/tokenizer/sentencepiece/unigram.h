@@ -1,5 +1,5 @@
-// SentencePiece's unigram model: of all ways to put a text together from pieces, the one with the highest sum
-// of scores.
+// SentencePiece's unigram model: of all ways to put a text
+// together from pieces, the one with the highest sum of scores.
 #pragma once
 
 #include <memory>

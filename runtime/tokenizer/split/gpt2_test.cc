@@ -27,8 +27,8 @@ std::vector<std::string> Pieces(const std::string& text) {
   return pieces;
 }
 
-// The same pattern through PCRE2; \s is spelled out, since PCRE2's own takes U+180E, which White_Space does
-// not.
+// The same pattern through PCRE2; \s is spelled out, since
+// PCRE2's own takes U+180E, which White_Space does not.
 class Oracle {
  public:
   Oracle() {
@@ -85,8 +85,8 @@ TEST(UnicodeTest, ClassesAgreeWithPcre2OnEveryCharacter) {
   int spaces = 0;
   for (char32_t code = 0; code < 0x110000; ++code) {
     if (code >= 0xd800 && code < 0xe000) continue;
-    // After an 'a', a letter joins it; a number, a space and another begin pieces that "1", " " and "!" tell
-    // apart.
+    // After an 'a', a letter joins it; a number, a space and
+    // another begin pieces that "1", " " and "!" tell apart.
     std::string c;
     AppendUtf8(code, c);
     if (Later(code)) continue;

@@ -13,8 +13,8 @@
 
 namespace galley::tokenizer {
 
-// Thread-safe. Letters and other properties are those of PCRE2's own Unicode version. Bytes that are no UTF-8
-// match nothing.
+// Thread-safe. Letters and other properties are those of PCRE2's
+// own Unicode version. Bytes that are no UTF-8 match nothing.
 class Regex {
  public:
   enum class Dialect { kOniguruma, kRust };

@@ -11,8 +11,8 @@
 
 namespace galley::tokenizer {
 
-// What split patterns tell apart: \p{N}, \s (the property White_Space), \p{M}, \p{Lu} and \p{Lt}, \p{Ll},
-// \p{Lm} and \p{Lo}.
+// What split patterns tell apart: \p{N}, \s (the property
+// White_Space), \p{M}, \p{Lu} and \p{Lt}, \p{Ll}, \p{Lm} and \p{Lo}.
 enum class CharClass : uint8_t { kOther, kNumber, kSpace, kMark, kUpper, kLower, kLetter };
 constexpr bool IsLetter(CharClass kind) { return kind >= CharClass::kUpper; }  // \p{L}
 

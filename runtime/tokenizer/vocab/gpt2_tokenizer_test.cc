@@ -37,8 +37,8 @@ std::string Quoted(const std::string& token) {
 
 using Merges = std::vector<std::pair<std::string, std::string>>;
 
-// A vocabulary of the 256 bytes (ids 0 to 255 in byte order) and the given merges, each of two written
-// tokens.
+// A vocabulary of the 256 bytes (ids 0 to 255 in byte
+// order) and the given merges, each of two written tokens.
 struct SmallVocabulary {
   explicit SmallVocabulary(const Merges& merges) {
     for (int b = 0; b < 256; ++b) Add(Visible(b));

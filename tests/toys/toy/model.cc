@@ -5,8 +5,6 @@
 
 namespace galley::models {
 
-Model MakeToy(const recipe::Model& spec, const StageParts& parts) {
-  return MakeLlama(AsLlama(spec), parts);
-}
+Model MakeToy(const recipe::Model& spec, const StageParts& parts) { return MakeLlama(AsLlama(spec), parts); }
 
 }  // namespace galley::models
