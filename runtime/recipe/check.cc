@@ -97,9 +97,10 @@ void CheckLauncher(Checker& c) {
       c.Error("launcher.nodes", absl::StrCat(what, ", which ", l.nodes, " nodes cannot share evenly"));
     }
   } else if (l.nodes * l.ranks_per_node != world) {
-    c.Error(c.FindPlace("launcher.ranks_per_node") != nullptr ? "launcher.ranks_per_node" : "launcher.nodes",
-            absl::StrCat(l.nodes, " nodes x ", l.ranks_per_node, " = ", l.nodes * l.ranks_per_node,
-                         " ranks, but ", what));
+    c.Error(
+        c.FindLocation("launcher.ranks_per_node") != nullptr ? "launcher.ranks_per_node" : "launcher.nodes",
+        absl::StrCat(l.nodes, " nodes x ", l.ranks_per_node, " = ", l.nodes * l.ranks_per_node,
+                     " ranks, but ", what));
   }
 }
 
@@ -214,7 +215,7 @@ void WarnOfNotBuilt(Checker& c) {
   if (c.Sound({"precision"})) {
     if (s.precision.compute == Compute::kFP16) c.NotBuilt("precision.compute", "fp16");
     if (s.precision.compute == Compute::kFP8) c.NotBuilt("precision.compute", "fp8");
-    if (s.precision.loss_scale && c.FindPlace("precision.loss_scale") != nullptr) {
+    if (s.precision.loss_scale && c.FindLocation("precision.loss_scale") != nullptr) {
       c.NotBuilt("precision.loss_scale", "loss scaling");
     }
   }

@@ -24,49 +24,49 @@ bool Checker::Sound(std::initializer_list<absl::string_view> paths) const {
   });
 }
 
-const Place* Checker::FindPlace(const std::string& path) const {
-  const auto found = places_.find(path);
-  return found == places_.end() ? nullptr : &found->second;
+const Location* Checker::FindLocation(const std::string& path) const {
+  const auto found = locations_.find(path);
+  return found == locations_.end() ? nullptr : &found->second;
 }
 
-Place Checker::PlaceOf(absl::string_view path) const {
+Location Checker::LocationOf(absl::string_view path) const {
   while (true) {
-    if (const Place* place = FindPlace(std::string(path))) return *place;
+    if (const Location* location = FindLocation(std::string(path))) return *location;
     const size_t cut = path.find_last_of(".[");
     if (cut == absl::string_view::npos) return {0, 1, 1};
     path = path.substr(0, cut);
   }
 }
 
-Fault Checker::At(const Place& place, const std::string& path, const std::string& message) const {
+Fault Checker::At(const Location& location, const std::string& path, const std::string& message) const {
   Fault fault;
-  const FileInfo& file = files_[static_cast<size_t>(place.file)];
+  const FileInfo& file = files_[static_cast<size_t>(location.file)];
   fault.file = file.name;
-  fault.file_order = place.file;
-  fault.line = file.command_line ? 0 : place.line;
-  fault.column = file.command_line ? 0 : place.column;
+  fault.file_order = location.file;
+  fault.line = file.command_line ? 0 : location.line;
+  fault.column = file.command_line ? 0 : location.column;
   fault.path = path;
   fault.message = message;
   return fault;
 }
 
-void Checker::ErrorAt(const Place& place, const std::string& path, const std::string& message) {
+void Checker::ErrorAt(const Location& location, const std::string& path, const std::string& message) {
   unsound_.push_back(path);
-  faults_.push_back(At(place, path, message));
+  faults_.push_back(At(location, path, message));
 }
 
 void Checker::Error(const std::string& path, const std::string& message) {
-  faults_.push_back(At(PlaceOf(path), path, message));
+  faults_.push_back(At(LocationOf(path), path, message));
 }
 
 void Checker::Warn(const std::string& path, const std::string& message) {
-  Fault fault = At(PlaceOf(path), path, message);
+  Fault fault = At(LocationOf(path), path, message);
   fault.severity = Fault::Severity::kWarning;
   faults_.push_back(std::move(fault));
 }
 
 void Checker::NotBuilt(const std::string& path, const std::string& message) {
-  Fault fault = At(PlaceOf(path), path, message + " is not built in this version");
+  Fault fault = At(LocationOf(path), path, message + " is not built in this version");
   fault.severity = Fault::Severity::kWarning;
   fault.not_built = true;
   faults_.push_back(std::move(fault));

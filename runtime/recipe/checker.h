@@ -36,19 +36,19 @@ class Checker {
   void WantMultiple(const std::string& path, int64_t value, const std::string& other, int64_t divisor);
 
   // What is wrong with one field by itself, which makes it unsound.
-  void ErrorAt(const Place& place, const std::string& path, const std::string& message);
+  void ErrorAt(const Location& location, const std::string& path, const std::string& message);
   void MarkUnsound(const std::string& path) { unsound_.push_back(path); }
-  void SetPlace(const std::string& path, const Place& place) { places_[path] = place; }
-  const Place* FindPlace(const std::string& path) const;
-  Fault At(const Place& place, const std::string& path, const std::string& message) const;
+  void SetLocation(const std::string& path, const Location& location) { locations_[path] = location; }
+  const Location* FindLocation(const std::string& path) const;
+  Fault At(const Location& location, const std::string& path, const std::string& message) const;
   const Files& files() const { return files_; }
   std::vector<Fault>& faults() { return faults_; }
 
  private:
-  Place PlaceOf(absl::string_view path) const;
+  Location LocationOf(absl::string_view path) const;
 
   Files files_;
-  std::map<std::string, Place> places_;
+  std::map<std::string, Location> locations_;
   std::vector<Fault> faults_;
   std::vector<std::string> unsound_;
 };

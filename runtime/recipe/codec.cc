@@ -26,7 +26,7 @@ Codec<T> ScalarCodec(std::string type, std::string json_type, const char* what,
             if (!text) return std::nullopt;
             absl::StatusOr<T> parsed = parse(*text);
             if (parsed.ok()) return *std::move(parsed);
-            checker.ErrorAt(value.place, path, std::string(parsed.status().message()));
+            checker.ErrorAt(value.location, path, std::string(parsed.status().message()));
             return std::nullopt;
           },
           .write = [print](const T& value, const std::string&) { return ScalarNode(print(value)); }};
@@ -58,11 +58,11 @@ std::string Relative(const std::string& path, const std::string& root) {
 std::optional<std::string> PlainText(const Node& value, const std::string& path, Checker& checker,
                                      const std::string& what, bool quoted_too) {
   if (value.kind != Node::Kind::kScalar) {
-    checker.ErrorAt(value.place, path, absl::StrCat("expected ", what, ", got ", KindName(value)));
+    checker.ErrorAt(value.location, path, absl::StrCat("expected ", what, ", got ", KindName(value)));
     return std::nullopt;
   }
   if (value.quoted && !quoted_too) {
-    checker.ErrorAt(value.place, path,
+    checker.ErrorAt(value.location, path,
                     absl::StrCat("expected ", what, ", got the string \"", absl::Utf8SafeCEscape(value.text),
                                  "\"; leave out the quotes"));
     return std::nullopt;
@@ -79,7 +79,7 @@ std::optional<size_t> ReadChoice(const Node& value, const std::string& path, Che
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == *text) return i;
   }
-  checker.ErrorAt(value.place, path,
+  checker.ErrorAt(value.location, path,
                   absl::StrCat("expected ", what, ", got '", absl::Utf8SafeCEscape(*text), "'",
                                names.size() > 1 ? DidYouMean(*text, names) : ""));
   return std::nullopt;
@@ -113,7 +113,7 @@ Codec<std::string> StringCodec() {
       .read = [](const Node& value, const std::string& path, Checker& checker) -> std::optional<std::string> {
         std::optional<std::string> text = PlainText(value, path, checker, "a text", true);
         if (text && text->empty()) {
-          checker.ErrorAt(value.place, path, "must not be empty");
+          checker.ErrorAt(value.location, path, "must not be empty");
           return std::nullopt;
         }
         return text;
@@ -129,7 +129,7 @@ Codec<std::string> PathCodec() {
                                    Checker& checker) -> std::optional<std::string> {
     const std::optional<std::string> text = read(value, path, checker);
     if (!text) return std::nullopt;
-    return Resolve(checker.files()[static_cast<size_t>(value.place.file)].dir, *text);
+    return Resolve(checker.files()[static_cast<size_t>(value.location.file)].dir, *text);
   };
   codec.write = [](const std::string& value, const std::string& root) {
     return value.empty() ? nullptr : StringNode(Relative(value, root));
@@ -143,7 +143,7 @@ Codec<std::vector<double>> NumbersCodec() {
           .read = [](const Node& value, const std::string& path,
                      Checker& checker) -> std::optional<std::vector<double>> {
             if (value.kind != Node::Kind::kList) {
-              checker.ErrorAt(value.place, path,
+              checker.ErrorAt(value.location, path,
                               absl::StrCat("expected a list of numbers, got ", KindName(value)));
               return std::nullopt;
             }
@@ -168,14 +168,14 @@ Codec<std::map<std::string, std::string>> LabelsCodec() {
           .json_type = "labels",
           .read = [](const Node& value, const std::string& path, Checker& checker) -> std::optional<Labels> {
             if (value.kind != Node::Kind::kMap) {
-              checker.ErrorAt(value.place, path,
+              checker.ErrorAt(value.location, path,
                               absl::StrCat("expected a map of texts, got ", KindName(value)));
               return std::nullopt;
             }
             Labels labels;
             for (const Entry& entry : value.entries) {
               const std::string child = ChildPath(path, entry.key);
-              checker.SetPlace(child, entry.value->place);
+              checker.SetLocation(child, entry.value->location);
               const auto text = StringCodec().read(*entry.value, child, checker);
               if (text) labels[entry.key] = *text;
             }

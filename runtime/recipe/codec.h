@@ -1,5 +1,5 @@
 // How one type of value is read from and written to YAML. Readers
-// report their faults at the value's place and return nothing.
+// report their faults at the value's location and return nothing.
 #pragma once
 
 #include <functional>

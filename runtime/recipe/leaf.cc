@@ -6,7 +6,7 @@ namespace {
 bool WantKind(const Node& value, Node::Kind kind, const char* what, const std::string& path,
               Checker& checker) {
   if (value.kind == kind) return true;
-  checker.ErrorAt(value.place, path, absl::StrCat("expected ", what, ", got ", KindName(value)));
+  checker.ErrorAt(value.location, path, absl::StrCat("expected ", what, ", got ", KindName(value)));
   return false;
 }
 
@@ -34,13 +34,14 @@ void ListField::Read(const NodePtr& value, const std::string& path, Checker& che
   for (size_t i = 0; i < value->items.size(); ++i) {
     const NodePtr& item = value->items[i];
     const std::string at = ItemPath(path, i);
-    checker.SetPlace(at, item->place);
-    // Faults name elements by index, so a broken one still takes its place.
+    checker.SetLocation(at, item->location);
+    // Faults name elements by index, so a broken one still counts.
     void* child = access_.append(section);
     if (WantKind(*item, Node::Kind::kMap, "a map", at, checker))
       ReadSection(table_, item, at, checker, child);
   }
-  if (required && value->items.empty()) checker.ErrorAt(value->place, path, "must have at least one entry");
+  if (required && value->items.empty())
+    checker.ErrorAt(value->location, path, "must have at least one entry");
 }
 
 NodePtr ListField::Write(const void* section, const std::string& root) const {

@@ -103,7 +103,7 @@ class LeafField : public Words<LeafField<T>> {
     if (!parsed) return;
     for (const BoundOf& bound : bounds_) {
       if (bound.holds(*parsed)) continue;
-      checker.ErrorAt(value->place, path, absl::StrCat("must be ", bound.what));
+      checker.ErrorAt(value->location, path, absl::StrCat("must be ", bound.what));
       return;
     }
     slot_(section) = *std::move(parsed);

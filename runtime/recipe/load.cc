@@ -37,7 +37,7 @@ class Loader {
     NodePtr root = Accept(Parse(text, file));
     if (root == nullptr) return nullptr;
     if (root->kind != Node::Kind::kMap) {
-      Fatal({root->place, "", absl::StrCat("a recipe is a map, this is ", KindName(*root))});
+      Fatal({root->location, "", absl::StrCat("a recipe is a map, this is ", KindName(*root))});
       return nullptr;
     }
     const Entry* base = root->Find("base");
@@ -83,7 +83,7 @@ class Loader {
     const RecipeTable table(rules.families);
     Checker checker(files_);
     checker.incomplete = base_failed_;
-    for (const RawFault& fault : raw_) checker.ErrorAt(fault.place, fault.path, fault.message);
+    for (const RawFault& fault : raw_) checker.ErrorAt(fault.location, fault.path, fault.message);
     if (!fatal_) {
       ReadSection(*table, root, "", checker, &checker.spec);
       RunChecks(rules.checks, checker);
@@ -122,7 +122,7 @@ class Loader {
   // The tree of `base:`, null (with a fault) when there is none to be had.
   NodePtr Base(const Node& value, int file, const ReadText& read) {
     auto fault = [&](const std::string& message) {
-      raw_.push_back({value.place, "base", message});
+      raw_.push_back({value.location, "base", message});
       base_failed_ = true;
       return nullptr;
     };
@@ -199,7 +199,7 @@ LoadResult LoadText(const RecipeText& text, const Rules& rules) {
   NodePtr root = loader.Document(text.canonical, {"recipe.yaml", text.root}, "", nullptr);
   if (root != nullptr) root = WithOrigins(root, ParseOrigins(text.origins_json), text.root, loader.files());
   LoadResult result = loader.Finish(root, text.root, rules);
-  if (result.spec) result.text = text;  // the origins that came with it, not places in the canonical text
+  if (result.spec) result.text = text;  // the origins that came with it, not locations in the canonical text
   return result;
 }
 

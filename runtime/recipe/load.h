@@ -1,4 +1,4 @@
-// YAML -> RecipeSpec: strict, every fault with its place, in one pass. Grammar and limits: docs/recipe.md.
+// YAML -> RecipeSpec: strict, every fault with its location, in one pass. Grammar and limits: docs/recipe.md.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct RecipeText {
   std::string canonical;  // YAML; `base:` and `--set` resolved, every default written out
   std::string root;       // absolute folder that relative paths mean
   // {"files": [names, in the order of faults], "places": {path: "file:line:column" or "--set PATH"}}; what is
-  // not among the places is a default.
+  // not among the locations is a default.
   std::string origins_json;
 };
 
@@ -36,7 +36,7 @@ LoadResult LoadFile(const std::string& path, const Rules& rules, const std::vect
 LoadResult LoadString(const std::string& yaml, const std::string& name, const std::string& root,
                       const Rules& rules, const std::vector<std::string>& sets = {});
 
-// Canonical text back to the spec; faults carry the places of `origins_json`. Pure.
+// Canonical text back to the spec; faults carry the locations of `origins_json`. Pure.
 LoadResult LoadText(const RecipeText& text, const Rules& rules);
 
 // The canonical YAML with the origin of every value as a comment, and the recipe as JSON (numbers as numbers,

@@ -1,4 +1,4 @@
-// A recipe's YAML as a tree of our own: every node with its place, duplicates gone, aliases resolved by
+// A recipe's YAML as a tree of our own: every node with its location, duplicates gone, aliases resolved by
 // sharing (a million-fold alias costs nothing until somebody walks it, and the schema never does).
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace galley::recipe {
 
-struct Place {
+struct Location {
   int file = 0;  // index into Files
   int line = 0;  // 1-based; 0: none
   int column = 0;
@@ -28,14 +28,14 @@ using NodePtr = std::shared_ptr<const Node>;
 
 struct Entry {
   std::string key;
-  Place key_place;
+  Location key_location;
   NodePtr value;
 };
 
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  Place place;  // of an empty value: its key's
+  Location location;  // of an empty value: its key's
   std::string text;
   bool quoted = false;  // a quoted scalar is a string, whatever it looks like
   std::vector<Entry> entries;

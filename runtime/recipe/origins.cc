@@ -36,21 +36,21 @@ Origin ParseOrigin(const std::string& text) {
   return origin;
 }
 
-class Placer {
+class OriginSetter {
  public:
-  Placer(const Origins& origins, const std::string& root, Files& files)
+  OriginSetter(const Origins& origins, const std::string& root, Files& files)
       : origins_(origins), root_(root), files_(files) {
     for (const std::string& name : origins.files) FileOf(name);
   }
 
-  NodePtr Run(const Node& node, const std::string& path, Place above) {
+  NodePtr Run(const Node& node, const std::string& path, Location above) {
     auto copy = std::make_shared<Node>(node);
     if (const Origin* origin = origins_.Find(path))
       above = {FileOf(origin->file), origin->line, origin->column};
-    copy->place = above;
+    copy->location = above;
     for (Entry& e : copy->entries) {
       e.value = Run(*e.value, ChildPath(path, e.key), above);
-      e.key_place = e.value->place;
+      e.key_location = e.value->location;
     }
     for (size_t i = 0; i < copy->items.size(); ++i)
       copy->items[i] = Run(*copy->items[i], ItemPath(path, i), above);
@@ -99,16 +99,16 @@ Json ToJson(const Node& node, const std::string& path, const Origins* origins) {
 }  // namespace
 
 std::string OriginsJson(const Node& canonical, const Checker& checker) {
-  Json files = Json::array(), places = Json::object();
+  Json files = Json::array(), locations = Json::object();
   for (const FileInfo& file : checker.files()) files.push_back(file.name);
   Walk(canonical, "", [&](const std::string& path, const Node&) {
-    const Place* place = checker.FindPlace(path);
-    if (place == nullptr) return;
-    const FileInfo& file = checker.files()[static_cast<size_t>(place->file)];
-    places[path] =
-        ToString(file.command_line ? Origin{file.name} : Origin{file.name, place->line, place->column});
+    const Location* location = checker.FindLocation(path);
+    if (location == nullptr) return;
+    const FileInfo& file = checker.files()[static_cast<size_t>(location->file)];
+    locations[path] =
+        ToString(file.command_line ? Origin{file.name} : Origin{file.name, location->line, location->column});
   });
-  return Json{{"files", files}, {"places", places}}.dump();
+  return Json{{"files", files}, {"places", locations}}.dump();
 }
 
 std::string ToString(const Origin& origin) {
@@ -134,24 +134,24 @@ Origins ParseOrigins(const std::string& origins_json) {
   const Json json = Json::parse(origins_json, nullptr, false);
   if (!json.is_object()) return origins;
   const Json names = json.value("files", Json::array());
-  const Json places = json.value("places", Json::object());
+  const Json locations = json.value("places", Json::object());
   if (names.is_array()) {
     for (const Json& name : names) {
       if (name.is_string()) origins.files.push_back(name.get<std::string>());
     }
   }
-  if (!places.is_object()) return origins;
-  for (const auto& [path, place] : places.items()) {
-    if (place.is_string()) origins.by_path[path] = ParseOrigin(place.get<std::string>());
+  if (!locations.is_object()) return origins;
+  for (const auto& [path, location] : locations.items()) {
+    if (location.is_string()) origins.by_path[path] = ParseOrigin(location.get<std::string>());
   }
   return origins;
 }
 
 NodePtr WithOrigins(const NodePtr& canonical, const Origins& origins, const std::string& root, Files& files) {
   if (origins.by_path.empty()) return canonical;
-  Placer placer(origins, root, files);
-  const Place above = files.size() > 1 ? Place{1, 1, 1} : Place{0, 1, 1};
-  return placer.Run(*canonical, "", above);
+  OriginSetter setter(origins, root, files);
+  const Location above = files.size() > 1 ? Location{1, 1, 1} : Location{0, 1, 1};
+  return setter.Run(*canonical, "", above);
 }
 
 std::string RenderOrigins(const RecipeText& text) {

@@ -28,7 +28,7 @@ struct Origins {
 // RecipeText::origins_json; empty when it cannot be read: origins are there for people.
 Origins ParseOrigins(const std::string& origins_json);
 
-// RecipeText::origins_json of a canonical tree: the places the checker knows.
+// RecipeText::origins_json of a canonical tree: the locations the checker knows.
 std::string OriginsJson(const Node& canonical, const Checker& checker);
 
 // The tree with its values standing where `origins` says; a default stands where its section does. Names

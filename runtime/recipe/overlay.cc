@@ -32,21 +32,21 @@ absl::StatusOr<NodePtr> Put(const NodePtr& node, const std::vector<std::string>&
                                                                 : std::make_shared<Node>();
   if (copy->kind != Node::Kind::kMap) {
     copy->kind = Node::Kind::kMap;
-    copy->place = value->place;
+    copy->location = value->location;
   }
   Entry* entry = nullptr;
   for (Entry& e : copy->entries) {
     if (e.key == parts[at]) entry = &e;
   }
   if (entry == nullptr) {
-    copy->entries.push_back({parts[at], value->place, nullptr});
+    copy->entries.push_back({parts[at], value->location, nullptr});
     entry = &copy->entries.back();
   }
   absl::StatusOr<NodePtr> child = Put(entry->value, parts, at + 1, value, ChildPath(path, parts[at]));
   if (!child.ok()) return child;
   entry->value = *child;
-  // A map keeps its own place when only something in it is set.
-  if (at + 1 == parts.size()) entry->key_place = value->place;
+  // A map keeps its own location when only something in it is set.
+  if (at + 1 == parts.size()) entry->key_location = value->location;
   return NodePtr(copy);
 }
 
@@ -64,7 +64,7 @@ NodePtr Merge(const NodePtr& under, const NodePtr& over) {
     if (old == nullptr) {
       merged->entries.push_back(entry);
     } else {
-      *old = {entry.key, entry.key_place, Merge(old->value, entry.value)};
+      *old = {entry.key, entry.key_location, Merge(old->value, entry.value)};
     }
   }
   return merged;

@@ -9,7 +9,7 @@
 
 namespace galley::recipe {
 
-// Maps merge, everything else replaces. Places are those of the value that stays.
+// Maps merge, everything else replaces. Locations are those of the value that stays.
 NodePtr Merge(const NodePtr& under, const NodePtr& over);
 
 // "data.train[0].path" as its parts; "[0]" and ".0" both

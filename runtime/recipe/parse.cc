@@ -27,7 +27,7 @@ class Lines {
     }
   }
 
-  Place At(int file, int line, int byte_column) const {
+  Location At(int file, int line, int byte_column) const {
     const size_t at = std::min(static_cast<size_t>(std::max(line, 0)), begins_.size() - 1);
     const size_t begin = begins_[at];
     const size_t end = std::min(begin + static_cast<size_t>(std::max(byte_column, 0)), text_.size());
@@ -50,7 +50,7 @@ class Lines {
 
 // A limit or rule of ours that ends reading at once.
 struct Stop {
-  Place place;
+  Location location;
   std::string message;
 };
 
@@ -76,9 +76,9 @@ class Builder : public YAML::EventHandler {
     // cannot be told apart before the next event: if that has the same mark, the null was an empty value.
     auto node = std::make_shared<Node>();
     const bool written = LooksNull(lines_.From(mark.line, mark.column));
-    const Place key_place = KeyPlace();
-    node->place = written ? At(mark) : key_place;
-    if (written) maybe_empty_ = MaybeEmpty{node, mark.line, mark.column, key_place};
+    const Location key_location = KeyLocation();
+    node->location = written ? At(mark) : key_location;
+    if (written) maybe_empty_ = MaybeEmpty{node, mark.line, mark.column, key_location};
     Add(std::move(node), anchor);
   }
 
@@ -89,7 +89,7 @@ class Builder : public YAML::EventHandler {
     if (found == anchors_.end()) throw Stop{At(mark), "an alias inside the very value it names"};
     // The copy is shallow: children stay shared.
     auto node = std::make_shared<Node>(*found->second);
-    node->place = At(mark);
+    node->location = At(mark);
     Add(std::move(node), 0);
   }
 
@@ -98,7 +98,7 @@ class Builder : public YAML::EventHandler {
     Arrive(mark);
     auto node = std::make_shared<Node>();
     node->kind = Node::Kind::kScalar;
-    node->place = At(mark);
+    node->location = At(mark);
     node->text = value;
     node->quoted = tag == "!";
     if (tag != "?" && tag != "!" && !tag.empty()) Tagged(mark, tag);
@@ -120,7 +120,7 @@ class Builder : public YAML::EventHandler {
   std::vector<RawFault>& faults() { return faults_; }
 
  protected:
-  Place At(const YAML::Mark& mark) const { return lines_.At(file_, mark.line, mark.column); }
+  Location At(const YAML::Mark& mark) const { return lines_.At(file_, mark.line, mark.column); }
 
  private:
   struct Frame {
@@ -130,24 +130,24 @@ class Builder : public YAML::EventHandler {
     bool has_key = false;
     bool skip = false;  // the value to come belongs to a refused key
     std::string key = {};
-    Place key_place = {};
+    Location key_location = {};
   };
   struct MaybeEmpty {
     std::shared_ptr<Node> node;
     int line, column;
-    Place place;
+    Location location;
   };
 
   void Arrive(const YAML::Mark& mark) {
     if (maybe_empty_ && maybe_empty_->line == mark.line && maybe_empty_->column == mark.column) {
-      maybe_empty_->node->place = maybe_empty_->place;
+      maybe_empty_->node->location = maybe_empty_->location;
     }
     maybe_empty_.reset();
   }
 
-  Place KeyPlace() const {
+  Location KeyLocation() const {
     if (frames_.empty()) return {file_, 1, 1};
-    return frames_.back().has_key ? frames_.back().key_place : frames_.back().node->place;
+    return frames_.back().has_key ? frames_.back().key_location : frames_.back().node->location;
   }
 
   std::string Path() const {
@@ -171,7 +171,7 @@ class Builder : public YAML::EventHandler {
     if (tag != "?" && !tag.empty()) Tagged(mark, tag);
     auto node = std::make_shared<Node>();
     node->kind = kind;
-    node->place = At(mark);
+    node->location = At(mark);
     Frame frame{std::move(node), anchor, Path()};
     frames_.push_back(std::move(frame));
   }
@@ -195,23 +195,24 @@ class Builder : public YAML::EventHandler {
       TakeKey(f, *node);
     } else {
       f.has_key = false;
-      if (!f.skip) f.node->entries.push_back({f.key, f.key_place, std::move(node)});
+      if (!f.skip) f.node->entries.push_back({f.key, f.key_location, std::move(node)});
     }
   }
 
   void TakeKey(Frame& f, const Node& key) {
     f.has_key = true;
     f.skip = true;
-    f.key_place = key.place;
+    f.key_location = key.location;
     // An anchored or written null as a key, or `? [a, b]`: nothing a recipe has.
     f.key = key.kind == Node::Kind::kScalar ? key.text : "?";
     if (key.kind != Node::Kind::kScalar) {
-      faults_.push_back({key.place, f.path, "a key must be a word"});
+      faults_.push_back({key.location, f.path, "a key must be a word"});
     } else if (f.key == "<<" && !key.quoted) {
-      faults_.push_back({key.place, ChildPath(f.path, f.key), "YAML's merge key is not read; use `base:`"});
+      faults_.push_back(
+          {key.location, ChildPath(f.path, f.key), "YAML's merge key is not read; use `base:`"});
     } else if (const Entry* first = f.node->Find(f.key)) {
-      faults_.push_back({key.place, ChildPath(f.path, f.key),
-                         absl::StrCat("duplicate key; the first is in line ", first->key_place.line)});
+      faults_.push_back({key.location, ChildPath(f.path, f.key),
+                         absl::StrCat("duplicate key; the first is in line ", first->key_location.line)});
     } else {
       f.skip = false;
     }
@@ -233,14 +234,14 @@ class SecondDocument : public Builder {
   void OnDocumentStart(const YAML::Mark& mark) override { throw Stop{At(mark), "a second document"}; }
 };
 
-Parsed Fatal(Place place, std::string message) {
+Parsed Fatal(Location location, std::string message) {
   Parsed parsed;
   parsed.fatal = true;
-  parsed.faults.push_back({place, "", std::move(message)});
+  parsed.faults.push_back({location, "", std::move(message)});
   return parsed;
 }
 
-// What yaml-cpp must never see. The place is that of the offending byte.
+// What yaml-cpp must never see. The location is that of the offending byte.
 std::optional<RawFault> CheckBytes(absl::string_view text, const Lines& lines, int file) {
   if (text.size() > kMaxBytes) {
     return RawFault{{file, 1, 1}, "", absl::StrCat("longer than 1 MiB (", text.size(), " bytes)")};
@@ -250,8 +251,8 @@ std::optional<RawFault> CheckBytes(absl::string_view text, const Lines& lines, i
   for (size_t i = 0; i < text.size();) {
     const int length = DecodeUtf8(text.data() + i, text.data() + text.size()).length;
     if (length == 0 || text[i] == '\0') {
-      const Place place = lines.At(file, line, static_cast<int>(i - begin));
-      return RawFault{place, "", length == 0 ? "not valid UTF-8" : "a NUL byte"};
+      const Location location = lines.At(file, line, static_cast<int>(i - begin));
+      return RawFault{location, "", length == 0 ? "not valid UTF-8" : "a NUL byte"};
     }
     if (text[i] == '\n') {
       ++line;
@@ -267,7 +268,7 @@ std::optional<RawFault> CheckBytes(absl::string_view text, const Lines& lines, i
 Parsed Parse(absl::string_view text, int file) {
   absl::ConsumePrefix(&text, "\xEF\xBB\xBF");  // yaml-cpp leaves the mark out of its columns
   const Lines lines(text);
-  if (auto fault = CheckBytes(text, lines, file)) return Fatal(fault->place, fault->message);
+  if (auto fault = CheckBytes(text, lines, file)) return Fatal(fault->location, fault->message);
   Builder builder(lines, file);
   try {
     std::istringstream in{std::string(text)};
@@ -281,7 +282,7 @@ Parsed Parse(absl::string_view text, int file) {
     parsed.faults = std::move(builder.faults());
     return parsed;
   } catch (const Stop& stop) {
-    return Fatal(stop.place, stop.message);
+    return Fatal(stop.location, stop.message);
   } catch (const YAML::Exception& e) {
     const absl::string_view line = lines.From(e.mark.line, 0);
     const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != absl::string_view::npos;

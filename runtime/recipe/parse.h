@@ -16,7 +16,7 @@ inline constexpr int kMaxAliases = 100;
 
 // A fault before it knows file names.
 struct RawFault {
-  Place place;
+  Location location;
   std::string path;
   std::string message;
 };
@@ -27,7 +27,7 @@ struct Parsed {
   std::vector<RawFault> faults;  // duplicate keys, `<<`, tags
 };
 
-// file: the index that places carry.
+// file: the index that locations carry.
 Parsed Parse(absl::string_view text, int file);
 
 }  // namespace galley::recipe

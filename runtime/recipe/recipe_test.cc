@@ -194,8 +194,8 @@ TEST(Load, AFileThatIsNotThere) {
             "/nowhere/recipe.yaml: error: /nowhere/recipe.yaml: No such file or directory\n");
 }
 
-// A text that was tampered with on its way, or made by another version, has places all the same.
-TEST(Load, FaultsOfACanonicalTextHaveTheOriginsPlaces) {
+// A text that was tampered with on its way, or made by another version, has locations all the same.
+TEST(Load, FaultsOfACanonicalTextHaveTheOriginsLocations) {
   RecipeText text = Small({"batch.micro=4"}).text;
   const size_t at = text.canonical.find("micro: 4");
   text.canonical.replace(at, 8, "micro: 3");

@@ -56,13 +56,14 @@ Named ReadEntries(const Table& table, const NodePtr& map, const std::string& pat
     const std::string child = ChildPath(path, entry->key);
     const Field* field = table.Find(entry->key);
     if (field == nullptr) {
-      checker.ErrorAt(entry->key_place, child,
+      checker.ErrorAt(entry->key_location, child,
                       absl::StrCat("unknown key", DidYouMean(entry->key, table.Names())));
       named.meant.insert(Nearest(entry->key, table.Names()));
       continue;
     }
     named.present.insert(field->name);
-    checker.SetPlace(child, entry->value->kind == Node::Kind::kMap ? entry->key_place : entry->value->place);
+    checker.SetLocation(
+        child, entry->value->kind == Node::Kind::kMap ? entry->key_location : entry->value->location);
     field->Read(entry->value, child, checker, section);
   }
   return named;
@@ -73,14 +74,14 @@ Named ReadEntries(const Table& table, const NodePtr& map, const std::string& pat
 void ReadSection(const Table& table, const NodePtr& map, const std::string& path, Checker& checker,
                  void* section) {
   const auto [present, meant] = ReadEntries(table, map, path, checker, section);
-  const Place* own = checker.FindPlace(path);
+  const Location* own = checker.FindLocation(path);
   for (const auto& field : table.fields()) {
     const std::string child = ChildPath(path, field->name);
     const bool here = present.count(field->name) > 0;
     if (!field->discriminant.empty() && !checker.Sound({ChildPath(path, field->discriminant)})) continue;
     if (here && !field->Applies(section)) {
       const Entry* entry = map->Find(field->name);
-      checker.ErrorAt(entry->value->place, child,
+      checker.ErrorAt(entry->value->location, child,
                       absl::StrCat("does not apply here; only with ", field->applies_text));
     }
     // A misspelt required key is one fault, not two.
@@ -88,7 +89,7 @@ void ReadSection(const Table& table, const NodePtr& map, const std::string& path
       if (checker.incomplete || meant.count(field->name) > 0) {
         checker.MarkUnsound(child);
       } else {
-        checker.ErrorAt(own != nullptr ? *own : map->place, child, "missing");
+        checker.ErrorAt(own != nullptr ? *own : map->location, child, "missing");
       }
     }
   }
