@@ -175,21 +175,21 @@ void CheckAcross(Checker& checker) {
   CheckRest(checker);
 }
 
-void WarnOfOddities(Checker& c) {
+void WarnOfUnusualValues(Checker& c) {
   const Model& m = c.spec.model;
   if (c.Sound({"model.hidden", "model.init"})) {
     const double spread = m.init_std * std::sqrt(static_cast<double>(m.hidden));
     if (spread > 2 || spread < 0.05) {
       c.Warn(
           "model.init.std",
-          absl::StrCat("odd: std x sqrt(hidden) is ", PrintNumber(std::round(spread * 100) / 100),
+          absl::StrCat("unusual: std x sqrt(hidden) is ", PrintNumber(std::round(spread * 100) / 100),
                        "; models train with 0.05 to 2. Common: 0.02, or sqrt(2 / (5 x hidden)) = ",
                        PrintNumber(std::round(1e5 * std::sqrt(0.4 / static_cast<double>(m.hidden))) / 1e5)));
     }
   }
   if (c.Sound({"model.hidden", "model.ffn"}) && (m.ffn < m.hidden || m.ffn > 8 * m.hidden)) {
     c.Warn("model.ffn",
-           absl::StrCat("odd: ", m.ffn, " is not between 1 and 8 times model.hidden = ", m.hidden));
+           absl::StrCat("unusual: ", m.ffn, " is not between 1 and 8 times model.hidden = ", m.hidden));
   }
 }
 

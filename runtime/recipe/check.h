@@ -6,7 +6,7 @@
 namespace galley::recipe {
 
 void CheckAcross(Checker& checker);     // errors
-void WarnOfOddities(Checker& checker);  // valid, but worth a look
+void WarnOfUnusualValues(Checker& checker);  // valid, but worth a look
 void WarnOfNotBuilt(Checker& checker);  // valid, but not for this version
 void FillAcross(RecipeSpec& spec);      // defaults that another section decides
 

@@ -105,7 +105,7 @@ class Loader {
     const Family* family = checker.spec.model.family;
     if (checker.Sound({"model.family"}) && family->check != nullptr) family->check(checker);
     if (checker.Sound({"parallelism", "launcher.nodes", "launcher.ranks_per_node"})) FillAcross(checker.spec);
-    WarnOfOddities(checker);
+    WarnOfUnusualValues(checker);
     WarnOfNotBuilt(checker);
     for (Check check : above) check(checker);
   }

@@ -95,7 +95,7 @@ void Lower(std::string& text) {
 // By Unicode 8, in which two of today's spacing marks did not space.
 bool IsNonSpacing(char32_t code) {
   if (code == 0x1cf2 || code == 0x1cf3) return true;
-  return CategoryOf(code) == Category::Mn && StoodInUnicode8(code) && code != 0x111c9;
+  return CategoryOf(code) == Category::Mn && NotAfterUnicode8(code) && code != 0x111c9;
 }
 
 bool IsIdeograph(char32_t c) {
@@ -109,7 +109,7 @@ bool IsDropped(char32_t code) {
   if (code == 0 || code == kReplacement) return true;
   const Category category = CategoryOf(code);
   return category == Category::Cc || category == Category::Co ||
-         (category == Category::Cf && StoodInUnicode8(code));
+         (category == Category::Cf && NotAfterUnicode8(code));
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ TextStep UnicodeStep(UnicodeForm form) {
     size_t begin = 0, at = 0;
     absl::Status status;
     ForEachChar(text, [&](char32_t code, absl::string_view bytes) {
-      if (!StoodInUnicode9(code) && status.ok()) {
+      if (!NotAfterUnicode9(code) && status.ok()) {
         status = NormalForm(absl::string_view(text).substr(begin, at - begin), form, out);
         Append(bytes, out);
         begin = at + bytes.size();
@@ -148,7 +148,7 @@ TextStep StripAccentsStep() {
   return [](std::string& text) {
     std::string out;
     ForEachChar(text, [&](char32_t code, absl::string_view bytes) {
-      if (ClassOf(code) != CharClass::kMark || !StoodInUnicode9(code)) Append(bytes, out);
+      if (ClassOf(code) != CharClass::kMark || !NotAfterUnicode9(code)) Append(bytes, out);
     });
     text = std::move(out);
     return absl::OkStatus();

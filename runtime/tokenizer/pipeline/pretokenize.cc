@@ -216,7 +216,7 @@ bool IsBertPunctuation(char32_t code) {
   }
   // Two characters that a later Unicode moved to other categories count as they did in Unicode 8.
   if (code == 0x166d || code == 0x111c9) return true;
-  return IsPunctuation(code) && StoodInUnicode8(code);
+  return IsPunctuation(code) && NotAfterUnicode8(code);
 }
 
 }  // namespace galley::tokenizer

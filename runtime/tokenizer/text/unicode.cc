@@ -98,9 +98,9 @@ CharClass ClassOf(char32_t code) { return static_cast<CharClass>(AllTables().cla
 
 Category CategoryOf(char32_t code) { return static_cast<Category>(AllTables().properties.At(code) & 0x1f); }
 
-bool StoodInUnicode8(char32_t code) { return AllTables().properties.At(code) >> 5 == 0; }
+bool NotAfterUnicode8(char32_t code) { return AllTables().properties.At(code) >> 5 == 0; }
 
-bool StoodInUnicode9(char32_t code) { return AllTables().properties.At(code) >> 5 <= 1; }
+bool NotAfterUnicode9(char32_t code) { return AllTables().properties.At(code) >> 5 <= 1; }
 
 bool IsSpace(char32_t code) { return WhiteSpace(code); }
 

@@ -25,9 +25,9 @@ enum class Category : uint8_t {
 
 CharClass ClassOf(char32_t code);  // code < 0x110000, as everywhere here
 Category CategoryOf(char32_t code);
-// Whether a character (assigned or not) was no later addition than this version of Unicode.
-bool StoodInUnicode8(char32_t code);
-bool StoodInUnicode9(char32_t code);
+// Whether a code point, assigned or not, is no later addition than this version of Unicode.
+bool NotAfterUnicode8(char32_t code);
+bool NotAfterUnicode9(char32_t code);
 bool IsSpace(char32_t code);        // White_Space
 bool IsPunctuation(char32_t code);  // P*, in any version
 bool IsWord(char32_t code);         // \w: Alphabetic, M, Nd, Pc, join controls
