@@ -145,7 +145,8 @@ class FinalOnlyGroup : public HeldGroup {
   std::atomic<bool> early = false;
 };
 
-// An early bucket is seen only where the reducer's thread is quicker than the pass: many passes, so that it is.
+// An early bucket is seen only where the reducer's thread is quicker than the pass:
+// many passes, so that it is.
 TEST(GradientReducer, NoBucketIsSummedBeforeAllOfItIsFinal) {
   FinalOnlyGroup group;
   std::vector<float> flat(1024);

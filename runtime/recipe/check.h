@@ -5,9 +5,9 @@
 
 namespace galley::recipe {
 
-void CheckAcross(Checker& checker);     // errors
+void CheckAcross(Checker& checker);          // errors
 void WarnOfUnusualValues(Checker& checker);  // valid, but worth a look
-void WarnOfNotBuilt(Checker& checker);  // valid, but not for this version
-void FillAcross(RecipeSpec& spec);      // defaults that another section decides
+void WarnOfNotBuilt(Checker& checker);       // valid, but not for this version
+void FillAcross(RecipeSpec& spec);           // defaults that another section decides
 
 }  // namespace galley::recipe

@@ -45,9 +45,9 @@ class Loop {
                                                FailureVoteOf(parts_.saver.Failure())};
       metrics::StepRecord record;
       auto result = Step(flags, record);
-      // From here on every rank takes the same branches: they decide by the plan and by the flags that the
-      // step has made equal, never by what one alone knows, or one would wait in a collective that the others do
-      // not enter.
+      // From here on every rank takes the same branches: they decide by the plan and by the flags that
+      // the step has made equal, never by what one alone knows, or one would wait in a collective that
+      // the others do not enter.
       if (!result.ok()) return Failed(result.status());
       if (!result->updated) return NotFinite(*result);
       record.Set<"data_seconds">(parts_.batches.WaitedSeconds() - waited);

@@ -26,8 +26,8 @@ struct Ran {
 Ran Trainctl(const std::string& arguments) {
   const TempDir dir;
   const std::string out = dir.path() + "/out", err = dir.path() + "/err";
-  const std::string command = "cd " + SourceDir() + " && " + BinDir() +
-                              "/trainctl " + arguments + " >" + out + " 2>" + err;
+  const std::string command =
+      "cd " + SourceDir() + " && " + BinDir() + "/trainctl " + arguments + " >" + out + " 2>" + err;
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(out).value(), ReadFile(err).value()};
 }

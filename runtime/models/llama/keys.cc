@@ -11,8 +11,7 @@ using recipe::Checker;
 recipe::Table KeyTable() {
   recipe::Table table;
   recipe::Declare<LlamaKeys> d(table);
-  d.Leaf("kv_heads", &LlamaKeys::kv_heads, recipe::IntegerCodec(),
-         "Key and value heads; must divide heads.")
+  d.Leaf("kv_heads", &LlamaKeys::kv_heads, recipe::IntegerCodec(), "Key and value heads; must divide heads.")
       .After("heads")
       .AtLeast(1)
       .AtMost(1 << 16)
