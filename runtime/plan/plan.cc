@@ -6,6 +6,7 @@
 #include "runtime/recipe/identity.h"
 
 namespace galley::plan {
+
 int64_t CheckpointBytes(const ModelCard& card) { return 12 * card.parameters(); }
 
 Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& memory,
@@ -28,6 +29,7 @@ Plan Build(const recipe::RecipeSpec& spec, const ModelCard& card, const Memory& 
   const double flops = card.flops_per_token.total();
   plan.training_flops = flops * static_cast<double>(plan.total_tokens);
   plan.validation_sets = recipe::ValidationSets(spec.data);
+  // A forward pass is a third of a training step's work.
   plan.evaluation_flops = flops / 3 * static_cast<double>(plan.evaluation.Count() * plan.validation_sets) *
                           static_cast<double>(plan.evaluation.samples()) *
                           static_cast<double>(spec.model.context);
@@ -39,7 +41,7 @@ Plan OnMachines(Plan plan, const Memory& memory, const Inventory& inventory) {
   plan.memory = memory;
   plan.memory.snapshot = CheckpointBytes(plan.card) / plan.mesh.world();
   plan.inventory = inventory;
-  plan.hash.clear();
+  plan.hash.clear();  // ToJson writes it where there is one, and the hash is over the text without it
   plan.hash = Hex(Hash64(ToJson(plan)));
   return plan;
 }

@@ -52,8 +52,6 @@ struct Plan {
   double training_flops = 0;     // whole run, model FLOPs
   int64_t validation_sets = 1;   // that each evaluation reads
   double evaluation_flops = 0;
-
-  // Consumed samples before step index `step`, and the rate its update uses.
 };
 
 // REQUIRES: a spec that Load and Check found sound, and an inventory of the mesh's ranks.

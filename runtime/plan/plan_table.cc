@@ -35,8 +35,8 @@ std::string Flop(double value) {
                 1000);
 }
 
-// Columns as wide as their widest cell, numbers to the right. The first column, and with `text_last` the
-// last, are texts.
+// Columns as wide as their widest cell, numbers to the right.
+// The first column, and with `text_last` the last, are texts.
 class Columns {
  public:
   explicit Columns(bool text_last = false) : text_last_(text_last) {}

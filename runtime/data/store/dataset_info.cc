@@ -61,12 +61,12 @@ bool ReadType(const Json& object, const char* name, TokenType& type) {
 void BlockHasher::Add(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     if (!hash_.has_value()) hash_.emplace();
-    const auto room = static_cast<size_t>(kSumBlock - sums_.bytes % kSumBlock);
-    const std::span<const std::byte> part = bytes.first(std::min(room, bytes.size()));
+    const auto left = static_cast<size_t>(kSumBlock - sums_.bytes % kSumBlock);
+    const std::span<const std::byte> part = bytes.first(std::min(left, bytes.size()));
     hash_->Add(part);
     sums_.bytes += static_cast<int64_t>(part.size());
     bytes = bytes.subspan(part.size());
-    if (part.size() == room) {
+    if (part.size() == left) {
       sums_.blocks.push_back(hash_->Digest());
       hash_.reset();
     }

@@ -96,8 +96,7 @@ struct VerifyReport {
 };
 
 // Reads both files wholly: the index's structure, every checksum, every id. At most kMaxFaults are listed;
-// each names its file, the offsets and a remedy. The error of a data set that cannot be opened is the
-// status.
+// each names its file, the offsets and a remedy. The error of a data set that cannot be opened is the status.
 inline constexpr size_t kMaxFaults = 100;
 absl::StatusOr<VerifyReport> VerifyDataset(const std::string& prefix, const VerifyOptions& options);
 
