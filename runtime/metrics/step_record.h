@@ -14,7 +14,6 @@
 #include <optional>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "runtime/metrics/metric.h"
@@ -50,9 +49,9 @@ class StepRecord {
     SetBits(kIndex<name>, std::bit_cast<uint64_t>(value));
   }
   template <Name name>
-  void Set(std::string set, double value) {
+  void Set(const std::string& set, double value) {
     static_assert(kIndex<name> < kMetricCount && kMetrics[kIndex<name>].kind == Kind::kRealBySet);
-    SetOf(kIndex<name>, std::move(set), value);
+    SetOf(kIndex<name>, set, value);
   }
 
   template <Name name>
