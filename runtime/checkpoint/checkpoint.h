@@ -52,7 +52,7 @@ struct ShardReport {
 };
 
 // Small facts of the manifest: key -> JSON text. Those under "state" must be equal for equal
-// states (steps, samples, optimizer step); time, host and versions are under "origin".
+// states (steps, samples, optimizer step); time and host are under "origin".
 struct ManifestInfo {
   int64_t step = 0;
   int64_t attempt = 1;

@@ -99,7 +99,7 @@ std::string MachinePart(const Plan& plan) {
   bytes.Row({"master weights", Bytes(static_cast<double>(m.master))});
   bytes.Row({"gradients", Bytes(static_cast<double>(m.gradients))});
   bytes.Row({"optimizer state", Bytes(static_cast<double>(m.optimizer))});
-  bytes.Row({"activations (estimate)", Bytes(static_cast<double>(m.activations))});
+  bytes.Row({"activations", Bytes(static_cast<double>(m.activations))});
   bytes.Row({"checkpoint snapshot", Bytes(static_cast<double>(m.snapshot))});
   bytes.Row({"total", Bytes(static_cast<double>(m.total()))});
   return absl::StrCat(
