@@ -103,15 +103,15 @@ std::string Existing(std::string path) {
 
 void CheckDisk(const prepare::Prepared& prepared, const std::string& run_dir, Faults& faults) {
   const std::string& chosen = prepared.spec.checkpoint.directory;
-  const std::string place = Existing(chosen.empty() ? run_dir : chosen);
+  const std::string folder = Existing(chosen.empty() ? run_dir : chosen);
   const int64_t saves = prepared.plan.checkpoints.MostOnDisk();
   const int64_t needed = saves * prepared.plan.checkpoint_bytes;
-  const absl::StatusOr<int64_t> free = FreeBytes(place);
+  const absl::StatusOr<int64_t> free = FreeBytes(folder);
   if (!free.ok()) {
     faults.Add("checkpoint.directory", free.status().message());
   } else if (needed > *free) {
     faults.Add(chosen.empty() ? "checkpoint.keep" : "checkpoint.directory",
-               absl::StrCat(place, ": ", saves, " checkpoints of ", Mib(prepared.plan.checkpoint_bytes),
+               absl::StrCat(folder, ": ", saves, " checkpoints of ", Mib(prepared.plan.checkpoint_bytes),
                             " need ", Mib(needed), ", and ", Mib(*free),
                             " are free; keep fewer (checkpoint.keep.last), or give ",
                             "another checkpoint.directory"));

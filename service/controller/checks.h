@@ -25,7 +25,7 @@ class LargestIds {
   std::map<uint64_t, int64_t> bounds_;
 };
 
-// Appends a fault, with the place of the field it is about, for everything that would make the run fail
+// Appends a fault, with the location of the field it is about, for everything that would make the run fail
 // later.
 void CheckMachine(const prepare::Prepared& prepared, const recipe::RecipeText& text,
                   const std::string& run_dir, int64_t memory_bytes, LargestIds& largest_ids,

@@ -1,4 +1,4 @@
-// From a submission to a run: everything that can be refused is refused here, with the recipe's places,
+// From a submission to a run: everything that can be refused is refused here, with locations in the recipe,
 // before anything is stored or started.
 #pragma once
 
