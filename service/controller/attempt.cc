@@ -106,18 +106,18 @@ v1::Exporter ExporterOf(const recipe::Exporter& exporter) {
 }
 
 void PreparedRecipes::Keep(const std::string& run_id, Prepared prepared) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   kept_[run_id] = std::move(prepared);
 }
 
 void PreparedRecipes::Forget(const std::string& run_id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   kept_.erase(run_id);
 }
 
 absl::StatusOr<PreparedRecipes::Prepared> PreparedRecipes::Of(const Run& run) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = kept_.find(run.id); found != kept_.end()) return found->second;
   }
   prepare::PrepareResult result = prepare::Prepare({run.recipe, run.root, run.origins_json});

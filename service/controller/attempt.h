@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "galley/v1/node.pb.h"
+#include "runtime/base/mutex.h"
 #include "runtime/prepare/prepare.h"
 #include "runtime/recipe/spec.h"
 #include "service/run/reconciler.h"
@@ -34,8 +34,8 @@ class PreparedRecipes {
   absl::StatusOr<Prepared> Of(const Run& run);
 
  private:
-  std::mutex mutex_;
-  std::map<std::string, Prepared> kept_;  // by run id: a run's recipe never changes
+  Mutex mutex_;
+  std::map<std::string, Prepared> kept_ ABSL_GUARDED_BY(mutex_);  // by run id: a run's recipe never changes
 };
 
 // What the recipe says to the controller.

@@ -135,13 +135,13 @@ absl::Status LargestIds::Check(const data::IndexedDataset& dataset, int64_t voca
   // A bound that is too high: the ids are read all the same, so that the fault says where.
   ASSIGN_OR_RETURN(const uint64_t fingerprint, dataset.Fingerprint());
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto known = bounds_.find(fingerprint); known != bounds_.end() && known->second <= vocab) {
       return absl::OkStatus();
     }
   }
   RETURN_IF_ERROR(data::CheckTokenIds(dataset, vocab, threads));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   int64_t& bound = bounds_.try_emplace(fingerprint, vocab).first->second;
   bound = std::min(bound, vocab);
   return absl::OkStatus();

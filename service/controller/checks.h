@@ -2,11 +2,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "runtime/base/mutex.h"
 #include "runtime/data/store/indexed_dataset.h"
 #include "runtime/prepare/prepare.h"
 
@@ -21,8 +21,8 @@ class LargestIds {
 
  private:
   // What a fingerprint of a data set without metadata is known to fit: ids are below the number.
-  std::mutex mutex_;
-  std::map<uint64_t, int64_t> bounds_;
+  Mutex mutex_;
+  std::map<uint64_t, int64_t> bounds_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Appends a fault, with the location of the field it is about, for everything that would make the run fail

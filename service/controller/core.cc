@@ -33,7 +33,7 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir,
                                                    launcher::Launchers launchers) {
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(state_dir));
   auto core = std::unique_ptr<Core>(new Core(std::move(store), clock, std::move(launchers)));
-  std::lock_guard<std::mutex> lock(core->mutex_);
+  MutexLock lock(core->mutex_);
   RETURN_IF_ERROR(core->DeriveMissingPlans());
   RETURN_IF_ERROR(core->reconciler_.Load());
   core->timer_ = std::thread(&Core::Timer, core.get());
@@ -66,7 +66,7 @@ absl::Status Core::DeriveMissingPlans() {
 void Core::Close() {
   std::map<std::string, Live> live;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     wake_timer_.notify_all();
     wake_planner_.notify_all();
@@ -89,7 +89,7 @@ absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
   v1::SubmitReply reply;
   int64_t memory_bytes = 0;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     if (winding_down_) return absl::FailedPreconditionError("this controller is about to end");
     if (!request.idempotency_key().empty()) {
       absl::StatusOr<Run> known = store_->FindByKey(request.idempotency_key());
@@ -107,7 +107,7 @@ absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
   const bool fresh = !FileExists(submission.run->run_dir);
   RETURN_IF_ERROR(MakeRunDir(*submission.run, submission.plan_json));
 
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   absl::StatusOr<Store::Created> created =
       store_->Create(*submission.run, request.idempotency_key(), clock_.Now());
   // The folder was made for a run that is not: another request with the same key came first, or the store
@@ -132,18 +132,18 @@ v1::RunSummary Core::SummaryOf(const Run& run) const {
 }
 
 absl::StatusOr<Run> Core::Find(const std::string& reference) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   return store_->Resolve(reference);
 }
 
 absl::StatusOr<v1::RunSummary> Core::Get(const std::string& reference) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
   return SummaryOf(run);
 }
 
 absl::StatusOr<v1::ListReply> Core::List(const v1::ListRequest& request) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
   v1::ListReply reply;
   for (const Run& run : runs) {
@@ -154,7 +154,7 @@ absl::StatusOr<v1::ListReply> Core::List(const v1::ListRequest& request) {
 }
 
 absl::StatusOr<v1::RunSummary> Core::ApplyRequest(const std::string& reference, const Event& event) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
   ASSIGN_OR_RETURN(Applied applied, reconciler_.Apply(run.id, event));
   wake_timer_.notify_all();
@@ -185,7 +185,7 @@ absl::StatusOr<v1::RunSummary> Core::Resume(const v1::ResumeRequest& request) {
 }
 
 void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   absl::StatusOr<Run> run = store_->Resolve(request.run());
   absl::Status refusal = run.status();
   if (run.ok() && run->state != RunState::kRunning) {
@@ -214,7 +214,7 @@ void Core::Save(const v1::SaveRequest& request, Live::SaveDone done) {
 }
 
 absl::Status Core::Subscribe(const std::string& reference, const Interest& interest, Feed* feed) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(Run run, store_->Resolve(reference));
   ASSIGN_OR_RETURN(std::vector<EventRecord> events, store_->Events(run.id, interest.since_event));
   feed->OnSummary(SummaryOf(run));
@@ -233,12 +233,12 @@ absl::Status Core::Subscribe(const std::string& reference, const Interest& inter
 }
 
 void Core::Unsubscribe(Feed* feed) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   feeds_.erase(feed);
 }
 
 void Core::WindDown(absl::Duration patience) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   winding_down_ = true;
   Event pause;
   pause.kind = EventKind::kPauseRequested;
@@ -252,7 +252,7 @@ void Core::WindDown(absl::Duration patience) {
       reconciler_.Apply(run.id, pause).status().IgnoreError();
     }
   }
-  const auto quiet = [&] {
+  const auto quiet = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     absl::StatusOr<std::vector<Run>> now = store_->List();
     if (!now.ok()) return true;
     for (const Run& run : *now) {
@@ -260,7 +260,7 @@ void Core::WindDown(absl::Duration patience) {
     }
     return true;
   };
-  run_stood_still_.wait_for(lock, absl::ToChronoMilliseconds(patience), quiet);
+  run_stood_still_.wait_for(lock, patience, quiet);
   for (auto& [name, node] : nodes_) {
     v1::NodeOrder order;
     order.mutable_shutdown();
@@ -269,7 +269,7 @@ void Core::WindDown(absl::Duration patience) {
 }
 
 void Core::Timer() {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     if (capacity_freed_ || reconciler_.NextWake() <= absl::ZeroDuration()) {
       capacity_freed_ = false;
@@ -277,7 +277,7 @@ void Core::Timer() {
       continue;
     }
     const absl::Duration wait = std::min(reconciler_.NextWake(), absl::Hours(1));
-    wake_timer_.wait_for(lock, absl::ToChronoNanoseconds(wait));
+    wake_timer_.wait_for(lock, wait);
   }
 }
 

@@ -5,11 +5,9 @@
 // Errors are for users: kNotFound (no such run), kFailedPrecondition (a conflict), kInvalidArgument.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,6 +19,7 @@
 #include "galley/v1/controller.pb.h"
 #include "launcher/launcher.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/mutex.h"
 #include "service/controller/attempt.h"
 #include "service/controller/checks.h"
 #include "service/controller/feed.h"
@@ -87,66 +86,77 @@ class Core final : private World {
     Placement placement;
     bool orders_only = false;
   };
+  struct PlannedAttempt {
+    Run run;  // as the attempt makes it
+    absl::StatusOr<Base> base;
+    absl::StatusOr<AttemptOrders> orders;
+  };
 
   Core(std::unique_ptr<Store> store, const Clock& clock, launcher::Launchers launchers);
-  absl::Status DeriveMissingPlans();
+  absl::Status DeriveMissingPlans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // World, called by the reconciler under the lock.
-  absl::StatusOr<Placement> Place(const Run& run) override;
-  void PlanAttempt(const Run& run, const Placement& placement) override;
-  bool Attached(const std::string& node) const override;
-  void Send(const Run& run, const std::string& node, Order order) override;
-  void StopStray(const std::string& node, const std::string& run_id, int64_t attempt) override;
-  int64_t LastStep(const Run& run) const override;
-  void Moved(const Run& run, const EventRecord& record) override;
+  absl::StatusOr<Placement> Place(const Run& run) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PlanAttempt(const Run& run, const Placement& placement) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Attached(const std::string& node) const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Send(const Run& run, const std::string& node, Order order) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopStray(const std::string& node, const std::string& run_id, int64_t attempt) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t LastStep(const Run& run) const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Moved(const Run& run, const EventRecord& record) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Status OnHello(NodeLink* link, const v1::NodeInfo& info);
-  absl::Status OnNodeReport(NodeEntry& node, const v1::NodeReport& report);
-  void OnStep(const v1::RankReport& report);
-  void OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed);
-  void FailSaves(const Run& run, const std::string& why);
-  NodeEntry* EntryOf(NodeLink* link);
-  Live* LiveAt(const std::string& run_id, int64_t attempt);
-  const Live* LiveOf(const std::string& run_id) const;
-  v1::RunSummary SummaryOf(const Run& run) const;
+  absl::Status OnHello(NodeLink* link, const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status OnNodeReport(NodeEntry& node, const v1::NodeReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnStep(const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FailSaves(const Run& run, const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  NodeEntry* EntryOf(NodeLink* link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Live* LiveAt(const std::string& run_id, int64_t attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const Live* LiveOf(const std::string& run_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::RunSummary SummaryOf(const Run& run) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::RunSummary> ApplyRequest(const std::string& reference, const Event& event);
-  int64_t LargestNode() const;
-  std::vector<launcher::Node> NodesFor(const Run& run, const std::vector<Run>& runs) const;
-  void ReleaseNodes(const Run& run);
-  void SendAttempt(const Run& run, const std::string& node);
-  void ToRanks(const Run& run, const std::string& node, int32_t rank, v1::Order order);
-  void OnReady(const Run& run, const v1::RankReport& report);
-  void OnShard(const Run& run, const v1::RankReport& report);
-  void PassShards(const Run& run);
-  absl::StatusOr<AttemptOrders> OrdersOf(const Run& run, const NodeInfos& infos);
-  std::deque<PlanJob>::iterator NextJob();
-  void PlanOne(std::unique_lock<std::mutex>& lock, PlanJob job);
-  void SendTo(const std::string& node, v1::NodeOrder order);
-  void MirrorEvent(const Run& run, const EventRecord& record);
+  int64_t LargestNode() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<launcher::Node> NodesFor(const Run& run, const std::vector<Run>& runs) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReleaseNodes(const Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendAttempt(const Run& run, const std::string& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ToRanks(const Run& run, const std::string& node, int32_t rank, v1::Order order)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnReady(const Run& run, const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnShard(const Run& run, const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PassShards(const Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::deque<PlanJob>::iterator NextJob() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PlannedAttempt Plan(const PlanJob& job, const NodeInfos& infos);  // without the lock
+  void Take(const PlanJob& job, PlannedAttempt planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendTo(const std::string& node, v1::NodeOrder order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MirrorEvent(const Run& run, const EventRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Timer();
   void Planner();
 
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable wake_timer_;
-  std::condition_variable wake_planner_;
-  std::condition_variable run_stood_still_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar wake_timer_;
+  CondVar wake_planner_;
+  CondVar run_stood_still_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
-  // Below: guarded by mutex_.
-  std::unique_ptr<Store> store_;
-  launcher::Launchers launchers_;
-  Reconciler reconciler_;
-  std::map<std::string, NodeEntry> nodes_;
-  std::map<std::string, Live> live_;
-  std::map<Feed*, Subscription> feeds_;
-  std::set<std::string> mirrored_;  // runs whose events.jsonl is whole
-  std::deque<PlanJob> to_plan_;
-  std::map<std::string, Placement> reserved_;    // of runs whose attempt is being planned
-  std::map<std::string, AttemptOrders> orders_;  // of the newest attempt, by run id
-  uint64_t next_order_ = 1;
-  bool capacity_freed_ = false;
-  bool winding_down_ = false;
+  std::unique_ptr<Store> store_ ABSL_GUARDED_BY(mutex_);
+  launcher::Launchers launchers_ ABSL_GUARDED_BY(mutex_);
+  Reconciler reconciler_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, NodeEntry> nodes_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Live> live_ ABSL_GUARDED_BY(mutex_);
+  std::map<Feed*, Subscription> feeds_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> mirrored_ ABSL_GUARDED_BY(mutex_);  // runs whose events.jsonl is whole
+  std::deque<PlanJob> to_plan_ ABSL_GUARDED_BY(mutex_);
+  // By run id: of attempts that are being planned, and the orders of the newest.
+  std::map<std::string, Placement> reserved_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, AttemptOrders> orders_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_order_ ABSL_GUARDED_BY(mutex_) = 1;
+  bool capacity_freed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool winding_down_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Thread-safe by themselves; used outside the lock.
   PreparedRecipes recipes_;

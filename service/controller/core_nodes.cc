@@ -17,7 +17,7 @@ Core::NodeEntry* Core::EntryOf(NodeLink* link) {
 }
 
 absl::Status Core::OnReport(NodeLink* link, const v1::NodeReport& report) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   if (stopping_) return absl::UnavailableError("the controller ends");
   if (report.has_hello()) return OnHello(link, report.hello());
   NodeEntry* node = EntryOf(link);
@@ -209,7 +209,7 @@ void Core::FailSaves(const Run& run, const std::string& why) {
 }
 
 void Core::OnDetach(NodeLink* link) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   NodeEntry* node = EntryOf(link);
   if (node == nullptr) return;
   LogInfo("node ", node->info.name(), " is away");
@@ -219,7 +219,7 @@ void Core::OnDetach(NodeLink* link) {
 }
 
 v1::NodesReply Core::Nodes() {
-  std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   v1::NodesReply reply;
   absl::StatusOr<std::vector<Run>> runs = store_->List();
   for (const auto& [name, node] : nodes_) {

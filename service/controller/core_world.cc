@@ -109,44 +109,45 @@ void Core::PlanAttempt(const Run& run, const Placement& placement) {
   wake_planner_.notify_all();
 }
 
-absl::StatusOr<AttemptOrders> Core::OrdersOf(const Run& run, const NodeInfos& infos) {
-  ASSIGN_OR_RETURN(const PreparedRecipes::Prepared prepared, recipes_.Of(run));
-  return MakeAttempt(run, *prepared, infos);
-}
-
-// Verifies checkpoints and parses recipes, so it runs without the lock.
-void Core::PlanOne(std::unique_lock<std::mutex>& lock, PlanJob job) {
-  NodeInfos infos;
-  for (const Placement::Node& node : job.placement.nodes) infos[node.name] = nodes_.at(node.name).info;
-  lock.unlock();
-  absl::StatusOr<Base> base = Base{};
-  Run planned = job.run;
+// Verifies checkpoints and parses recipes, so it is not for the lock.
+Core::PlannedAttempt Core::Plan(const PlanJob& job, const NodeInfos& infos) {
+  PlannedAttempt planned{.run = job.run, .base = Base{}, .orders = absl::UnknownError("not made")};
   if (!job.orders_only) {
-    base = ChooseBase(job.run);
-    planned.attempt += 1;
-    planned.placement = job.placement;
-    if (base.ok()) planned.base_checkpoint = base->checkpoint;
+    planned.base = ChooseBase(job.run);
+    planned.run.attempt += 1;
+    planned.run.placement = job.placement;
+    if (planned.base.ok()) planned.run.base_checkpoint = planned.base->checkpoint;
   }
   // A recipe that does not fit its nodes is told now, as what holds the run, and not after ranks were
   // promised.
-  absl::StatusOr<AttemptOrders> orders = OrdersOf(planned, infos);
-  lock.lock();
-  if (orders.ok()) {
-    orders_[job.run.id] = *std::move(orders);
-  } else if (base.ok()) {
-    base = orders.status();
+  const absl::StatusOr<PreparedRecipes::Prepared> prepared = recipes_.Of(planned.run);
+  if (prepared.ok()) {
+    planned.orders = MakeAttempt(planned.run, **prepared, infos);
+  } else {
+    planned.orders = prepared.status();
   }
+  return planned;
+}
+
+void Core::Take(const PlanJob& job, PlannedAttempt planned) {
+  absl::StatusOr<Base>& base = planned.base;
+  if (planned.orders.ok()) {
+    orders_[job.run.id] = *std::move(planned.orders);
+  } else if (base.ok()) {
+    base = planned.orders.status();
+  }
+  const bool planned_well = base.ok();
   if (!job.orders_only) {
     reconciler_.Planned(job.run.id, job.placement, std::move(base));
-  } else if (!base.ok()) {
+  } else if (!planned_well) {
     LogError("run ", job.run.id, ": ", base.status().message());
   }
   const absl::StatusOr<Run> now = store_->Get(job.run.id);
-  const bool wanted = now.ok() && now->attempt == planned.attempt && Wanted(*now) == Order::kRun;
+  const bool wanted = now.ok() && now->attempt == planned.run.attempt && Wanted(*now) == Order::kRun;
   if (!wanted) {  // overtaken, or ended, while it was planned
     orders_.erase(job.run.id);
     if (now.ok() && IsFinal(now->state)) recipes_.Forget(job.run.id);
-  } else if (job.orders_only && base.ok()) {
+  } else if (job.orders_only && planned_well) {
     for (const Placement::Node& node : now->placement.nodes) SendAttempt(*now, node.name);
   }
   wake_timer_.notify_all();
@@ -154,21 +155,30 @@ void Core::PlanOne(std::unique_lock<std::mutex>& lock, PlanJob job) {
 
 // The first job whose nodes have all said what they are: after a restart of the controller one may be away.
 std::deque<Core::PlanJob>::iterator Core::NextJob() {
-  return std::find_if(to_plan_.begin(), to_plan_.end(), [&](const PlanJob& job) {
-    return std::all_of(job.placement.nodes.begin(), job.placement.nodes.end(),
-                       [&](const Placement::Node& node) { return nodes_.contains(node.name); });
-  });
+  return std::find_if(
+      to_plan_.begin(), to_plan_.end(), [&](const PlanJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return std::all_of(job.placement.nodes.begin(), job.placement.nodes.end(),
+                           [&](const Placement::Node& node)
+                               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return nodes_.contains(node.name); });
+      });
 }
 
 void Core::Planner() {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    wake_planner_.wait(lock, [&] { return stopping_ || NextJob() != to_plan_.end(); });
+    wake_planner_.wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return stopping_ || NextJob() != to_plan_.end();
+    });
     if (stopping_) return;
     const auto next = NextJob();
-    PlanJob job = std::move(*next);
+    const PlanJob job = std::move(*next);
     to_plan_.erase(next);
-    PlanOne(lock, std::move(job));
+    NodeInfos infos;
+    for (const Placement::Node& node : job.placement.nodes) infos[node.name] = nodes_.at(node.name).info;
+    lock.unlock();
+    PlannedAttempt planned = Plan(job, infos);
+    lock.lock();
+    Take(job, std::move(planned));
   }
 }
 

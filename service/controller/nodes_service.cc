@@ -1,9 +1,9 @@
 #include "service/controller/nodes_service.h"
 
 #include <deque>
-#include <mutex>
 
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "service/controller/controller_service.h"
 
 namespace galley::service {
@@ -21,7 +21,7 @@ class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>
     StartRead(&report_);
   }
   void Send(const v1::NodeOrder& order) override {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     if (finished_) return;
     queue_.push_back(order);
     Pump();
@@ -39,7 +39,7 @@ class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>
     StartRead(&report_);
   }
   void OnWriteDone(bool ok) override {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     writing_ = false;
     queue_.pop_front();
     if (ok && !finished_) Pump();
@@ -51,13 +51,13 @@ class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>
   }
 
  private:
-  void Pump() {
+  void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || queue_.empty()) return;
     writing_ = true;
     StartWrite(&queue_.front());
   }
   void EndWith(const grpc::Status& status) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     if (finished_) return;
     finished_ = true;
     Finish(status);
@@ -65,10 +65,10 @@ class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>
 
   Core& core_;
   v1::NodeReport report_;
-  std::mutex mutex_;
-  std::deque<v1::NodeOrder> queue_;
-  bool writing_ = false;
-  bool finished_ = false;
+  Mutex mutex_;
+  std::deque<v1::NodeOrder> queue_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

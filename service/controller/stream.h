@@ -6,8 +6,9 @@
 
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <utility>
+
+#include "runtime/base/mutex.h"
 
 namespace galley::service {
 
@@ -19,13 +20,13 @@ class PushStream : public grpc::ServerWriteReactor<Message> {
   static constexpr size_t kMostQueued = 4096;
 
   void Push(Message message, bool droppable = false) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     if (ended_ || (droppable && queue_.size() >= kMostQueued)) return;
     queue_.push_back(std::move(message));
     Pump();
   }
   void End(grpc::Status status) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     if (ended_) return;
     ended_ = true;
     status_ = std::move(status);
@@ -33,16 +34,16 @@ class PushStream : public grpc::ServerWriteReactor<Message> {
   }
   void set_on_done(std::function<void()> on_done) { on_done_ = std::move(on_done); }
   bool ended() {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     return ended_;
   }
   size_t queued() {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     return queue_.size();
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     writing_ = false;
     queue_.pop_front();
     if (!ok) {
@@ -53,7 +54,7 @@ class PushStream : public grpc::ServerWriteReactor<Message> {
     Pump();
   }
   void OnCancel() override {
-    std::lock_guard<std::mutex> lock(mutex_);
+    MutexLock lock(mutex_);
     ended_ = true;
     status_ = grpc::Status::CANCELLED;
     if (!writing_) queue_.clear();
@@ -66,7 +67,7 @@ class PushStream : public grpc::ServerWriteReactor<Message> {
   }
 
  private:
-  void Pump() {
+  void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_) return;
     if (!queue_.empty()) {
       writing_ = true;
@@ -77,12 +78,12 @@ class PushStream : public grpc::ServerWriteReactor<Message> {
     }
   }
 
-  std::mutex mutex_;
-  std::deque<Message> queue_;
-  bool writing_ = false;
-  bool ended_ = false;
-  bool finished_ = false;
-  grpc::Status status_;
+  Mutex mutex_;
+  std::deque<Message> queue_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_done_;
 };
 

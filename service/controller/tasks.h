@@ -1,11 +1,11 @@
 // Threads for what may take long.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <utility>
+
+#include "runtime/base/mutex.h"
 
 namespace galley::service {
 
@@ -13,25 +13,25 @@ namespace galley::service {
 class Tasks {
  public:
   ~Tasks() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    idle_.wait(lock, [&] { return running_ == 0; });
+    MutexLock lock(mutex_);
+    idle_.wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ == 0; });
   }
   void Run(std::function<void()> work) {
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      MutexLock lock(mutex_);
       ++running_;
     }
     std::thread([this, work = std::move(work)] {
       work();
-      std::lock_guard<std::mutex> lock(mutex_);
+      MutexLock lock(mutex_);
       if (--running_ == 0) idle_.notify_all();
     }).detach();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  int running_ = 0;
+  Mutex mutex_;
+  CondVar idle_;
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace galley::service
