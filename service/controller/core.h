@@ -128,6 +128,8 @@ class Core final : private World {
   void OnReady(const Run& run, const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnShard(const Run& run, const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PassShards(const Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendCommitted(const Run& run, const std::string& node, int64_t step)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<PlanJob>::iterator NextJob() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PlannedAttempt Plan(const PlanJob& job, const NodeInfos& infos);  // without the lock
   void Take(const PlanJob& job, PlannedAttempt planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

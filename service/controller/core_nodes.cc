@@ -154,24 +154,35 @@ void Core::OnReady(const Run& run, const v1::RankReport& report) {
   for (const Placement::Node& node : run.placement.nodes) ToRanks(run, node.name, -1, peers);
 }
 
-// A shard that another node than rank 0's has written. Kept until its checkpoint is committed, or a newer one
-// of the rank comes, so that it can be told again.
+// A shard that another node than rank 0's has written. Kept until its checkpoint is committed, so that it can
+// be told again.
 void Core::OnShard(const Run& run, const v1::RankReport& report) {
   if (report.attempt() != run.attempt || !run.live()) return;
   Live* live = LiveAt(run.id, report.attempt());
   if (live == nullptr) return;
   const v1::ShardReport& shard = report.report().shard();
-  if (shard.step() <= live->committed_step) return;
-  live->shards[report.rank()] = shard;
+  if (shard.step() <= live->committed_step) {  // the word of it was lost with the node's stream
+    SendCommitted(run, run.placement.HostOf(report.rank()), live->committed_step);
+    return;
+  }
+  live->shards[{shard.step(), report.rank()}] = shard;
   v1::Order order;
   *order.mutable_shard() = shard;
   ToRanks(run, run.placement.HostOf(0), 0, std::move(order));
 }
 
+void Core::SendCommitted(const Run& run, const std::string& node, int64_t step) {
+  v1::NodeOrder order;
+  order.mutable_committed()->set_run_id(run.id);
+  order.mutable_committed()->set_attempt(run.attempt);
+  order.mutable_committed()->set_step(step);
+  SendTo(node, std::move(order));
+}
+
 void Core::PassShards(const Run& run) {
   const Live* live = LiveOf(run.id);
   if (live == nullptr || live->attempt != run.attempt) return;
-  for (const auto& [rank, shard] : live->shards) {
+  for (const auto& [of, shard] : live->shards) {
     v1::Order order;
     *order.mutable_shard() = shard;
     ToRanks(run, run.placement.HostOf(0), 0, std::move(order));
@@ -185,6 +196,11 @@ void Core::OnCommitted(const std::string& run_id, const v1::CheckpointCommitted&
     live->second.committed_step = std::max(live->second.committed_step, committed.step());
     std::erase_if(live->second.shards,
                   [&](const auto& shard) { return shard.second.step() <= committed.step(); });
+    if (absl::StatusOr<Run> run = store_->Get(run_id); run.ok() && run->attempt == live->second.attempt) {
+      for (const Placement::Node& node : run->placement.nodes) {
+        if (node.name != run->placement.HostOf(0)) SendCommitted(*run, node.name, committed.step());
+      }
+    }
   }
   auto save = live->second.saves.find(committed.request_id());
   if (save == live->second.saves.end()) return;

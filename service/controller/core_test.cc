@@ -71,6 +71,13 @@ class FakeNode : public NodeLink {
     return Wait([&](const v1::NodeOrder& o) { return o.rank_order().order().order_case() == kind; })
         .rank_order();
   }
+  v1::RankOrder WaitShard(int64_t step) {
+    return Wait([&](const v1::NodeOrder& o) { return o.rank_order().order().shard().step() == step; })
+        .rank_order();
+  }
+  v1::Committed WaitCommitted() {
+    return Wait([](const v1::NodeOrder& o) { return o.has_committed(); }).committed();
+  }
 
   void Attach(Core& core, const std::string& run_id = "", int64_t attempt = 0) {
     {
@@ -220,19 +227,29 @@ TEST_F(CoreTest, WhatRanksOfDifferentNodesMustKnowIsPassedOnAndRepeated) {
   shard.mutable_shard()->set_rank(1);
   b_.Say(*core_, run_id_, 1, shard);
   EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).rank(), 0);
-  core_->OnDetach(&a_);
-  a_.Attach(*core_, run_id_, 1);
-  EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).order().shard().step(), 5);
-  // Committed: of no use any more.
-  v1::Report committed;
-  committed.mutable_checkpoint()->set_step(5);
-  committed.mutable_checkpoint()->set_path("/c/step-5");
-  a_.Say(*core_, run_id_, 0, committed);
-  core_->OnDetach(&a_);
-  a_.Attach(*core_, run_id_, 1);
+  // The rank may be a save ahead of what is committed.
   shard.mutable_shard()->set_step(6);
   b_.Say(*core_, run_id_, 1, shard);
-  EXPECT_EQ(a_.WaitToRanks(v1::Order::kShard).order().shard().step(), 6);
+  EXPECT_EQ(a_.WaitShard(6).run_id(), run_id_);
+  core_->OnDetach(&a_);
+  a_.Attach(*core_, run_id_, 1);
+  EXPECT_EQ(a_.WaitShard(5).run_id(), run_id_);
+  EXPECT_EQ(a_.WaitShard(6).run_id(), run_id_);
+  // Committed: of no use any more, which the node that has written them is told.
+  v1::Report committed;
+  committed.mutable_checkpoint()->set_step(6);
+  committed.mutable_checkpoint()->set_path("/c/step-6");
+  a_.Say(*core_, run_id_, 0, committed);
+  EXPECT_EQ(b_.WaitCommitted().step(), 6);
+  core_->OnDetach(&b_);
+  b_.Attach(*core_, run_id_, 1);
+  b_.Say(*core_, run_id_, 1, shard);  // the word of it was lost with the stream
+  EXPECT_EQ(b_.WaitCommitted().step(), 6);
+  core_->OnDetach(&a_);
+  a_.Attach(*core_, run_id_, 1);
+  shard.mutable_shard()->set_step(7);
+  b_.Say(*core_, run_id_, 1, shard);
+  EXPECT_EQ(a_.WaitShard(7).run_id(), run_id_);
 }
 
 }  // namespace

@@ -24,9 +24,10 @@ struct Live {
   std::map<std::string, SaveDone> saves;  // by request id
 
   // Of an attempt that spans nodes, by rank.
-  std::map<int32_t, std::string> addresses;   // of Ready
-  bool met = false;                           // Peers was sent
-  std::map<int32_t, v1::ShardReport> shards;  // the newest of ranks beside rank 0's node, not yet committed
+  std::map<int32_t, std::string> addresses;  // of Ready
+  bool met = false;                          // Peers was sent
+  // By step and rank, of ranks beside rank 0's node, not yet committed.
+  std::map<std::pair<int64_t, int32_t>, v1::ShardReport> shards;
   int64_t committed_step = 0;
 
   int64_t step() const { return recent.empty() ? 0 : recent.back().step(); }

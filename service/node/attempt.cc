@@ -91,7 +91,7 @@ void Attempt::SaveState() {
     out->set_start_time(rank.process.identity().start_time);
     out->set_ended(!rank.living);
     if (rank.finished.has_value()) *out->mutable_finished() = *rank.finished;
-    if (rank.shard.has_value()) *out->mutable_shard() = *rank.shard;
+    for (const auto& [step, shard] : rank.shards) *out->add_shards() = shard;
   }
   absl::Status status = AtomicWrite(host_.StatePath(run_id()), state.SerializeAsString(), 0600);
   if (!status.ok()) LogError("state of run ", run_id(), ": ", status.message());
@@ -161,7 +161,7 @@ void Attempt::Adopt(const v1::AttemptState& state) {
       rank.finished = was.finished();
       rank.step = was.finished().step();
     }
-    if (was.has_shard()) rank.shard = was.shard();
+    for (const v1::ShardReport& shard : was.shards()) rank.shards[shard.step()] = shard;
     if (was.ended()) continue;
     rank.living = true;
     ++living_;

@@ -62,6 +62,7 @@ class Attempt {
   void Adopt(const v1::AttemptState& state);     // instead of Start
   void Order(int rank, const v1::Order& order);  // -1: all ranks
   void Attached();                               // tells the controller what it must know and may have lost
+  void Committed(int64_t step);                  // no shard up to it is told any more
   void Stop(const std::string& reason);          // Abort now, SIGKILL after the grace
   void Kill();                                   // SIGKILL now
 
@@ -85,7 +86,8 @@ class Attempt {
     std::deque<v1::Order> waiting;       // for the first connection
     std::optional<std::string> address;  // of Ready
     bool has_peers = false;
-    std::optional<v1::ShardReport> shard;  // the newest, where rank 0 lives on another node
+    // By step, until their checkpoint is committed, where rank 0 lives on another node.
+    std::map<int64_t, v1::ShardReport> shards;
     std::optional<v1::Finished> finished;
     int64_t step = 0;
   };
@@ -106,7 +108,7 @@ class Attempt {
 
   void TakeReady(int number, Rank& rank, const v1::Report& report);
   void TellReady(int number, const Rank& rank);
-  void TellShard(int number, const Rank& rank);
+  void TellShard(int number, const v1::ShardReport& shard);
   void TakeStep(int number, Rank& rank, link::Session session, uint64_t sequence, const v1::Report& report);
   void TakeShard(int number, Rank& rank, uint64_t sequence, const v1::ShardReport& report);
   struct HeldShard {

@@ -146,9 +146,9 @@ void Attempt::TellReady(int number, const Rank& rank) {
   host_.Tell(FromRank(number, report));
 }
 
-void Attempt::TellShard(int number, const Rank& rank) {
+void Attempt::TellShard(int number, const v1::ShardReport& shard) {
   v1::Report report;
-  *report.mutable_shard() = *rank.shard;
+  *report.mutable_shard() = shard;
   host_.Tell(FromRank(number, report));
 }
 
@@ -158,8 +158,17 @@ void Attempt::Attached() {
   for (const auto& [number, rank] : ranks_) {
     if (!rank.living) continue;
     if (rank.address.has_value()) TellReady(number, rank);
-    if (rank.shard.has_value()) TellShard(number, rank);
+    for (const auto& [step, shard] : rank.shards) TellShard(number, shard);
   }
+}
+
+void Attempt::Committed(int64_t step) {
+  if (over()) return;
+  size_t dropped = 0;
+  for (auto& [number, rank] : ranks_) {
+    dropped += std::erase_if(rank.shards, [&](const auto& shard) { return shard.first <= step; });
+  }
+  if (dropped > 0) SaveState();
 }
 
 void Attempt::TakeStep(int number, Rank& rank, link::Session session, uint64_t sequence,
@@ -190,9 +199,10 @@ void Attempt::TakeStep(int number, Rank& rank, link::Session session, uint64_t s
 
 void Attempt::TakeShard(int number, Rank& rank, uint64_t sequence, const v1::ShardReport& report) {
   if (!ranks_.contains(0)) {
-    rank.shard = report;
+    // Not the newest alone: a rank may be a save ahead of the commit of an earlier one.
+    rank.shards[report.step()] = report;
     SaveState();
-    TellShard(number, rank);
+    TellShard(number, report);
     host_.server().Done(rank.session, sequence);
     return;
   }

@@ -157,6 +157,13 @@ void Node::OnOrder(const v1::NodeOrder& order) {
     case v1::NodeOrder::kRankOrder:
       PassOrder(order.rank_order());
       return;
+    case v1::NodeOrder::kCommitted:
+      if (auto run = runs_.find(order.committed().run_id());
+          run != runs_.end() && run->second.attempt != nullptr &&
+          run->second.attempt->number() == order.committed().attempt()) {
+        run->second.attempt->Committed(order.committed().step());
+      }
+      return;
     case v1::NodeOrder::kAck:
       spool_.Ack(order.ack().sequence());
       return;

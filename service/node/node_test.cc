@@ -310,7 +310,7 @@ TEST_F(NodeTest, TheMetricsAddressIsTold) {
 
 // Rank 1 of two, the other one on another node: the controller stands between them.
 TEST_F(NodeTest, ANodeWithoutRankZeroTellsReadyAndShardAfterEachAttach) {
-  Script(R"({"steps": 6, "actions": [{"step": 6, "do": "wait"}], "save_every": 5})");
+  Script(R"({"steps": 12, "actions": [{"step": 11, "do": "wait"}], "save_every": 5})");
   StartNode();
   v1::NodeOrder order = Ensure();
   order.mutable_ensure()->mutable_ranks()->erase(order.ensure().ranks().begin());
@@ -318,8 +318,10 @@ TEST_F(NodeTest, ANodeWithoutRankZeroTellsReadyAndShardAfterEachAttach) {
   const auto ready = [](const v1::NodeReport& r) {
     return r.has_rank() && r.rank().report().has_ready() && r.rank().rank() == 1;
   };
-  const auto shard = [](const v1::NodeReport& r) {
-    return r.has_rank() && r.rank().report().has_shard() && r.rank().report().shard().step() == 5;
+  const auto shard_of = [](int64_t step) {
+    return [step](const v1::NodeReport& r) {
+      return r.has_rank() && r.rank().report().has_shard() && r.rank().report().shard().step() == step;
+    };
   };
   EXPECT_EQ(controller_->Wait(ready).rank().report().ready().address(), "address of 1");
   StartController();  // it has forgotten
@@ -327,9 +329,22 @@ TEST_F(NodeTest, ANodeWithoutRankZeroTellsReadyAndShardAfterEachAttach) {
   v1::Order peers;
   for (const char* address : {"address of 0", "address of 1"}) peers.mutable_peers()->add_addresses(address);
   controller_->Send(ToRanks(peers));
-  EXPECT_EQ(controller_->Wait(shard).rank().report().shard().rank(), 1);
+  EXPECT_EQ(controller_->Wait(shard_of(5)).rank().report().shard().rank(), 1);
+  EXPECT_EQ(controller_->Wait(shard_of(10)).rank().report().shard().rank(), 1);
+  StartController();  // neither is committed
+  EXPECT_EQ(controller_->Wait(shard_of(5)).rank().report().shard().rank(), 1);
+  EXPECT_EQ(controller_->Wait(shard_of(10)).rank().report().shard().rank(), 1);
+  v1::NodeOrder committed, later;
+  committed.mutable_committed()->set_run_id("run-1");
+  committed.mutable_committed()->set_attempt(1);
+  committed.mutable_committed()->set_step(5);
+  controller_->Send(committed);
+  later.mutable_stopped()->set_run_id("another");
+  controller_->Send(later);
+  controller_->Wait([](const v1::NodeReport& r) { return r.attempt_stopped().run_id() == "another"; });
   StartController();
-  EXPECT_EQ(controller_->Wait(shard).rank().report().shard().rank(), 1);
+  EXPECT_TRUE(controller_->Wait(shard_of(10)).has_rank());
+  EXPECT_TRUE(std::ranges::none_of(controller_->reports(), shard_of(5)));
   Go();
   EXPECT_EQ(controller_->Wait(Exited(1)).exited().code(), 0);
   EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
