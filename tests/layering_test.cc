@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
 
-// docs/architecture.md, "The rooms, by floor".
+// As in docs/architecture.md.
 const std::map<std::string, int>& Levels() {
   static const std::map<std::string, int> levels = {
       {"runtime/rank", 9},       {"service/controller", 9}, {"service/node", 9},    {"service/trainctl", 9},

@@ -107,7 +107,10 @@ class Core final : private World {
   void Moved(const Run& run, const EventRecord& record) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status OnHello(NodeLink* link, const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnRunning(NodeEntry& node, const v1::RunningAttempts& running) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status OnNodeReport(NodeEntry& node, const v1::NodeReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ApplyReport(const NodeEntry& node, const v1::NodeReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnStep(const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed)

@@ -55,17 +55,20 @@ absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
   return absl::OkStatus();
 }
 
+void Core::OnRunning(NodeEntry& node, const v1::RunningAttempts& running) {
+  LivingAttempts living;
+  for (const v1::AttemptStopped& a : running.attempts()) living.insert({a.run_id(), a.attempt()});
+  node.attached = true;
+  reconciler_.NodeAttached(node.info.name(), living);
+  for (const auto& [run_id, attempt] : living) {
+    absl::StatusOr<Run> run = store_->Get(run_id);
+    if (run.ok() && run->attempt == attempt && run->placement.HostOf(0) == node.info.name()) PassShards(*run);
+  }
+}
+
 absl::Status Core::OnNodeReport(NodeEntry& node, const v1::NodeReport& report) {
   if (report.has_running()) {
-    LivingAttempts living;
-    for (const v1::AttemptStopped& a : report.running().attempts()) living.insert({a.run_id(), a.attempt()});
-    node.attached = true;
-    reconciler_.NodeAttached(node.info.name(), living);
-    for (const auto& [run_id, attempt] : living) {
-      absl::StatusOr<Run> run = store_->Get(run_id);
-      if (run.ok() && run->attempt == attempt && run->placement.HostOf(0) == node.info.name())
-        PassShards(*run);
-    }
+    OnRunning(node, report.running());
     return absl::OkStatus();
   }
   if (report.has_metrics()) {
@@ -74,16 +77,23 @@ absl::Status Core::OnNodeReport(NodeEntry& node, const v1::NodeReport& report) {
     }
     return absl::OkStatus();
   }
-  if (report.has_rank() && report.rank().report().has_step()) {
+  if (!report.has_rank()) return ApplyReport(node, report);
+  const v1::Report& said = report.rank().report();
+  if (said.has_step()) {
     OnStep(report.rank());
     return absl::OkStatus();
   }
-  if (report.has_rank() && (report.rank().report().has_ready() || report.rank().report().has_shard())) {
+  if (said.has_ready() || said.has_shard()) {
     absl::StatusOr<Run> run = store_->Get(report.rank().run_id());
     if (!run.ok()) return absl::IsNotFound(run.status()) ? absl::OkStatus() : run.status();
-    report.rank().report().has_ready() ? OnReady(*run, report.rank()) : OnShard(*run, report.rank());
+    said.has_ready() ? OnReady(*run, report.rank()) : OnShard(*run, report.rank());
     return absl::OkStatus();
   }
+  return ApplyReport(node, report);
+}
+
+// What moves a run.
+absl::Status Core::ApplyReport(const NodeEntry& node, const v1::NodeReport& report) {
   std::string run_id;
   if (report.has_rank()) {
     run_id = report.rank().run_id();

@@ -14,8 +14,8 @@ constexpr double kPhaseFloors = 4;
 
 }  // namespace
 
-Watchdog::Watchdog(absl::Duration floor, absl::Duration silence)
-    : floor_(floor), silence_(std::max(floor, silence)) {}
+Watchdog::Watchdog(absl::Duration minimum, absl::Duration silence)
+    : minimum_(minimum), silence_(std::max(minimum, silence)) {}
 
 void Watchdog::Started(int rank, absl::Duration now) {
   Rank& r = ranks_[rank];
@@ -55,20 +55,20 @@ void Watchdog::StepTook(absl::Duration duration) {
 }
 
 absl::Duration Watchdog::interval() const {
-  return std::clamp(floor_ / 4, absl::Milliseconds(50), absl::Seconds(1));
+  return std::clamp(minimum_ / 4, absl::Milliseconds(50), absl::Seconds(1));
 }
 
 absl::Duration Watchdog::limit(absl::string_view phase) const {
   if (phase == "train") {
-    if (steps_.size() < kWarmSteps) return floor_ * kWarmFloors;
+    if (steps_.size() < kWarmSteps) return minimum_ * kWarmFloors;
     std::vector<absl::Duration> sorted(steps_.begin(), steps_.end());
     std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2),
                      sorted.end());
-    return std::max(floor_, sorted[sorted.size() / 2] * kStepFactor);
+    return std::max(minimum_, sorted[sorted.size() / 2] * kStepFactor);
   }
   auto it = longest_.find(std::string(phase));
   const absl::Duration seen = it == longest_.end() ? absl::ZeroDuration() : it->second;
-  return std::max(floor_ * kPhaseFloors, seen * kStepFactor);
+  return std::max(minimum_ * kPhaseFloors, seen * kStepFactor);
 }
 
 int64_t Watchdog::step(int rank) const {

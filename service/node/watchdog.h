@@ -4,9 +4,9 @@
 //   it makes no progress for limit(phase), while it is connected and beating; or
 //   nothing at all is heard of it for the silence limit (a stopped or swapped-out process sends no
 //   heartbeat).
-// limit("train") is learned: the larger of the recipe's floor (limits.hang_seconds) and 10 times the median
-// of the last steps. The first steps, which warm caches and create primitives, get twice the floor; load,
-// evaluate, save and wait get four times the floor or 10 times the longest such phase seen.
+// limit("train") is learned: the larger of the recipe's minimum (limits.hang_seconds) and 10 times the median
+// of the last steps. The first steps, which warm caches and create primitives, get twice the minimum; load,
+// evaluate, save and wait get four times the minimum or 10 times the longest such phase seen.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace galley::service {
 class Watchdog {
  public:
   // silence: the least time without a heartbeat that counts; heartbeats come every second.
-  Watchdog(absl::Duration floor, absl::Duration silence = absl::Seconds(5));
+  Watchdog(absl::Duration minimum, absl::Duration silence = absl::Seconds(5));
 
   void Started(int rank, absl::Duration now);
   void Ended(int rank);
@@ -54,7 +54,7 @@ class Watchdog {
     bool beating = false;  // it has connected
   };
 
-  const absl::Duration floor_, silence_;
+  const absl::Duration minimum_, silence_;
   std::map<int, Rank> ranks_;
   std::deque<absl::Duration> steps_;
   std::map<std::string, absl::Duration> longest_;  // by phase, of finished ones

@@ -267,20 +267,20 @@ TEST(Backoff, DoublesToAMinute) {
 // final state, and numbers what it stores densely.
 TEST(ApplyAnything, KeepsTheInvariants) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
-    const Philox dice(seed, 0);
+    const Philox random(seed, 0);
     service::Run run;
     run.id = "r";
     for (uint64_t i = 0; i < 60; ++i) {
-      const auto roll = dice.At(i);
+      const auto draw = random.At(i);
       Event e;
-      e.kind = static_cast<EventKind>(1 + roll[0] % (kEventKinds - 1));
-      e.attempt = e.kind == EventKind::kAttemptPlanned ? run.attempt + 1 : run.attempt - (roll[1] % 8 == 0);
-      e.step = roll[1] % 50;
-      e.failure = static_cast<Failure>(1 + roll[2] % (kFailures - 1));
+      e.kind = static_cast<EventKind>(1 + draw[0] % (kEventKinds - 1));
+      e.attempt = e.kind == EventKind::kAttemptPlanned ? run.attempt + 1 : run.attempt - (draw[1] % 8 == 0);
+      e.step = draw[1] % 50;
+      e.failure = static_cast<Failure>(1 + draw[2] % (kFailures - 1));
       if (e.kind == EventKind::kPauseRequested)
-        e.cause = roll[3] % 2 ? StopCause::kPause : StopCause::kPauseNow;
+        e.cause = draw[3] % 2 ? StopCause::kPause : StopCause::kPauseNow;
       if (e.kind == EventKind::kCancelRequested)
-        e.cause = roll[3] % 2 ? StopCause::kCancel : StopCause::kCancelNow;
+        e.cause = draw[3] % 2 ? StopCause::kCancel : StopCause::kCancelNow;
       absl::StatusOr<Applied> applied = Apply(run, e, kNow);
       if (!applied.ok()) continue;
       ASSERT_GE(applied->run.attempt, run.attempt);

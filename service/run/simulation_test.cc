@@ -10,56 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/rng.h"
+#include "service/run/memory_store_for_test.h"
 #include "service/run/reconciler.h"
 
 namespace galley::service {
 namespace {
-
-class MemoryStore : public Store {
- public:
-  absl::StatusOr<Created> Create(Run run, const std::string&, absl::Time) override {
-    run.event_seq = 1;
-    rows_[run.id] = run;
-    EventRecord first;
-    first.seq = 1;
-    first.kind = EventKind::kSubmitted;
-    events_[run.id].push_back(first);
-    return Created{run, false};
-  }
-  absl::StatusOr<Applied> Apply(const std::string& id, const Event& event, absl::Time now) override {
-    if (fail_ > 0 && --fail_ >= 0) return absl::ResourceExhaustedError("disk full");
-    absl::StatusOr<Applied> applied = service::Apply(rows_.at(id), event, now);
-    if (applied.ok() && applied->changed) {
-      rows_[id] = applied->run;
-      events_[id].push_back(applied->record);
-    }
-    return applied;
-  }
-  absl::StatusOr<Run> Get(const std::string& id) const override {
-    auto it = rows_.find(id);
-    if (it == rows_.end()) return absl::NotFoundError(id);
-    return it->second;
-  }
-  absl::Status KeepPlan(const std::string& id, const RunPlan& plan) override {
-    rows_.at(id).plan = plan;
-    return absl::OkStatus();
-  }
-  absl::StatusOr<Run> FindByKey(const std::string& key) const override { return absl::NotFoundError(key); }
-  absl::StatusOr<Run> Resolve(const std::string& id) const override { return Get(id); }
-  absl::StatusOr<std::vector<Run>> List() const override {
-    std::vector<Run> runs;
-    for (const auto& [id, run] : rows_) runs.push_back(run);
-    return runs;
-  }
-  absl::StatusOr<std::vector<EventRecord>> Events(const std::string& id, int64_t) const override {
-    return events_.at(id);
-  }
-  int fail_ = 0;
-
- private:
-  std::map<std::string, Run> rows_;
-  std::map<std::string, std::vector<EventRecord>> events_;
-};
 
 // One node: keeps ranks going while nobody listens, spools reports, remembers what ended.
 struct Node {
@@ -85,7 +40,7 @@ constexpr int64_t kTotalSteps = 300;
 
 class Simulation : public World {
  public:
-  explicit Simulation(uint64_t seed) : dice_(seed, 1) {
+  explicit Simulation(uint64_t seed) : random_(seed, 1) {
     nodes_["n1"];
     nodes_["n2"];
     Restart();
@@ -170,7 +125,7 @@ class Simulation : public World {
   static inline int64_t attempts_ = 0;
 
  private:
-  int Roll(int n) { return static_cast<int>(dice_.At(rolls_++)[0] % static_cast<uint32_t>(n)); }
+  int Roll(int n) { return static_cast<int>(random_.At(rolls_++)[0] % static_cast<uint32_t>(n)); }
 
   void Restart() {
     for (auto& [name, node] : nodes_) node.attached = false;
@@ -420,7 +375,7 @@ class Simulation : public World {
     return text;
   }
 
-  Philox dice_;
+  Philox random_;
   uint64_t rolls_ = 0;
   FakeClock clock_;
   MemoryStore store_;

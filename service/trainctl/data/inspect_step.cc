@@ -32,18 +32,18 @@ absl::StatusOr<std::vector<int64_t>> Chosen(const SeenStep& seen, const InspectS
     return absl::InvalidArgumentError(
         absl::StrCat("--rank: the step had ranks 0 to ", seen.ranks() - 1, ", not ", *what.rank));
   }
-  std::vector<int64_t> places;
-  for (int64_t place = 0; place < seen.samples().size(); ++place) {
-    if (!what.rank.has_value() || seen.RankOf(place) == *what.rank) places.push_back(place);
+  std::vector<int64_t> positions;
+  for (int64_t position = 0; position < seen.samples().size(); ++position) {
+    if (!what.rank.has_value() || seen.RankOf(position) == *what.rank) positions.push_back(position);
   }
-  if (!what.sample.has_value()) return places;
-  const auto count = static_cast<int64_t>(places.size());
+  if (!what.sample.has_value()) return positions;
+  const auto count = static_cast<int64_t>(positions.size());
   if (*what.sample < 0 || *what.sample >= count) {
     return absl::InvalidArgumentError(
         absl::StrCat("--sample: ", what.rank.has_value() ? "the rank" : "the step", " had samples 0 to ",
                      count - 1, ", not ", *what.sample));
   }
-  return std::vector<int64_t>{places[static_cast<size_t>(*what.sample)]};
+  return std::vector<int64_t>{positions[static_cast<size_t>(*what.sample)]};
 }
 
 // Texts of the parts. A part that begins inside its document goes on a text.
@@ -72,12 +72,12 @@ Json ToJson(const SeenSample& sample, const std::vector<std::string>* texts) {
     }
     parts.push_back(std::move(json));
   }
-  return {{"sample", sample.sample},           {"place", sample.place},   {"rank", sample.rank},
-          {"micro_batch", sample.micro_batch}, {"source", sample.source}, {"parts", std::move(parts)}};
+  return {{"sample", sample.sample},           {"place", sample.position}, {"rank", sample.rank},
+          {"micro_batch", sample.micro_batch}, {"source", sample.source},  {"parts", std::move(parts)}};
 }
 
 void PutTable(const SeenSample& sample, const std::vector<std::string>* texts) {
-  Put(absl::StrCat("\n== sample ", sample.sample, " (", sample.place, " of the step; rank ", sample.rank,
+  Put(absl::StrCat("\n== sample ", sample.sample, " (", sample.position, " of the step; rank ", sample.rank,
                    ", micro-batch ", sample.micro_batch, ") of ", sample.source, "\n"));
   for (size_t i = 0; i < sample.parts.size(); ++i) {
     const SeenPart& part = sample.parts[i];
@@ -106,7 +106,7 @@ std::string Verdict(const SeenStep& seen, const std::string& run_dir) {
 absl::Status PrintStep(const InspectStep& what, const Globals& globals) {
   ASSIGN_OR_RETURN(const std::string run_dir, RunDirOf(what.run, globals));
   ASSIGN_OR_RETURN(const std::unique_ptr<SeenStep> seen, SeenStep::Open(run_dir, *what.step));
-  ASSIGN_OR_RETURN(const std::vector<int64_t> places, Chosen(*seen, what));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> positions, Chosen(*seen, what));
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   if (!what.ids) {
     ASSIGN_OR_RETURN(tokenizer, tokenizer::MakeTokenizer(seen->spec().data.tokenizer));
@@ -130,8 +130,8 @@ absl::Status PrintStep(const InspectStep& what, const Globals& globals) {
                      "\nHASH     ", seen->samples_hash(), ", ", Verdict(*seen, run_dir), "\n"));
   }
   Json samples = Json::array();
-  for (const int64_t place : places) {
-    ASSIGN_OR_RETURN(const SeenSample sample, seen->Read(place));
+  for (const int64_t position : positions) {
+    ASSIGN_OR_RETURN(const SeenSample sample, seen->Read(position));
     std::vector<std::string> texts;
     if (tokenizer != nullptr) {
       ASSIGN_OR_RETURN(texts, Texts(*tokenizer, sample));

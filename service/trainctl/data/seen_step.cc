@@ -92,12 +92,12 @@ std::string SeenStep::samples_hash() const {
   return Hex(reader_->order().SamplesHash(samples_.begin, samples_.size()));
 }
 
-absl::StatusOr<SeenSample> SeenStep::Read(int64_t place) const {
+absl::StatusOr<SeenSample> SeenStep::Read(int64_t position) const {
   SeenSample seen;
-  seen.place = place;
-  seen.sample = samples_.begin + place;
-  seen.rank = RankOf(place);
-  seen.micro_batch = place / micro_ / ranks_;
+  seen.position = position;
+  seen.sample = samples_.begin + position;
+  seen.rank = RankOf(position);
+  seen.micro_batch = position / micro_ / ranks_;
   data::SampleParts located;
   RETURN_IF_ERROR(reader_->order().Locate(seen.sample, located));
   const data::IndexedDataset& source = reader_->sources()[static_cast<size_t>(located.source)];

@@ -20,8 +20,8 @@ struct SeenPart {
   std::vector<int32_t> ids;
 };
 struct SeenSample {
-  int64_t place = 0;   // in the step
-  int64_t sample = 0;  // in the training order
+  int64_t position = 0;  // in the step
+  int64_t sample = 0;    // in the training order
   int64_t rank = 0;
   int64_t micro_batch = 0;
   std::string source;  // path
@@ -45,8 +45,8 @@ class SeenStep {
   std::string samples_hash() const;                                         // by the plan
   const std::optional<std::string>& recorded() const { return recorded_; }  // by metrics.jsonl
 
-  int64_t RankOf(int64_t place) const { return place / micro_ % ranks_; }
-  absl::StatusOr<SeenSample> Read(int64_t place) const;  // in [0, samples().size())
+  int64_t RankOf(int64_t position) const { return position / micro_ % ranks_; }
+  absl::StatusOr<SeenSample> Read(int64_t position) const;  // in [0, samples().size())
 
  private:
   explicit SeenStep(recipe::RecipeSpec spec) : spec_(std::move(spec)) {}

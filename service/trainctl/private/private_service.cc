@@ -268,7 +268,7 @@ absl::StatusOr<PrivateRun> FindPrivate(const Globals& globals, const std::string
                    text.substr(first + 1, second - first - 1), text.substr(0, first)};
     if (run.run_dir != as_path) {
       return absl::FailedPreconditionError(absl::StrCat(as_path, ": this run was made as ", run.run_dir,
-                                                        " and its state names that place; move it back"));
+                                                        " and its state names that folder; move it back"));
     }
     return run;
   }

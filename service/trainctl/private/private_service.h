@@ -28,7 +28,7 @@ class PrivateService {
 // The address a private run's controller has, whether or not it lives.
 absl::StatusOr<std::string> PrivateAddress(const std::string& run_id);
 
-// Private runs leave their place in the state folder, so that `resume` finds them by id and by name.
+// Private runs leave a note in the state folder, so that `resume` finds them by id and by name.
 struct PrivateRun {
   std::string run_id;
   std::string name;
