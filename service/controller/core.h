@@ -113,8 +113,7 @@ class Core final : private World {
   absl::Status ApplyReport(const NodeEntry& node, const v1::NodeReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnStep(const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnCommitted(const v1::RankReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailSaves(const Run& run, const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   NodeEntry* EntryOf(NodeLink* link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Live* LiveAt(const std::string& run_id, int64_t attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

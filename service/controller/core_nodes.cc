@@ -112,7 +112,7 @@ absl::Status Core::ApplyReport(const NodeEntry& node, const v1::NodeReport& repo
     RETURN_IF_ERROR(applied);
   }
   if (report.has_rank() && report.rank().report().has_checkpoint()) {
-    OnCommitted(run_id, report.rank().report().checkpoint());
+    OnCommitted(report.rank());
   }
   return absl::OkStatus();
 }
@@ -199,10 +199,13 @@ void Core::PassShards(const Run& run) {
   }
 }
 
-void Core::OnCommitted(const std::string& run_id, const v1::CheckpointCommitted& committed) {
+void Core::OnCommitted(const v1::RankReport& report) {
+  const v1::CheckpointCommitted& committed = report.report().checkpoint();
+  const std::string& run_id = report.run_id();
   auto live = live_.find(run_id);
   if (live == live_.end()) return;
-  if (committed.error().empty()) {
+  // A late word of an earlier attempt says nothing of this one's shards.
+  if (committed.error().empty() && report.attempt() == live->second.attempt) {
     live->second.committed_step = std::max(live->second.committed_step, committed.step());
     std::erase_if(live->second.shards,
                   [&](const auto& shard) { return shard.second.step() <= committed.step(); });

@@ -99,10 +99,11 @@ class FakeNode : public NodeLink {
     }
     ASSERT_TRUE(core.OnReport(this, running).ok());
   }
-  void Say(Core& core, const std::string& run_id, int32_t rank, const v1::Report& report) {
+  void Say(Core& core, const std::string& run_id, int32_t rank, const v1::Report& report,
+           int64_t attempt = 1) {
     v1::NodeReport up;
     up.mutable_rank()->set_run_id(run_id);
-    up.mutable_rank()->set_attempt(1);
+    up.mutable_rank()->set_attempt(attempt);
     up.mutable_rank()->set_rank(rank);
     *up.mutable_rank()->mutable_report() = report;
     ASSERT_TRUE(core.OnReport(this, up).ok());
@@ -235,8 +236,15 @@ TEST_F(CoreTest, WhatRanksOfDifferentNodesMustKnowIsPassedOnAndRepeated) {
   a_.Attach(*core_, run_id_, 1);
   EXPECT_EQ(a_.WaitShard(5).run_id(), run_id_);
   EXPECT_EQ(a_.WaitShard(6).run_id(), run_id_);
-  // Committed: of no use any more, which the node that has written them is told.
+  // Committed: of no use any more, which the node that has written them is told. What an earlier attempt has
+  // committed says nothing of them.
   v1::Report committed;
+  committed.mutable_checkpoint()->set_step(9);
+  committed.mutable_checkpoint()->set_path("/c/step-9");
+  a_.Say(*core_, run_id_, 0, committed, 0);
+  core_->OnDetach(&a_);
+  a_.Attach(*core_, run_id_, 1);
+  EXPECT_EQ(a_.WaitShard(6).run_id(), run_id_);
   committed.mutable_checkpoint()->set_step(6);
   committed.mutable_checkpoint()->set_path("/c/step-6");
   a_.Say(*core_, run_id_, 0, committed);
