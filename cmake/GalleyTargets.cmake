@@ -27,7 +27,7 @@ set(GALLEY_PCH <algorithm> <functional> <map> <memory> <optional> <span> <string
 # ccache needs the first. GCC 12 takes what it inlines out of a precompiled std::string for ours and warns of overflows that
 # it keeps to itself without; clang-tidy still looks for them.
 set(GALLEY_PCH_FLAGS "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess;-Wno-stringop-overread;-Wno-stringop-overflow>")
-if(NOT GALLEY_FUZZ)
+if(NOT GALLEY_FUZZ AND NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
   foreach(kind product tests)
     add_library(galley_pch_${kind} OBJECT ${CMAKE_BINARY_DIR}/pch.cc)

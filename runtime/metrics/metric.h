@@ -155,10 +155,20 @@ inline constexpr Metric kMetrics[] = {
 };
 inline constexpr size_t kMetricCount = std::size(kMetrics);
 
+// By character: with UBSan, GCC 12 takes no string_view of a literal for a constant.
+constexpr bool IsNamed(const Metric& metric, absl::string_view name) {
+  const char* at = metric.name;
+  for (const char c : name) {
+    if (*at == '\0' || *at != c) return false;
+    ++at;
+  }
+  return *at == '\0';
+}
+
 // Position in kMetrics; kMetricCount when there is none.
 constexpr size_t IndexOf(absl::string_view name) {
   size_t i = 0;
-  while (i < kMetricCount && kMetrics[i].name != name) ++i;
+  while (i < kMetricCount && !IsNamed(kMetrics[i], name)) ++i;
   return i;
 }
 constexpr size_t IndexOfId(uint32_t id) {
@@ -167,9 +177,18 @@ constexpr size_t IndexOfId(uint32_t id) {
   return i;
 }
 
+constexpr size_t LengthOf(const char* text) {
+  size_t length = 0;
+  while (text[length] != '\0') ++length;
+  return length;
+}
+
 constexpr bool NamesAndIdsAreUnique() {
   for (size_t i = 0; i < kMetricCount; ++i) {
-    if (IndexOf(kMetrics[i].name) != i || IndexOfId(kMetrics[i].id) != i || kMetrics[i].id == 0) return false;
+    const char* name = kMetrics[i].name;
+    if (IndexOf({name, LengthOf(name)}) != i || IndexOfId(kMetrics[i].id) != i || kMetrics[i].id == 0) {
+      return false;
+    }
   }
   return true;
 }

@@ -27,7 +27,7 @@ struct Name {
 };
 
 template <Name name>
-inline constexpr size_t kIndex = IndexOf(name.chars);
+inline constexpr size_t kIndex = IndexOf({name.chars, sizeof(name.chars) - 1});
 
 template <Kind kind>
 using ValueOf = std::conditional_t<kind == Kind::kCount, int64_t,

@@ -68,7 +68,7 @@ class Attempt {
 
   // From the link. False: this pid is no living rank of this attempt.
   bool Hello(link::Session session, const v1::Hello& hello);
-  void OnReport(link::Session session, uint64_t sequence, v1::Report report);
+  void OnReport(link::Session session, uint64_t sequence, const v1::Report& report);
   void OnDisconnect(link::Session session);
   void OnOrderTaken(link::Session session, uint64_t sequence);
 

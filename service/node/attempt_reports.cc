@@ -82,7 +82,7 @@ void Attempt::Up(int number, const v1::Report& report, Spool::Keep keep) {
   host_.Report(FromRank(number, report), keep);
 }
 
-void Attempt::OnReport(link::Session session, uint64_t sequence, v1::Report report) {
+void Attempt::OnReport(link::Session session, uint64_t sequence, const v1::Report& report) {
   int number = 0;
   Rank* rank = Of(session, &number);
   if (rank == nullptr) return;

@@ -328,7 +328,7 @@ absl::Status Node::OnHello(link::Session session, const v1::Hello& hello) {
 void Node::OnReport(link::Session session, uint64_t sequence, v1::Report report) {
   auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
-  runs_[it->second].attempt->OnReport(session, sequence, std::move(report));
+  runs_[it->second].attempt->OnReport(session, sequence, report);
 }
 
 void Node::OnDisconnect(link::Session session) {
