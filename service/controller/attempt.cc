@@ -57,8 +57,13 @@ absl::StatusOr<plan::Inventory> InventoryOf(const Run& run, const NodeInfos& inf
           info.isa(), ") compute differently; one run needs nodes of one ", "instruction set"));
     }
     inventory.cores_per_node = std::min<int64_t>(inventory.cores_per_node, info.cores());
-    CHECK_EQ(static_cast<int64_t>(placed.ranks.size()), inventory.ranks_per_node) << placed.name;
-    for (int32_t rank : placed.ranks) CHECK_EQ(rank, next++) << placed.name;
+    bool sound = static_cast<int64_t>(placed.ranks.size()) == inventory.ranks_per_node;
+    for (int32_t rank : placed.ranks) sound = sound && rank == next++;
+    if (!sound) {
+      return absl::DataLossError(absl::StrCat("the row of run ", run.id, " gives node ", placed.name,
+                                              " other ranks than follow from ", nodes,
+                                              " nodes; cancel the run and submit its recipe again"));
+    }
   }
   inventory.threads_per_rank = run.plan.threads_per_rank;
   if (inventory.threads_per_rank == 0) {

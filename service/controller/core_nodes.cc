@@ -150,7 +150,7 @@ void Core::OnStep(const v1::RankReport& report) {
 
 // Of an attempt that spans nodes: once the address of every rank is known, all are told all.
 void Core::OnReady(const Run& run, const v1::RankReport& report) {
-  if (report.attempt() != run.attempt || !run.live()) return;
+  if (report.attempt() != run.attempt || !run.live() || run.placement.HostOf(report.rank()).empty()) return;
   Live* live = LiveAt(run.id, report.attempt());
   if (live == nullptr) return;
   live->addresses[report.rank()] = report.report().ready().address();
