@@ -12,30 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
+#include "runtime/metrics/step_for_test.h"
 
 namespace galley::exporters {
 namespace {
 
-using metrics::StepRecord;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-StepRecord Step(int64_t step, int64_t attempt = 1) {
-  StepRecord r;
-  r.Set<"step">(step);
-  r.Set<"attempt">(attempt);
-  r.Set<"samples">(16 * step);
-  r.Set<"tokens">(4096 * step);
-  r.Set<"samples_hash">(uint64_t{0xfedcba9876543210});
-  r.Set<"loss">(5.545177444479562);
-  r.Set<"lr">(4e-5);
-  r.Set<"grad_norm">(1.25);
-  r.Set<"global_batch">(int64_t{16});
-  r.Set<"step_seconds">(0.5);
-  r.Set<"data_seconds">(0.0);
-  r.Set<"tokens_per_second">(8192.0);
-  return r;
-}
 
 std::vector<std::string> Lines(const std::string& path) {
   std::vector<std::string> lines = absl::StrSplit(*ReadFile(path), '\n');
@@ -57,8 +40,8 @@ TEST(Jsonl, AStepTakenAgainAppearsAgainWithItsHigherAttempt) {
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");
   auto sink = *OpenJsonl(path);
-  for (int i : {1, 2, 3}) ASSERT_TRUE(sink->Write(Step(i)).ok());
-  for (int i : {2, 3}) ASSERT_TRUE(sink->Write(Step(i, 2)).ok());
+  for (int i : {1, 2, 3}) ASSERT_TRUE(sink->Write(metrics::StepForTest(i)).ok());
+  for (int i : {2, 3}) ASSERT_TRUE(sink->Write(metrics::StepForTest(i, 2)).ok());
   EXPECT_THAT(StepsOf(path), ElementsAre("1/1", "1/2", "1/3", "2/2", "2/3"));
 }
 
@@ -67,7 +50,7 @@ TEST(Jsonl, ReopeningCutsATornLineAndSkipsWhatIsThere) {
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");
   {
     auto sink = *OpenJsonl(path);
-    for (int i : {1, 2, 3}) ASSERT_TRUE(sink->Write(Step(i)).ok());
+    for (int i : {1, 2, 3}) ASSERT_TRUE(sink->Write(metrics::StepForTest(i)).ok());
   }
   const std::string whole = *ReadFile(path);
   const int64_t third = static_cast<int64_t>(Lines(path).back().size()) + 1;
@@ -76,8 +59,8 @@ TEST(Jsonl, ReopeningCutsATornLineAndSkipsWhatIsThere) {
     ASSERT_TRUE(AtomicWrite(path, whole).ok());
     ASSERT_EQ(::truncate(path.c_str(), static_cast<off_t>(whole.size()) - cut), 0);
     auto sink = *OpenJsonl(path);
-    ASSERT_TRUE(sink->Write(Step(2)).ok());
-    ASSERT_TRUE(sink->Write(Step(3)).ok());
+    ASSERT_TRUE(sink->Write(metrics::StepForTest(2)).ok());
+    ASSERT_TRUE(sink->Write(metrics::StepForTest(3)).ok());
     EXPECT_EQ(*ReadFile(path), whole) << cut;
   }
 }
@@ -87,7 +70,7 @@ TEST(Jsonl, AFileOfOneTornLineStartsAnew) {
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");
   ASSERT_TRUE(AtomicWrite(path, "{\"step\":1,\"att").ok());
   auto sink = *OpenJsonl(path);
-  ASSERT_TRUE(sink->Write(Step(1)).ok());
+  ASSERT_TRUE(sink->Write(metrics::StepForTest(1)).ok());
   EXPECT_THAT(StepsOf(path), ElementsAre("1/1"));
 }
 
@@ -95,14 +78,15 @@ TEST(Jsonl, AtRestAnotherMayWriteAndBothGoOn) {
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");
   auto first = *OpenJsonl(path);
-  ASSERT_TRUE(first->Write(Step(1)).ok());
+  ASSERT_TRUE(first->Write(metrics::StepForTest(1)).ok());
   first->Rest();
   auto second = *OpenJsonl(path);
-  ASSERT_TRUE(second->Write(Step(2, 2)).ok());
-  EXPECT_EQ(first->Write(Step(2)).code(), absl::StatusCode::kAlreadyExists);
+  ASSERT_TRUE(second->Write(metrics::StepForTest(2, 2)).ok());
+  EXPECT_EQ(first->Write(metrics::StepForTest(2)).code(), absl::StatusCode::kAlreadyExists);
   second->Rest();
-  EXPECT_EQ(first->Write(Step(2)).code(), absl::StatusCode::kFailedPrecondition);  // attempt 1 is history
-  ASSERT_TRUE(first->Write(Step(2, 3)).ok());
+  EXPECT_EQ(first->Write(metrics::StepForTest(2)).code(),
+            absl::StatusCode::kFailedPrecondition);  // attempt 1 is history
+  ASSERT_TRUE(first->Write(metrics::StepForTest(2, 3)).ok());
   EXPECT_THAT(StepsOf(path), ElementsAre("1/1", "2/2", "3/2"));
 }
 
@@ -121,7 +105,7 @@ TEST(Jsonl, AFullDiskLeavesNoPartOfALineAndNamesTheStep) {
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "metrics.jsonl");
   auto sink = *OpenJsonl(path);
-  ASSERT_TRUE(sink->Write(Step(1)).ok());
+  ASSERT_TRUE(sink->Write(metrics::StepForTest(1)).ok());
   // The file may grow by half a line: the write comes out short.
   rlimit old;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -129,12 +113,12 @@ TEST(Jsonl, AFullDiskLeavesNoPartOfALineAndNamesTheStep) {
   rlimit half = old;
   half.rlim_cur = static_cast<rlim_t>(*FileSize(path) + 50);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &half), 0);
-  absl::Status status = sink->Write(Step(2));
+  absl::Status status = sink->Write(metrics::StepForTest(2));
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("step 2 is not recorded"));
-  ASSERT_TRUE(sink->Write(Step(3)).ok());
+  ASSERT_TRUE(sink->Write(metrics::StepForTest(3)).ok());
   EXPECT_THAT(StepsOf(path), ElementsAre("1/1", "1/3"));
 }
 

@@ -6,29 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
+#include "runtime/metrics/step_for_test.h"
 
 namespace galley::metrics {
 namespace {
 
-StepRecord Step(int64_t step) {
-  StepRecord r;
-  r.Set<"step">(step);
-  r.Set<"attempt">(int64_t{1});
-  r.Set<"samples">(16 * step);
-  r.Set<"tokens">(4096 * step);
-  r.Set<"samples_hash">(uint64_t{0xfedcba9876543210});
-  r.Set<"loss">(5.545177444479562);
-  r.Set<"lr">(4e-5);
-  r.Set<"grad_norm">(1.25);
-  r.Set<"global_batch">(int64_t{16});
-  r.Set<"step_seconds">(0.5);
-  r.Set<"data_seconds">(0.0);
-  r.Set<"tokens_per_second">(8192.0);
-  return r;
-}
-
 TEST(JsonLine, TheLineIsTheContract) {
-  StepRecord r = Step(3);
+  StepRecord r = StepForTest(3);
   EXPECT_EQ(JsonLine(r),
             "{\"step\":3,\"attempt\":1,\"samples\":48,\"tokens\":12288,\"samples_hash\":\"fedcba9876543210\","
             "\"loss\":5.545177444479562,\"lr\":4e-05,\"grad_norm\":1.25,\"global_batch\":16,"
@@ -39,7 +23,7 @@ TEST(JsonLine, TheLineIsTheContract) {
 }
 
 TEST(JsonLine, DoublesReadBackTheSameAndWhatIsNotFiniteIsNull) {
-  StepRecord r = Step(1);
+  StepRecord r = StepForTest(1);
   r.Set<"loss">(0.1 + 0.2);
   r.Set<"grad_norm">(std::numeric_limits<double>::quiet_NaN());
   r.Set<"lr">(std::numeric_limits<double>::infinity());
@@ -50,7 +34,7 @@ TEST(JsonLine, DoublesReadBackTheSameAndWhatIsNotFiniteIsNull) {
 }
 
 TEST(JsonLine, ReadsBackWhatItWrote) {
-  StepRecord r = Step(3);
+  StepRecord r = StepForTest(3);
   r.Set<"samples">(int64_t{9007199254740993});  // no double
   r.Set<"loss">(0.1 + 0.2);
   r.Set<"validation_loss">(4.0);
