@@ -142,6 +142,10 @@ std::string EncodePlan(const RunPlan& plan) {
 absl::StatusOr<RunPlan> DecodePlan(absl::string_view text) {
   RunPlan plan;
   RETURN_IF_ERROR(Decode(text, [&](Take& take) { VisitPlan(plan, take); }));
+  if (plan.nodes < 1 || plan.world < 1 || plan.threads_per_rank < 0) {
+    return absl::DataLossError(absl::StrCat("stored plan: ", plan.world, " ranks on ", plan.nodes,
+                                            " nodes with ", plan.threads_per_rank, " threads each"));
+  }
   return plan;
 }
 

@@ -212,7 +212,8 @@ class SqliteStore : public Store {
       if (!more) return runs;
       ASSIGN_OR_RETURN(Run run, DecodeRun(rows.Text(0)));
       if (const std::string plan = rows.Text(1); !plan.empty()) {
-        ASSIGN_OR_RETURN(run.plan, DecodePlan(plan));
+        // A damaged one is as good as none: it is derived from the recipe, and is derived anew.
+        if (absl::StatusOr<RunPlan> kept = DecodePlan(plan); kept.ok()) run.plan = *std::move(kept);
       }
       runs.push_back(std::move(run));
     }

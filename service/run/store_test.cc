@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "service/run/sqlite.h"
 
@@ -179,6 +180,23 @@ TEST(Store, ARunComesWithThePlanThatIsKept) {
   ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
   EXPECT_EQ(store->List()->front().plan.version, kRunPlanVersion);
   EXPECT_EQ(store->List()->front().plan.total_steps, 7);
+}
+
+// It is derived from the recipe, and the controller derives what has version 0.
+TEST(Store, ADamagedPlanIsAsGoodAsNone) {
+  TempDir dir;
+  auto store = Store::Open(dir.path()).value();
+  service::Run run = NewRun("a");
+  ASSERT_TRUE(store->Create(run, "", kNow).ok());
+  run.plan.version = kRunPlanVersion;
+  ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
+  auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
+  for (const char* body : {"{", "[]", R"({"version":1,"world":"x"})", R"({"version":1,"world":-1})"}) {
+    ASSERT_TRUE(db->Run(absl::StrCat("UPDATE plans SET body='", body, "'").c_str()).ok()) << body;
+    const absl::StatusOr<std::vector<service::Run>> runs = store->List();
+    ASSERT_TRUE(runs.ok()) << body << ": " << runs.status();
+    EXPECT_EQ(runs->front().plan.version, 0) << body;
+  }
 }
 
 TEST(Store, AFileThatIsNoDatabaseIsNamed) {
