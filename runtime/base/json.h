@@ -26,6 +26,7 @@ struct Json {
   bool contains(absl::string_view key) const { return Find(key) != nullptr; }
   bool is_object() const { return kind == Kind::kObject; }
   bool is_array() const { return kind == Kind::kArray; }
+  bool is_string() const { return kind == Kind::kString; }
   bool is_null() const { return kind == Kind::kNull; }
   std::string Dump() const;  // compact
 };

@@ -116,7 +116,12 @@ TEST(HuggingFaceTest, WhatIsNotSupportedIsNamedWithItsPosition) {
 
 TEST(HuggingFaceTest, DamagedFilesAreNamedWithTheirPosition) {
   const auto fails = [](const std::string& json) { return Make(json).status(); };
-  EXPECT_ERROR(fails("{"), "t.json: not a valid JSON object");
+  EXPECT_ERROR(fails("{"), "t.json: not JSON at byte");
+  EXPECT_ERROR(fails("[]"), "t.json: not a JSON object");
+  // Deep enough that whoever follows it by calling itself runs out of stack.
+  EXPECT_ERROR(fails(Json(absl::StrCat(R"("normalizer":{"type":"NFC","x":)", std::string(400'000, '['),
+                                       std::string(400'000, ']'), "},"))),
+               "t.json: nested deeper than");
   EXPECT_ERROR(fails(R"({"version":"2.0"})"), "version: '2.0' is not 1.0");
   EXPECT_ERROR(fails(R"({"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}})"),
                "model.vocab: the id of token 'a'");

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/data/megatron/npy.h"
 
 namespace galley::data {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int64_t kMaxDescription = 64 << 20;  // a blend's holds those of all its sources
 constexpr size_t kPiece = 1 << 16;             // values compared at a time
@@ -118,23 +116,25 @@ absl::StatusOr<std::vector<Description>> Descriptions(const std::string& folder,
     if (!absl::EndsWith(name, end)) continue;
     const std::string path = JoinPath(folder, name);
     ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxDescription));
-    Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) {
-      return absl::DataLossError(absl::StrCat(path, ": not a JSON object; the description is damaged"));
+    absl::StatusOr<Json> json = ParseJson(text);
+    if (!json.ok() || !json->is_object()) {
+      return absl::DataLossError(absl::StrCat(path, ": ",
+                                              json.ok() ? "not a JSON object" : json.status().message(),
+                                              "; the description is damaged"));
     }
-    found.push_back({path.substr(0, path.size() - std::string("description.txt").size()), std::move(json)});
+    found.push_back({path.substr(0, path.size() - std::string("description.txt").size()), *std::move(json)});
   }
   return found;
 }
 
-bool Is(const Json& json, const char* key, const Json& value) {
-  const auto found = json.find(key);
-  return found != json.end() && *found == value;
+bool Is(const Json& json, const char* key, int64_t value) {
+  const Json* const found = json.Find(key);
+  return found != nullptr && found->kind == Json::Kind::kInt && found->integer == value;
 }
 
 std::string TextOf(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  const Json* const found = json.Find(key);
+  return found != nullptr && found->is_string() ? found->text : std::string();
 }
 
 // Of those whose data set has the source's name, those with its very path, if there are any.
@@ -154,14 +154,13 @@ std::vector<const Description*> OfSource(const std::vector<Description>& all, co
 }
 
 bool OfBlend(const Description& d, const DataPlan& plan, int64_t size) {
-  const auto datasets = d.json.find("datasets");
-  if (!Is(d.json, "size", size) || datasets == d.json.end() || !datasets->is_array() ||
-      datasets->size() != plan.sources.size()) {
+  const Json* const datasets = d.json.Find("datasets");
+  if (!Is(d.json, "size", size) || datasets == nullptr || datasets->items.size() != plan.sources.size()) {
     return false;
   }
   for (size_t s = 0; s < plan.sources.size(); ++s) {
-    const Json& source = (*datasets)[s];
-    if (!source.is_object() || LastPart(TextOf(source, "dataset_path")) != LastPart(plan.sources[s].path) ||
+    const Json& source = datasets->items[s];
+    if (LastPart(TextOf(source, "dataset_path")) != LastPart(plan.sources[s].path) ||
         !Is(source, "random_seed", plan.seed)) {
       return false;
     }

@@ -170,8 +170,7 @@ TEST_F(MegatronCacheTest, AnotherValueAnywhereIsNamed) {
   EXPECT_THAT(std::string(shape.message()), HasSubstr("3 x 1 values"));
   const absl::Status text = Edited("0123456789abcdef0-GPTDataset-train-description.txt",
                                    [](std::string& description) { description.resize(40); });
-  EXPECT_THAT(std::string(text.message()),
-              HasSubstr("0-GPTDataset-train-description.txt: not a JSON object"));
+  EXPECT_THAT(std::string(text.message()), HasSubstr("0-GPTDataset-train-description.txt: not JSON at byte"));
 }
 
 TEST(NpyTest, ReadsWhatNumpyWrites) {

@@ -2,19 +2,18 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 
 namespace galley::data {
 namespace {
 
-using Json = nlohmann::json;
 using Items = std::vector<std::string>;
 
 // Python's str.split() without arguments, for ASCII.
@@ -85,8 +84,8 @@ absl::StatusOr<BlendList> FromItems(const Items& items, absl::string_view name) 
 
 absl::Status ReadSplit(const Json& json, const char* key, absl::string_view name,
                        std::optional<BlendList>& blend) {
-  const auto found = json.find(key);
-  if (found == json.end()) {
+  const Json* const found = json.Find(key);
+  if (found == nullptr) {
     return Bad(name,
                absl::StrCat("the key \"", key, "\" is missing; give train, valid and test (null for none)"));
   }
@@ -94,11 +93,11 @@ absl::Status ReadSplit(const Json& json, const char* key, absl::string_view name
   const std::string of = absl::StrCat(name, ": ", key);
   Items items;
   if (found->is_string()) {
-    items = SplitSpace(found->get_ref<const std::string&>());
+    items = SplitSpace(found->text);
   } else if (found->is_array()) {
-    for (const Json& item : *found) {
+    for (const Json& item : found->items) {
       if (!item.is_string()) return Bad(of, "an item is not a string; write weights in quotes as well");
-      items.push_back(item.get<std::string>());
+      items.push_back(item.text);
     }
   } else {
     return Bad(of, "neither a list of strings, a string nor null");
@@ -119,12 +118,13 @@ absl::StatusOr<BlendList> ParseDataPath(absl::string_view text, absl::string_vie
 }
 
 absl::StatusOr<SplitBlends> ParsePerSplit(absl::string_view text, absl::string_view name) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Bad(name, "not a JSON object; it must hold the keys train, valid and test");
+  const absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) return Bad(name, json.status().message());
+  if (!json->is_object()) return Bad(name, "not a JSON object; it must hold the keys train, valid and test");
   SplitBlends blends;
-  RETURN_IF_ERROR(ReadSplit(json, "train", name, blends.train));
-  RETURN_IF_ERROR(ReadSplit(json, "valid", name, blends.valid));
-  RETURN_IF_ERROR(ReadSplit(json, "test", name, blends.test));
+  RETURN_IF_ERROR(ReadSplit(*json, "train", name, blends.train));
+  RETURN_IF_ERROR(ReadSplit(*json, "valid", name, blends.valid));
+  RETURN_IF_ERROR(ReadSplit(*json, "test", name, blends.test));
   return blends;
 }
 

@@ -59,7 +59,8 @@ TEST(BlendListTest, PerSplitJson) {
                "F: train: neither a list");
   EXPECT_ERROR(ParsePerSplit(R"({"train": "1 a b c", "valid": null, "test": null})", "F").status(),
                "F: train: item 1");
-  EXPECT_ERROR(ParsePerSplit("[", "F").status(), "F: not a JSON object");
+  EXPECT_ERROR(ParsePerSplit("[", "F").status(), "F: not JSON at byte");
+  EXPECT_ERROR(ParsePerSplit("[]", "F").status(), "F: not a JSON object");
 }
 
 TEST(BlendListTest, ThreeColumns) {

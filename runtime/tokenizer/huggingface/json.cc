@@ -9,16 +9,17 @@ const Json kNull;
 
 Node Node::operator[](const char* key) const {
   const std::string path = path_.empty() ? key : absl::StrCat(path_, ".", key);
-  if (!json_->is_object()) return {&kNull, path};
-  const auto at = json_->find(key);
-  return {at == json_->end() ? &kNull : &*at, path};
+  const Json* const member = json_->Find(key);
+  return {member == nullptr ? &kNull : member, path};
 }
 
-Node Node::operator[](size_t index) const { return {&(*json_)[index], absl::StrCat(path_, "[", index, "]")}; }
+Node Node::operator[](size_t index) const {
+  return {&json_->items[index], absl::StrCat(path_, "[", index, "]")};
+}
 
 std::string Node::type() const {
   const Node type = (*this)["type"];
-  return type.json().is_string() ? type.json().get<std::string>() : "";
+  return type.json().is_string() ? type.json().text : "";
 }
 
 absl::Status Node::Bad(absl::string_view what) const {
@@ -33,20 +34,20 @@ absl::Status Node::Unsupported() const {
 
 absl::StatusOr<bool> Node::Bool(bool otherwise) const {
   if (null()) return otherwise;
-  if (!json_->is_boolean()) return Bad("is neither true nor false");
-  return json_->get<bool>();
+  if (json_->kind != Json::Kind::kBool) return Bad("is neither true nor false");
+  return json_->boolean;
 }
 
 absl::StatusOr<int64_t> Node::Int(int64_t otherwise) const {
   if (null()) return otherwise;
-  if (!json_->is_number_integer()) return Bad("is not a whole number");
-  return json_->get<int64_t>();
+  if (json_->kind != Json::Kind::kInt) return Bad("is not a whole number");
+  return json_->integer;
 }
 
 absl::StatusOr<std::string> Node::String(absl::string_view otherwise) const {
   if (null()) return std::string(otherwise);
   if (!json_->is_string()) return Bad("is not a string");
-  return json_->get<std::string>();
+  return json_->text;
 }
 
 absl::StatusOr<std::string> Node::Needed() const {

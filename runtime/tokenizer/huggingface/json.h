@@ -1,18 +1,16 @@
 // A value of tokenizer.json with its path. For this folder alone.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/json.h"
 #include "runtime/tokenizer/pipeline/models.h"
 #include "runtime/tokenizer/pipeline/pipeline.h"
 #include "runtime/tokenizer/text/regex.h"
 
 namespace galley::tokenizer::hf {
-
-using Json = nlohmann::json;
 
 class Node {
  public:
@@ -24,7 +22,7 @@ class Node {
   // A member, null when it is missing.
   Node operator[](const char* key) const;
   Node operator[](size_t index) const;
-  size_t size() const { return json_->is_array() ? json_->size() : 0; }
+  size_t size() const { return json_->items.size(); }
 
   std::string type() const;  // of its "type", empty when there is none
   absl::Status Bad(absl::string_view what) const;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "runtime/base/status.h"
 #include "runtime/tokenizer/huggingface/json.h"
 #include "runtime/tokenizer/text/byte_chars.h"
@@ -42,8 +43,8 @@ absl::StatusOr<std::vector<BpeMerge>> ReadMerges(const Node& list, const Vocabul
   if (!list.json().is_array()) return list.Bad("is not a list");
   std::vector<BpeMerge> merges;
   for (size_t i = 0; i < list.size(); ++i) {
-    const Json& json = list.json()[i];
-    if (json.is_string() && absl::StartsWith(json.get_ref<const std::string&>(), "#version")) continue;
+    const Json& json = list.json().items[i];
+    if (json.is_string() && absl::StartsWith(json.text, "#version")) continue;
     ASSIGN_OR_RETURN(const auto pair, ReadPair(list[i]));
     const auto id = [&](const std::string& token) -> absl::StatusOr<int32_t> {
       const auto found = vocabulary.ids.find(token);
@@ -108,9 +109,15 @@ absl::StatusOr<BpeAlphabet> ReadCharAlphabet(const Node& node, const Vocabulary&
   return alphabet;
 }
 
+bool IsZero(const Json& json) {
+  double number = 1;
+  if (json.kind == Json::Kind::kInt) return json.integer == 0;
+  return json.kind == Json::Kind::kNumber && absl::SimpleAtod(json.text, &number) && number == 0;
+}
+
 absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabulary& vocabulary,
                                                bool byte_level, absl::string_view cut) {
-  if (!node["dropout"].null() && node["dropout"].json() != 0.0) {
+  if (!node["dropout"].null() && !IsZero(node["dropout"].json())) {
     return node["dropout"].Bad("merges that are left out at random are not supported; set it to null");
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -133,21 +140,21 @@ absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabular
 absl::StatusOr<Vocabulary> ReadVocabulary(const Node& node) {
   if (!node.json().is_object()) return node.Bad("is not a map from tokens to ids");
   Vocabulary vocabulary;
-  for (auto at = node.json().begin(); at != node.json().end(); ++at) {
-    if (!at->is_number_unsigned() || at->get<uint64_t>() >= kMaxId) {
+  for (const auto& [token, number] : node.json().members) {
+    if (number.kind != Json::Kind::kInt || number.integer < 0 || number.integer >= kMaxId) {
       return node.Bad(
-          absl::StrCat("the id of token ", Shown(at.key()), " is not a whole number below ", kMaxId));
+          absl::StrCat("the id of token ", Shown(token), " is not a whole number below ", kMaxId));
     }
-    const auto id = at->get<size_t>();
+    const auto id = static_cast<size_t>(number.integer);
     if (id >= vocabulary.tokens.size()) {
       vocabulary.tokens.resize(id + 1);
       vocabulary.known.resize(id + 1, false);
     }
     if (vocabulary.known[id])
-      return node.Bad(absl::StrCat("id ", id, " appears twice, once for ", Shown(at.key())));
+      return node.Bad(absl::StrCat("id ", id, " appears twice, once for ", Shown(token)));
     vocabulary.known[id] = true;
-    vocabulary.tokens[id] = at.key();
-    vocabulary.ids.emplace(at.key(), static_cast<int32_t>(id));
+    vocabulary.tokens[id] = token;
+    vocabulary.ids.emplace(token, static_cast<int32_t>(id));
   }
   return vocabulary;
 }

@@ -11,6 +11,8 @@ namespace galley::tokenizer {
 namespace hf {
 namespace {
 
+// Gemma's file, the largest published, has 1.9 million values; a component is three levels in its Sequence.
+constexpr JsonLimits kLimits{.depth = 4 * kMaxDepth, .values = 6'000'000};
 constexpr size_t kMaxAddedBytes = 4 << 20;  // each costs a node of the search tree
 constexpr char kMark[] = "\xe2\x96\x81";    // U+2581, which stands for a space
 
@@ -115,13 +117,13 @@ absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(const Node& list, Vocabu
 
 // A mark that a text may be cut before: where spaces are marks and nothing else cuts.
 absl::string_view CutOf(const Node& root) {
-  const std::string normalizer = root["normalizer"].null() ? "" : root["normalizer"].json().dump();
-  const std::string cutter = root["pre_tokenizer"].null() ? "" : root["pre_tokenizer"].json().dump();
+  const std::string normalizer = root["normalizer"].null() ? "" : root["normalizer"].json().Dump();
+  const std::string cutter = root["pre_tokenizer"].null() ? "" : root["pre_tokenizer"].json().Dump();
   return normalizer.find(kMark) != std::string::npos || cutter.find(kMark) != std::string::npos ? kMark : "";
 }
 
 absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
-  if (!root.json().is_object()) return absl::DataLossError("not a valid JSON object");
+  if (!root.json().is_object()) return absl::DataLossError("not a JSON object");
   ASSIGN_OR_RETURN(const std::string version, root["version"].String("1.0"));
   if (version != "1.0") {
     return root["version"].Bad(absl::StrCat("'", version, "' is not 1.0"));
@@ -179,8 +181,9 @@ absl::StatusOr<Parts> Read(const Node& root, const TokenizerSpec& spec) {
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeHuggingFaceTokenizer(absl::string_view text,
                                                                     absl::string_view name,
                                                                     const TokenizerSpec& spec) {
-  const hf::Json json = hf::Json::parse(text.begin(), text.end(), nullptr, false);
-  absl::StatusOr<Parts> parts = hf::Read(hf::Node(&json, ""), spec);
+  const absl::StatusOr<Json> json = ParseJson(text, hf::kLimits);
+  if (!json.ok()) return Annotate(json.status(), name);
+  absl::StatusOr<Parts> parts = hf::Read(hf::Node(&*json, ""), spec);
   if (!parts.ok()) return Annotate(parts.status(), name);
   parts->kind = TokenizerKind::kHuggingFace;
   return MakePipeline(*std::move(parts));
