@@ -5,10 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
-#include "runtime/base/status.h"
 #include "runtime/data/order/data_plan.h"
-#include "runtime/data/store/dataset_info.h"
-#include "runtime/data/store/indexed_dataset.h"
 #include "runtime/prepare/data_config.h"
 #include "runtime/recipe/origins.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -42,13 +39,6 @@ class Faults {
 
 std::string Mib(int64_t bytes) { return absl::StrCat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
 
-// None: not written, or of other files than these.
-std::optional<int64_t> WrittenBound(const data::IndexedDataset& dataset) {
-  const absl::StatusOr<std::optional<data::DatasetInfo>> info = data::ReadDatasetInfo(dataset.prefix());
-  if (!info.ok() || !info->has_value() || !data::CheckDatasetInfo(dataset, **info).ok()) return std::nullopt;
-  return (*info)->ids_below;
-}
-
 // Sources one by one, so that each fault stands at its own; the blend as a whole only when all of them are
 // sound.
 void CheckData(const prepare::Prepared& prepared, LargestIds& largest_ids, Faults& faults) {
@@ -56,9 +46,7 @@ void CheckData(const prepare::Prepared& prepared, LargestIds& largest_ids, Fault
   bool sound = true;
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const auto check = [&](const std::string& path, absl::string_view key, size_t i) {
-    absl::StatusOr<data::IndexedDataset> dataset = data::IndexedDataset::Open(path);
-    const absl::Status status =
-        dataset.ok() ? largest_ids.Check(*dataset, spec.model.vocab, threads) : dataset.status();
+    const absl::Status status = largest_ids.Check(path, spec.model.vocab, threads);
     if (status.ok()) return;
     faults.Add(absl::StrCat(key, "[", i, "].path"), status.message());
     sound = false;
@@ -128,24 +116,6 @@ void CheckMemory(const prepare::Prepared& prepared, int64_t memory_bytes, Faults
 }
 
 }  // namespace
-
-absl::Status LargestIds::Check(const data::IndexedDataset& dataset, int64_t vocab, int threads) {
-  const std::optional<int64_t> written = WrittenBound(dataset);
-  if (written.has_value() && *written <= vocab) return absl::OkStatus();
-  // A bound that is too high: the ids are read all the same, so that the fault says where.
-  ASSIGN_OR_RETURN(const uint64_t fingerprint, dataset.Fingerprint());
-  {
-    const MutexLock lock(mutex_);
-    if (const auto known = bounds_.find(fingerprint); known != bounds_.end() && known->second <= vocab) {
-      return absl::OkStatus();
-    }
-  }
-  RETURN_IF_ERROR(data::CheckTokenIds(dataset, vocab, threads));
-  const MutexLock lock(mutex_);
-  int64_t& bound = bounds_.try_emplace(fingerprint, vocab).first->second;
-  bound = std::min(bound, vocab);
-  return absl::OkStatus();
-}
 
 void CheckMachine(const prepare::Prepared& prepared, const recipe::RecipeText& text,
                   const std::string& run_dir, int64_t memory_bytes, LargestIds& largest_ids,

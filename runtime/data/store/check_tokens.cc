@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/mutex.h"
@@ -25,11 +26,38 @@ int64_t SequenceOf(const IndexedDataset& dataset, int64_t token) {
   return low;
 }
 
-absl::Status Outside(const IndexedDataset& dataset, int64_t token, int32_t id, int64_t vocab) {
+absl::Status Outside(const IndexedDataset& dataset, int64_t token, int64_t id, int64_t vocab) {
   return absl::InvalidArgumentError(absl::StrCat(
       dataset.bin_path(), ": offset ", token * ItemSize(dataset.type()), ": token id ", id, " (token ", token,
       ", sequence ", SequenceOf(dataset, token), ") is outside the vocabulary of ", vocab,
       "; raise model.vocab, or tokenize with the model's tokenizer"));
+}
+
+// Of `ids`, which begin at token `begin`; there is at least one.
+IdRange RangeOf(std::span<const int32_t> ids, int64_t begin) {
+  // The values first, by a loop that the compiler makes wide; where they stand is looked for once.
+  int32_t smallest = ids[0], largest = ids[0];
+  for (const int32_t id : ids) {
+    smallest = std::min(smallest, id);
+    largest = std::max(largest, id);
+  }
+  const auto first = [&](int32_t id) {
+    return begin + (std::find(ids.begin(), ids.end(), id) - ids.begin());
+  };
+  return {smallest, first(smallest), largest, first(largest)};
+}
+
+// Blocks come in any order: of equal ids the first one stands.
+void Widen(IdRange& range, const IdRange& more) {
+  const bool none = range.largest < range.smallest;
+  if (none || std::pair(more.smallest, more.smallest_at) < std::pair(range.smallest, range.smallest_at)) {
+    range.smallest = more.smallest;
+    range.smallest_at = more.smallest_at;
+  }
+  if (none || std::pair(-more.largest, more.largest_at) < std::pair(-range.largest, range.largest_at)) {
+    range.largest = more.largest;
+    range.largest_at = more.largest_at;
+  }
 }
 
 }  // namespace
@@ -44,14 +72,12 @@ absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<co
   return absl::OkStatus();
 }
 
-absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads) {
-  // No value of the type is outside the vocabulary: the file need not be read.
-  if (dataset.type() == TokenType::kU8 && vocab > 0xff) return absl::OkStatus();
-  if (dataset.type() == TokenType::kU16 && vocab > 0xffff) return absl::OkStatus();
+absl::StatusOr<IdRange> ReadIdRange(const IndexedDataset& dataset, int threads) {
   dataset.Expect(IndexedDataset::Access::kInOrder);
   const int64_t blocks = (dataset.tokens() + kBlock - 1) / kBlock;
   std::atomic<int64_t> next{0};
   Mutex mutex;
+  IdRange range;
   int64_t first_bad = blocks;  // of the earliest block with an error: the answer does not depend on threads
   absl::Status status;
 
@@ -64,11 +90,14 @@ absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int thr
       const int64_t begin = block * kBlock;
       const std::span part =
           std::span(tokens).first(static_cast<size_t>(std::min(kBlock, dataset.tokens() - begin)));
-      absl::Status read = dataset.Read(begin, part, scratch);
-      if (read.ok()) read = CheckIds(dataset, begin, part, vocab);
-      if (read.ok()) continue;
-      next = blocks;  // later blocks need no look; earlier ones are taken already
+      const absl::Status read = dataset.Read(begin, part, scratch);
+      const IdRange found = read.ok() ? RangeOf(part, begin) : IdRange{};
       const MutexLock lock(mutex);
+      if (read.ok()) {
+        Widen(range, found);
+        continue;
+      }
+      next = blocks;  // later blocks need no look; earlier ones are taken already
       if (block < first_bad) {
         first_bad = block;
         status = read;
@@ -81,7 +110,14 @@ absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int thr
   for (int64_t i = 1; i < count; ++i) pool.emplace_back(work);
   work();
   for (std::thread& thread : pool) thread.join();
-  return status;
+  if (!status.ok()) return status;
+  return range;
+}
+
+absl::Status CheckIdRange(const IndexedDataset& dataset, const IdRange& range, int64_t vocab) {
+  if (range.smallest < 0) return Outside(dataset, range.smallest_at, range.smallest, vocab);
+  if (range.largest >= vocab) return Outside(dataset, range.largest_at, range.largest, vocab);
+  return absl::OkStatus();
 }
 
 }  // namespace galley::data

@@ -113,10 +113,20 @@ class IndexedDataset {
   int64_t tokens_ = 0;
 };
 
-// Refuses the first token outside [0, vocab), with its file, sequence and the remedy; also token types that
-// hold no ids. Reads the whole .bin file with `threads` threads.
-absl::Status CheckTokenIds(const IndexedDataset& dataset, int64_t vocab, int threads);
-// The same for `ids`, which were read from token `begin` on.
+// The smallest and the largest id of a data set, and the first token that is each.
+struct IdRange {
+  int64_t smallest = 0;
+  int64_t smallest_at = 0;
+  int64_t largest = -1;  // no tokens: below every id
+  int64_t largest_at = 0;
+  bool operator==(const IdRange&) const = default;
+};
+// Reads the whole .bin file with `threads` threads, on which the answer does not depend. Token types that hold
+// no ids are refused.
+absl::StatusOr<IdRange> ReadIdRange(const IndexedDataset& dataset, int threads);
+// Refuses ids outside [0, vocab), with file, sequence and the remedy.
+absl::Status CheckIdRange(const IndexedDataset& dataset, const IdRange& range, int64_t vocab);
+// Refuses the first of `ids`, which were read from token `begin` on, that is outside [0, vocab).
 absl::Status CheckIds(const IndexedDataset& dataset, int64_t begin, std::span<const int32_t> ids,
                       int64_t vocab);
 

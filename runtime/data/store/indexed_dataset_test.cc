@@ -214,18 +214,29 @@ TEST_F(IndexedDatasetTest, FingerprintKnowsCopiesAndChanges) {
 TEST_F(IndexedDatasetTest, TokenIdsOutsideTheVocabularyAreNamed) {
   WriteDataset(Prefix(), {1500000, 1500000}, 300);
   const IndexedDataset dataset = *IndexedDataset::Open(Prefix());
-  EXPECT_TRUE(CheckTokenIds(dataset, 300, 2).ok());
   for (const int threads : {1, 3}) {
+    const IdRange range = ReadIdRange(dataset, threads).value();
+    EXPECT_EQ(range, (IdRange{0, 0, 299, 299})) << threads;
+    EXPECT_TRUE(CheckIdRange(dataset, range, 300).ok());
     EXPECT_ERROR(
-        CheckTokenIds(dataset, 299, threads),
+        CheckIdRange(dataset, range, 299),
         "set.bin: offset 598: token id 299 (token 299, sequence 0) is outside the vocabulary of 299");
   }
   auto writer = *IndexedDatasetWriter::Create(Prefix("negative"), TokenType::kI32);
   ASSERT_TRUE(writer->AddDocument(std::vector<int32_t>{1}).ok());
   ASSERT_TRUE(writer->AddDocument(std::vector<int32_t>{1, -1}).ok());
   ASSERT_TRUE(writer->Finish().ok());
-  EXPECT_ERROR(CheckTokenIds(*IndexedDataset::Open(Prefix("negative")), 300, 1),
+  const IndexedDataset negative = *IndexedDataset::Open(Prefix("negative"));
+  EXPECT_ERROR(CheckIdRange(negative, ReadIdRange(negative, 1).value(), 300),
                "token id -1 (token 2, sequence 1)");
+}
+
+TEST_F(IndexedDatasetTest, NoTokensFitEveryVocabulary) {
+  auto writer = *IndexedDatasetWriter::Create(Prefix(), TokenType::kU16);
+  ASSERT_TRUE(writer->Finish().ok());
+  const absl::StatusOr<IndexedDataset> dataset = IndexedDataset::Open(Prefix());
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_TRUE(CheckIdRange(*dataset, ReadIdRange(*dataset, 2).value(), 1).ok());
 }
 
 TEST_F(IndexedDatasetTest, TheBoundOfItsIdsIsWrittenBesideIt) {
