@@ -1,7 +1,7 @@
 // What users ask for. Nodes: core_nodes.cc; the reconciler's hands: core_world.cc.
 #include "service/controller/core.h"
 
-#include <unistd.h>
+#include <optional>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +25,13 @@ absl::Status NodeAway(const std::string& node) {
   detail.mutable_node_away()->set_node(node);
   status.SetPayload(v1::ErrorDetail::descriptor()->full_name(), absl::Cord(detail.SerializeAsString()));
   return status;
+}
+
+v1::SubmitReply ReplyOf(const Run& run) {
+  v1::SubmitReply reply;
+  reply.set_run_id(run.id);
+  reply.set_run_dir(run.run_dir);
+  return reply;
 }
 
 }  // namespace
@@ -85,45 +92,46 @@ Core::~Core() {
   if (planner_.joinable()) planner_.join();
 }
 
+// The reply to a submission that was answered before.
+std::optional<v1::SubmitReply> Core::Repeated(const v1::SubmitRequest& request) const {
+  if (request.idempotency_key().empty()) return std::nullopt;
+  const absl::StatusOr<Run> known = store_->FindByKey(request.idempotency_key());
+  if (!known.ok()) return std::nullopt;
+  return ReplyOf(*known);
+}
+
 absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
-  v1::SubmitReply reply;
   int64_t memory_bytes = 0;
   {
     MutexLock lock(mutex_);
     if (winding_down_) return absl::FailedPreconditionError("this controller is about to end");
-    if (!request.idempotency_key().empty()) {
-      absl::StatusOr<Run> known = store_->FindByKey(request.idempotency_key());
-      if (known.ok()) {
-        reply.set_run_id(known->id);
-        reply.set_run_dir(known->run_dir);
-        return reply;
-      }
-    }
+    if (const auto reply = Repeated(request)) return *reply;
     memory_bytes = LargestNode();
   }
   ASSIGN_OR_RETURN(Submission submission, CheckSubmission(request, memory_bytes, largest_ids_));
+  v1::SubmitReply reply;
   AddFaults(submission.faults, reply.mutable_faults());
   if (!submission.run) return reply;
-  const bool fresh = !FileExists(submission.run->run_dir);
-  RETURN_IF_ERROR(MakeRunDir(*submission.run, submission.plan_json));
+  absl::StatusOr<NewRunDir> run_dir = NewRunDir::Make(*submission.run, submission.plan_json);
 
   MutexLock lock(mutex_);
+  if (!run_dir.ok()) {
+    // The same request may have come twice at once, and the other one has made its run.
+    if (const auto repeated = Repeated(request)) return *repeated;
+    return run_dir.status();
+  }
   absl::StatusOr<Store::Created> created =
       store_->Create(*submission.run, request.idempotency_key(), clock_.Now());
   // The folder was made for a run that is not: another request with the same key came first, or the store
   // failed.
-  if ((!created.ok() || created->existed) && fresh) {
-    if (absl::Status removed = RemoveTree(submission.run->run_dir); !removed.ok())
-      LogWarning(removed.message());
-  }
+  if (!created.ok() || created->existed) run_dir->Remove();
   RETURN_IF_ERROR(created.status());
-  reply.set_run_id(created->run.id);
-  reply.set_run_dir(created->run.run_dir);
   if (!created->existed) {
     recipes_.Keep(created->run.id, submission.prepared);
     reconciler_.Added(created->run);
   }
   wake_timer_.notify_all();
+  reply.MergeFrom(ReplyOf(created->run));
   return reply;
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -118,6 +119,8 @@ class Core final : private World {
   NodeEntry* EntryOf(NodeLink* link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Live* LiveAt(const std::string& run_id, int64_t attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const Live* LiveOf(const std::string& run_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<v1::SubmitReply> Repeated(const v1::SubmitRequest& request) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::RunSummary SummaryOf(const Run& run) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::RunSummary> ApplyRequest(const std::string& reference, const Event& event);
   int64_t LargestNode() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

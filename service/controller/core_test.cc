@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <condition_variable>
+#include <latch>
 #include <mutex>
+#include <thread>
 
 #include "runtime/base/file.h"
 #include "runtime/prepare/prepare.h"
@@ -14,6 +17,7 @@ namespace galley::service {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr char kRecipe[] = R"(apiVersion: galley/v1
 kind: Recipe
@@ -130,15 +134,18 @@ class CoreTest : public testing::Test {
     core_.reset();
     Start();
   }
-  void Submit() {
-    ASSERT_TRUE(AtomicWrite(JoinPath(dir_.path(), "recipe.yaml"), kRecipe).ok());
+  v1::SubmitRequest Request(const std::string& run_dir) {
+    EXPECT_TRUE(AtomicWrite(JoinPath(dir_.path(), "recipe.yaml"), kRecipe).ok());
     const prepare::PrepareResult prepared = prepare::PrepareFile(JoinPath(dir_.path(), "recipe.yaml"), {});
-    ASSERT_TRUE(prepared.prepared) << recipe::FormatFaults(prepared.faults);
+    EXPECT_TRUE(prepared.prepared) << recipe::FormatFaults(prepared.faults);
     v1::SubmitRequest request;
     request.mutable_recipe()->set_canonical(prepared.text.canonical);
     request.mutable_recipe()->set_root(prepared.text.root);
-    request.set_run_dir(JoinPath(dir_.path(), "run"));
-    const absl::StatusOr<v1::SubmitReply> reply = core_->Submit(request);
+    request.set_run_dir(JoinPath(dir_.path(), run_dir));
+    return request;
+  }
+  void Submit() {
+    const absl::StatusOr<v1::SubmitReply> reply = core_->Submit(Request("run"));
     ASSERT_TRUE(reply.ok()) << reply.status();
     run_id_ = reply->run_id();
     ASSERT_NE(run_id_, "") << reply->ShortDebugString();
@@ -202,6 +209,55 @@ TEST_F(CoreTest, AnOrderIsMadeAgainOnceAllItsNodesAreKnown) {
   EXPECT_EQ(core_->Nodes().nodes_size(), 1);
   a_.Attach(*core_, run_id_, 1);
   EXPECT_EQ(b_.WaitEnsure().SerializeAsString(), first.SerializeAsString());
+}
+
+// Of several that make a run in one folder one has it, and the others take nothing of it away.
+TEST_F(CoreTest, OneOfSeveralSubmissionsToOneFolderHasIt) {
+  constexpr int kSubmissions = 4;
+  for (int round = 0; round < 25; ++round) {
+    const std::string name = "run-" + std::to_string(round), folder = JoinPath(dir_.path(), name);
+    const v1::SubmitRequest request = Request(name);
+    std::latch together(kSubmissions);
+    std::array<absl::StatusOr<v1::SubmitReply>, kSubmissions> replies;
+    std::vector<std::thread> threads;
+    for (auto& reply : replies) {
+      threads.emplace_back([&] {
+        together.arrive_and_wait();
+        reply = core_->Submit(request);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    int made = 0;
+    for (const auto& reply : replies) {
+      made += reply.ok();
+      if (!reply.ok()) {
+        EXPECT_TRUE(absl::IsAlreadyExists(reply.status())) << reply.status();
+      }
+    }
+    ASSERT_EQ(made, 1);
+    for (const char* file : {"recipe.yaml", "plan.json", "logs", "checkpoints"}) {
+      EXPECT_TRUE(FileExists(JoinPath(folder, file))) << folder << " " << file;
+    }
+    EXPECT_THAT(ReadFile(JoinPath(folder, "recipe.yaml")).value(), HasSubstr("kind: Recipe"));
+  }
+}
+
+TEST_F(CoreTest, OneKeyAtTheSameTimeIsOneRun) {
+  v1::SubmitRequest request = Request("keyed");
+  request.set_idempotency_key("key");
+  std::array<absl::StatusOr<v1::SubmitReply>, 4> replies;
+  std::vector<std::thread> threads;
+  for (auto& reply : replies) threads.emplace_back([&] { reply = core_->Submit(request); });
+  for (std::thread& thread : threads) thread.join();
+  const v1::SubmitReply known = core_->Submit(request).value();
+  for (const auto& reply : replies) {
+    // Who comes while the first is on its way to the store is told that the folder is taken.
+    if (reply.ok()) {
+      EXPECT_EQ(reply->run_id(), known.run_id());
+    }
+  }
+  EXPECT_EQ(core_->List({})->runs_size(), 1);
+  EXPECT_TRUE(FileExists(JoinPath(known.run_dir(), "recipe.yaml")));
 }
 
 TEST_F(CoreTest, WhatRanksOfDifferentNodesMustKnowIsPassedOnAndRepeated) {

@@ -6,12 +6,27 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "service/run/run.h"
 
 namespace galley::service {
 
-// Makes the folder with recipe.yaml, plan.json and logs/. kAlreadyExists when another run lives in it.
-absl::Status MakeRunDir(const Run& run, const std::string& plan_json);
+// The folder of a new run, with recipe.yaml, plan.json and logs/. The folder may be there before; of several
+// that make a run in one folder, in any process, one has it.
+class NewRunDir {
+ public:
+  // kAlreadyExists when another run lives in it. An error leaves nothing behind.
+  static absl::StatusOr<NewRunDir> Make(const Run& run, const std::string& plan_json);
+  // The run is not, after all: what Make made goes, and a folder with anything else in it stays.
+  void Remove();
+
+ private:
+  absl::Status MakeFolder(const std::string& path);
+  absl::Status Claim(const std::string& recipe);
+  absl::Status Fill(const Run& run, const std::string& plan_json);
+
+  std::vector<std::string> made_;  // files and folders, in the order in which they were made
+};
 
 // events.jsonl, whole.
 absl::Status WriteEvents(const Run& run, const std::vector<EventRecord>& events);

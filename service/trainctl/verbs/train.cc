@@ -45,8 +45,8 @@ int Run(const SubmitInput& input, const Globals& globals) {
       return FollowOwnRun(**service, run, globals);
     }
   }
-  // Refused: nothing of it stays.
-  if (fresh) RemoveTree(run.run_dir).IgnoreError();
+  // Refused: nothing of it stays. Where a run lives there now, another submission has made it meanwhile.
+  if (fresh && !FileExists(JoinPath(run.run_dir, "recipe.yaml"))) RemoveTree(run.run_dir).IgnoreError();
   return code;
 }
 
