@@ -27,6 +27,23 @@ absl::Status NodeAway(const std::string& node) {
   return status;
 }
 
+// Of runs that go on; those that are over are shown with what is known. A recipe that this version cannot
+// prepare holds its run when its next attempt is planned. Parses recipes, so it is not for the lock, which
+// nobody needs before the store has been looked through.
+absl::Status DeriveMissingPlans(Store& store, PreparedRecipes& recipes) {
+  ASSIGN_OR_RETURN(const std::vector<Run> runs, store.List());
+  for (const Run& run : runs) {
+    if (run.plan.version == kRunPlanVersion || IsFinal(run.state)) continue;
+    const absl::StatusOr<PreparedRecipes::Prepared> prepared = recipes.Of(run);
+    if (!prepared.ok()) {
+      LogWarning("run ", run.id, ": ", prepared.status().message());
+      continue;
+    }
+    RETURN_IF_ERROR(store.KeepPlan(run.id, RunPlanOf(**prepared, run.run_dir)));
+  }
+  return absl::OkStatus();
+}
+
 v1::SubmitReply ReplyOf(const Run& run) {
   v1::SubmitReply reply;
   reply.set_run_id(run.id);
@@ -39,9 +56,10 @@ v1::SubmitReply ReplyOf(const Run& run) {
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(const std::string& state_dir, const Clock& clock,
                                                    launcher::Launchers launchers) {
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(state_dir));
+  Store& opened = *store;
   auto core = std::unique_ptr<Core>(new Core(std::move(store), clock, std::move(launchers)));
+  RETURN_IF_ERROR(DeriveMissingPlans(opened, core->recipes_));
   MutexLock lock(core->mutex_);
-  RETURN_IF_ERROR(core->DeriveMissingPlans());
   RETURN_IF_ERROR(core->reconciler_.Load());
   core->timer_ = std::thread(&Core::Timer, core.get());
   core->planner_ = std::thread(&Core::Planner, core.get());
@@ -53,22 +71,6 @@ Core::Core(std::unique_ptr<Store> store, const Clock& clock, launcher::Launchers
       store_(std::move(store)),
       launchers_(std::move(launchers)),
       reconciler_(*store_, *this, clock) {}
-
-// Of runs that go on; those that are over are shown with what is known. A recipe that this version cannot
-// prepare holds its run when its next attempt is planned.
-absl::Status Core::DeriveMissingPlans() {
-  ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
-  for (const Run& run : runs) {
-    if (run.plan.version == kRunPlanVersion || IsFinal(run.state)) continue;
-    absl::StatusOr<PreparedRecipes::Prepared> prepared = recipes_.Of(run);
-    if (!prepared.ok()) {
-      LogWarning("run ", run.id, ": ", prepared.status().message());
-      continue;
-    }
-    RETURN_IF_ERROR(store_->KeepPlan(run.id, RunPlanOf(**prepared, run.run_dir)));
-  }
-  return absl::OkStatus();
-}
 
 void Core::Close() {
   std::map<std::string, Live> live;

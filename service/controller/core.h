@@ -94,7 +94,6 @@ class Core final : private World {
   };
 
   Core(std::unique_ptr<Store> store, const Clock& clock, launcher::Launchers launchers);
-  absl::Status DeriveMissingPlans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // World, called by the reconciler under the lock.
   absl::StatusOr<Placement> Place(const Run& run) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -79,6 +79,9 @@ class FakeNode : public NodeLink {
     return Wait([&](const v1::NodeOrder& o) { return o.rank_order().order().shard().step() == step; })
         .rank_order();
   }
+  auto WaitStopped() {
+    return Wait([](const v1::NodeOrder& o) { return o.has_stopped(); }).stopped();
+  }
   v1::Committed WaitCommitted() {
     return Wait([](const v1::NodeOrder& o) { return o.has_committed(); }).committed();
   }
@@ -92,7 +95,7 @@ class FakeNode : public NodeLink {
     hello.mutable_hello()->set_name(name_);
     hello.mutable_hello()->set_cores(2);
     hello.mutable_hello()->set_memory_bytes(int64_t{8} << 30);
-    hello.mutable_hello()->set_isa("avx2");
+    hello.mutable_hello()->set_isa(isa_);
     ASSERT_TRUE(core.OnReport(this, hello).ok());
     v1::NodeReport running;
     running.mutable_running();
@@ -103,6 +106,7 @@ class FakeNode : public NodeLink {
     }
     ASSERT_TRUE(core.OnReport(this, running).ok());
   }
+  void set_isa(const std::string& isa) { isa_ = isa; }
   void Say(Core& core, const std::string& run_id, int32_t rank, const v1::Report& report,
            int64_t attempt = 1) {
     v1::NodeReport up;
@@ -115,6 +119,7 @@ class FakeNode : public NodeLink {
 
  private:
   const std::string name_;
+  std::string isa_ = "avx2";
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<v1::NodeOrder> orders_;
@@ -209,6 +214,25 @@ TEST_F(CoreTest, AnOrderIsMadeAgainOnceAllItsNodesAreKnown) {
   EXPECT_EQ(core_->Nodes().nodes_size(), 1);
   a_.Attach(*core_, run_id_, 1);
   EXPECT_EQ(b_.WaitEnsure().SerializeAsString(), first.SerializeAsString());
+}
+
+TEST_F(CoreTest, OrdersThatCannotBeMadeAgainHoldTheRunAndSayWhy) {
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  ASSERT_EQ(b_.WaitEnsure().attempt(), 1);
+  Restart();
+  a_.Attach(*core_, run_id_, 1);
+  b_.set_isa("avx512");  // has not had its order, and comes back on another machine
+  b_.Attach(*core_);
+  for (FakeNode* node : {&a_, &b_}) {
+    const auto stopped = node->WaitStopped();
+    EXPECT_EQ(stopped.run_id(), run_id_);
+    EXPECT_EQ(stopped.attempt(), 1);
+  }
+  const v1::RunSummary run = core_->Get(run_id_).value();
+  EXPECT_EQ(run.state(), v1::RunState::HELD);
+  EXPECT_THAT(run.reason(), HasSubstr("a (avx2) and b (avx512) compute differently"));
 }
 
 // Of several that make a run in one folder one has it, and the others take nothing of it away.

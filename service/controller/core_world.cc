@@ -136,18 +136,18 @@ void Core::Take(const PlanJob& job, PlannedAttempt planned) {
   } else if (base.ok()) {
     base = planned.orders.status();
   }
-  const bool planned_well = base.ok();
+  const absl::Status status = base.status();
   if (!job.orders_only) {
     reconciler_.Planned(job.run.id, job.placement, std::move(base));
-  } else if (!planned_well) {
-    LogError("run ", job.run.id, ": ", base.status().message());
+  } else if (!status.ok()) {
+    reconciler_.OrdersFailed(job.run.id, job.run.attempt, status);
   }
   const absl::StatusOr<Run> now = store_->Get(job.run.id);
   const bool wanted = now.ok() && now->attempt == planned.run.attempt && Wanted(*now) == Order::kRun;
   if (!wanted) {  // overtaken, or ended, while it was planned
     orders_.erase(job.run.id);
     if (now.ok() && IsFinal(now->state)) recipes_.Forget(job.run.id);
-  } else if (job.orders_only && planned_well) {
+  } else if (job.orders_only && status.ok()) {
     for (const Placement::Node& node : now->placement.nodes) SendAttempt(*now, node.name);
   }
   wake_timer_.notify_all();

@@ -234,6 +234,29 @@ void Reconciler::Planned(const std::string& id, const Placement& placement, absl
   }
 }
 
+void Reconciler::OrdersFailed(const std::string& id, int64_t attempt, const absl::Status& status) {
+  const absl::StatusOr<Run> run = store_.Get(id);
+  if (!run.ok()) {
+    LogError("run ", id, ": ", run.status().message());
+    return;
+  }
+  if (run->attempt != attempt || Wanted(*run) != Order::kRun)
+    return;  // overtaken, or asked to stop meanwhile
+  Event event;
+  event.kind = EventKind::kAttemptFailed;
+  event.attempt = attempt;
+  event.failure = Failure::kConfig;
+  event.step = run->step;
+  event.message = std::string(status.message());
+  if (absl::StatusOr<Applied> applied = Apply(id, event); !applied.ok()) {
+    LogError("run ", id, ": ", applied.status().message());
+    // The next Tick asks for the orders again.
+    Watch& watch = watches_[id];
+    watch.sent.clear();
+    watch.wake = clock_.SinceStart() + kStoreRetry;
+  }
+}
+
 // What the run's nodes are to do now: ranks that are done and do not leave are made to, after a while.
 Order Reconciler::OrderFor(const Run& run, Watch& watch) const {
   const Order want = Wanted(run);

@@ -68,6 +68,8 @@ class Reconciler {
   absl::StatusOr<Applied> Apply(const std::string& id, const Event& event);
   // Answer to World::PlanAttempt. kNotFound: the run directory is gone. Other errors hold the run.
   void Planned(const std::string& id, const Placement& placement, absl::StatusOr<Base> base);
+  // The orders of an attempt that is planned cannot be made, so its ranks cannot start: holds the run.
+  void OrdersFailed(const std::string& id, int64_t attempt, const absl::Status& status);
   // The node is there, all its older reports are applied, and `living` is what lives on it.
   void NodeAttached(const std::string& node, const LivingAttempts& living);
   void NodeDetached(const std::string& node);

@@ -106,6 +106,10 @@ class Simulation : public World {
       lost_streams_.insert(node);
       return;
     }
+    if (!calm_ && order == Order::kRun && Roll(40) == 0) {
+      without_orders_.push_back({run.id, run.attempt});
+      return;
+    }
     Deliver(nodes_[node], run, order);
   }
   void StopStray(const std::string& node, const std::string& id, int64_t attempt) override {
@@ -130,6 +134,7 @@ class Simulation : public World {
   void Restart() {
     for (auto& [name, node] : nodes_) node.attached = false;
     plans_.clear();
+    without_orders_.clear();
     reconciler_ = std::make_unique<Reconciler>(store_, *this, clock_);
     ASSERT_TRUE(reconciler_->Load().ok());
   }
@@ -287,6 +292,11 @@ class Simulation : public World {
       const Run run = store_.Get(id).value();
       reconciler_->Planned(id, placement, Base{run.last_checkpoint_path, run.last_checkpoint_step, ""});
     }
+    for (const auto& [id, attempt] : std::exchange(without_orders_, {})) {
+      reconciler_->OrdersFailed(id, attempt, absl::FailedPreconditionError("nodes that do not fit together"));
+      // Held, or asked for again; the store may be away.
+      EXPECT_TRUE(!calm_ || store_.Get(id)->attempt > attempt || Wanted(*store_.Get(id)) != Order::kRun);
+    }
     if (reconciler_->NextWake() <= absl::ZeroDuration()) reconciler_->Tick();
   }
 
@@ -383,6 +393,7 @@ class Simulation : public World {
   std::unique_ptr<Reconciler> reconciler_;
   std::vector<std::string> ids_;
   std::deque<std::pair<std::string, Placement>> plans_;
+  std::vector<std::pair<std::string, int64_t>> without_orders_;  // attempts whose orders cannot be made
   std::map<std::string, int64_t> done_;  // the highest attempt whose leader has left with a good word
   std::map<std::string, int64_t> highest_;
   std::set<std::string> lost_streams_;
