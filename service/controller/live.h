@@ -2,6 +2,7 @@
 // nodes.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -12,6 +13,9 @@
 #include "runtime/metrics/step_record.h"
 
 namespace galley::service {
+
+// A step that a rank tells, as a run's row can hold it, whatever the rank says.
+inline int64_t SoundStep(int64_t told) { return std::clamp<int64_t>(told, 0, int64_t{1} << 60); }
 
 struct Live {
   static constexpr size_t kRecent = 200;
@@ -30,7 +34,7 @@ struct Live {
   std::map<std::pair<int64_t, int32_t>, v1::ShardReport> shards;
   int64_t committed_step = 0;
 
-  int64_t step() const { return recent.empty() ? 0 : recent.back().step(); }
+  int64_t step() const { return recent.empty() ? 0 : SoundStep(recent.back().step()); }
 };
 
 }  // namespace galley::service

@@ -13,7 +13,7 @@ Event About(EventKind kind, int64_t attempt, int64_t step, const Live* live) {
   Event event;
   event.kind = kind;
   event.attempt = attempt;
-  event.step = step;
+  event.step = SoundStep(step);
   if (live != nullptr && live->attempt == attempt) {
     if (kind != EventKind::kTraining && kind != EventKind::kCheckpoint) {
       event.step = std::max(event.step, live->step());
@@ -56,7 +56,7 @@ void AddFinished(const v1::Finished& finished, int32_t rank, int64_t attempt, co
   } else {
     event.failure = FailureOf(finished.outcome());
     // The event's step is where it happened, not the last one that went well.
-    if (event.failure == Failure::kNumeric) event.step = finished.step();
+    if (event.failure == Failure::kNumeric) event.step = SoundStep(finished.step());
     event.message =
         absl::StrCat("rank ", rank, ", step ", finished.step(), ": ",
                      event.message.empty() ? v1::Finished::Outcome_Name(finished.outcome()) : event.message);

@@ -43,6 +43,14 @@ TEST(Reports, AnExitWithoutAWordIsACrash) {
   EXPECT_THAT(EventsOf(Exited(0, 3, 0), nullptr)[0].message, HasSubstr("status 3"));
 }
 
+// What a row cannot hold would be found damaged when it is read.
+TEST(Reports, StepsAreThoseThatARowHolds) {
+  for (const auto outcome : {v1::Finished::NUMERIC, v1::Finished::COMPLETED}) {
+    EXPECT_EQ(EventsOf(Finished(0, outcome, -7, ""), nullptr)[0].step, 0);
+    EXPECT_EQ(EventsOf(Finished(0, outcome, INT64_MAX, ""), nullptr)[0].step, int64_t{1} << 60);
+  }
+}
+
 TEST(Reports, AnExitRecordIsWholeByItself) {
   v1::NodeReport report = Exited(0, 0, 0);
   report.mutable_exited()->mutable_finished()->set_outcome(v1::Finished::COMPLETED);

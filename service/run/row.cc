@@ -1,6 +1,8 @@
 #include "service/run/row.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
@@ -9,6 +11,13 @@ namespace galley::service {
 namespace {
 
 using Json = nlohmann::json;
+
+// Of any count: leaves room for what is added to one.
+constexpr int64_t kMost = INT64_MAX - (int64_t{1} << 60);
+// Of a row of schema 1, which says their number and does not list them.
+constexpr int32_t kMostRanks = 1 << 20;
+
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // The one list of a row's fields, for both directions.
 template <class R, class F>
@@ -80,43 +89,101 @@ struct Put {
   }
 };
 
+// Takes what is sound. The first key whose value is not is in `damage`, with the value.
 struct Take {
   const Json& json;
-  bool ok = true;
-  template <class T>
-  void operator()(const char* key, T& value) {
-    if (auto it = json.find(key); it != json.end()) value = it->template get<T>();
-  }
-  void operator()(const char* key, RunState& value) { ok = ok && ParseState(Text(key), &value); }
-  void operator()(const char* key, Failure& value) { ok = ok && ParseFailure(Text(key), &value); }
-  void operator()(const char* key, StopCause& value) { ok = ok && ParseCause(Text(key), &value); }
-  void operator()(const char* key, std::optional<double>& value) {
-    if (auto it = json.find(key); it != json.end() && it->is_number()) value = it->get<double>();
-  }
-  void operator()(const char* key, Placement& placement) {
-    const auto it = json.find(key);
-    if (it == json.end()) return;
-    for (const Json& node : *it) {
-      placement.nodes.push_back({node.at("name").get<std::string>(),
-                                 node.at("ranks").get<std::vector<int32_t>>(), node.at("gone").get<bool>()});
-    }
-  }
-  std::string Text(const char* key) { return json.at(key).get<std::string>(); }
-};
+  std::string damage = "";
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+  void operator()(const char* key, std::string& value) {
+    Each(key, [&](const Json& given) {
+      if (!given.is_string()) return false;
+      value = given.get<std::string>();
+      return true;
+    });
+  }
+  void operator()(const char* key, bool& value) {
+    Each(key, [&](const Json& given) { return TakeBool(given, value); });
+  }
+  void operator()(const char* key, int64_t& value) {
+    Each(key, [&](const Json& given) { return TakeCount(given, kMost, value); });
+  }
+  void operator()(const char* key, int32_t& value) {
+    Each(key, [&](const Json& given) { return TakeCount(given, INT32_MAX, value); });
+  }
+  void operator()(const char* key, std::optional<double>& value) {
+    Each(key, [&](const Json& given) {
+      if (!given.is_number() && !given.is_null()) return false;  // a loss that is no number is kept as null
+      if (given.is_number()) value = given.get<double>();
+      return true;
+    });
+  }
+  void operator()(const char* key, RunState& value) { Named(key, value, ParseState); }
+  void operator()(const char* key, Failure& value) { Named(key, value, ParseFailure); }
+  void operator()(const char* key, StopCause& value) { Named(key, value, ParseCause); }
+  void operator()(const char* key, Placement& value) {
+    Each(key, [&](const Json& given) { return TakePlacement(given, value); });
+  }
+  void Damaged(const char* key, const Json& value) {
+    if (damage.empty()) damage = absl::StrCat(key, " is ", Dump(value).substr(0, 200));
+  }
+
+ private:
+  template <class F>
+  void Each(const char* key, F take) {
+    const auto given = json.find(key);
+    if (given != json.end() && !take(*given)) Damaged(key, *given);
+  }
+  // A row without its state means nothing.
+  template <class E>
+  void Named(const char* key, E& value, bool (*parse)(absl::string_view, E*)) {
+    if (!json.contains(key)) return Damaged(key, Json());
+    Each(key,
+         [&](const Json& given) { return given.is_string() && parse(given.get<std::string>(), &value); });
+  }
+
+  static bool TakeBool(const Json& given, bool& value) {
+    if (!given.is_boolean()) return false;
+    value = given.get<bool>();
+    return true;
+  }
+  // In [0, most]. A number with a fraction or an exponent is none of ours, whatever its value.
+  template <class T>
+  static bool TakeCount(const Json& given, int64_t most, T& value) {
+    if (!given.is_number_unsigned() || given.get<uint64_t>() > static_cast<uint64_t>(most)) return false;
+    value = static_cast<T>(given.get<uint64_t>());
+    return true;
+  }
+  // Each rank has one node, and each node its ranks in rising order.
+  static bool TakePlacement(const Json& given, Placement& value) {
+    if (!given.is_array()) return false;
+    std::set<std::string> names;
+    std::set<int32_t> placed;
+    for (const Json& each : given) {
+      if (!each.is_object() || !each.contains("name") || !each.contains("ranks") || !each.contains("gone"))
+        return false;
+      const Json &name = each["name"], &ranks = each["ranks"];
+      Placement::Node& node = value.nodes.emplace_back();
+      if (!name.is_string() || !ranks.is_array() || !TakeBool(each["gone"], node.gone)) return false;
+      node.name = name.get<std::string>();
+      for (const Json& rank : ranks) {
+        if (!TakeCount(rank, INT32_MAX, node.ranks.emplace_back())) return false;
+        if (!placed.insert(node.ranks.back()).second) return false;
+      }
+      if (node.name.empty() || node.ranks.empty() || !std::is_sorted(node.ranks.begin(), node.ranks.end()) ||
+          !names.insert(node.name).second)
+        return false;
+    }
+    return true;
+  }
+};
 
 template <class Work>
 absl::Status Decode(absl::string_view text, Work work) {
-  try {
-    const Json json = Json::parse(text.begin(), text.end());
-    Take take{json};
-    work(take);
-    if (take.ok) return absl::OkStatus();
-  } catch (const Json::exception& e) {
-    return absl::DataLossError(absl::StrCat("stored run: ", e.what()));
-  }
-  return absl::DataLossError("stored run: a state or cause that this program does not know");
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::DataLossError("is no JSON object");
+  Take take{json};
+  work(take);
+  return take.damage.empty() ? absl::OkStatus() : absl::DataLossError(take.damage);
 }
 
 }  // namespace
@@ -142,9 +209,8 @@ std::string EncodePlan(const RunPlan& plan) {
 absl::StatusOr<RunPlan> DecodePlan(absl::string_view text) {
   RunPlan plan;
   RETURN_IF_ERROR(Decode(text, [&](Take& take) { VisitPlan(plan, take); }));
-  if (plan.nodes < 1 || plan.world < 1 || plan.threads_per_rank < 0) {
-    return absl::DataLossError(absl::StrCat("stored plan: ", plan.world, " ranks on ", plan.nodes,
-                                            " nodes with ", plan.threads_per_rank, " threads each"));
+  if (plan.nodes < 1 || plan.world < 1) {
+    return absl::DataLossError(absl::StrCat(plan.world, " ranks on ", plan.nodes, " nodes"));
   }
   return plan;
 }
@@ -160,6 +226,7 @@ absl::StatusOr<Run> DecodeRunOfSchema1(absl::string_view text) {
     take("node", node.name);
     take("live", live);
     if (node.name.empty()) return;
+    if (run.plan.world > kMostRanks) return take.Damaged("world", run.plan.world);
     node.gone = !live;
     for (int32_t rank = 0; rank < run.plan.world; ++rank) node.ranks.push_back(rank);
     run.placement.nodes.push_back(std::move(node));

@@ -10,7 +10,8 @@
 namespace galley::service {
 
 std::string EncodeRun(const Run& run);  // without its plan
-// Unknown keys are ignored and missing ones keep their default, so a row outlives additions. kDataLoss.
+// Unknown keys are ignored and missing ones keep their default, so a row outlives additions. kDataLoss naming
+// the key whose value no controller wrote: a state that is none, a count below 0, a rank on two nodes.
 absl::StatusOr<Run> DecodeRun(absl::string_view json);
 
 std::string EncodePlan(const RunPlan& plan);

@@ -35,16 +35,26 @@ absl::StatusOr<FileLock> LockState(const std::string& state_dir) {
                    "); stop it, or choose another --state-dir"));
 }
 
+// A row that no controller wrote.
+absl::Status Damaged(const std::string& path, absl::string_view row, const std::string& run_id,
+                     const absl::Status& damage) {
+  return absl::DataLossError(
+      absl::StrCat(path, ": ", row, " of run ", run_id, ": ", damage.message(),
+                   "; stop the controller and restore the file from a copy, or give the run up: sqlite3 ",
+                   path, " \"DELETE FROM runs WHERE id='", run_id, "'\""));
+}
+
 // Until schema 1 the row of a run held fields of its plan, and one node.
-absl::Status FromSchema1(Database& db) {
+absl::Status FromSchema1(Database& db, const std::string& path) {
   std::vector<Run> runs;
   {
-    ASSIGN_OR_RETURN(Database::Rows rows, db.Query("SELECT body FROM runs"));
+    ASSIGN_OR_RETURN(Database::Rows rows, db.Query("SELECT body, id FROM runs"));
     while (true) {
       ASSIGN_OR_RETURN(bool more, rows.Next());
       if (!more) break;
-      ASSIGN_OR_RETURN(Run run, DecodeRunOfSchema1(rows.Text(0)));
-      runs.push_back(std::move(run));
+      absl::StatusOr<Run> run = DecodeRunOfSchema1(rows.Text(0));
+      if (!run.ok()) return Damaged(path, "the row", rows.Text(1), run.status());
+      runs.push_back(*std::move(run));
     }
   }
   for (const Run& run : runs) {
@@ -73,14 +83,15 @@ absl::Status PrepareSchema(Database& db, const std::string& path) {
     for (const char* statement : kSchema) RETURN_IF_ERROR(db.Run(statement));
   }
   RETURN_IF_ERROR(db.Run(kPlans));
-  if (version == 1) RETURN_IF_ERROR(Annotate(FromSchema1(db), path));
+  if (version == 1) RETURN_IF_ERROR(FromSchema1(db, path));
   RETURN_IF_ERROR(db.Run(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
   return transaction.Commit();
 }
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(FileLock lock, std::unique_ptr<Database> db) : lock_(std::move(lock)), db_(std::move(db)) {}
+  SqliteStore(FileLock lock, std::string path, std::unique_ptr<Database> db)
+      : lock_(std::move(lock)), path_(std::move(path)), db_(std::move(db)) {}
 
   absl::StatusOr<Created> Create(Run run, const std::string& key, absl::Time now) override {
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*db_));
@@ -185,7 +196,8 @@ class SqliteStore : public Store {
           .seq = rows.Int(0), .unix_ms = rows.Int(1), .attempt = rows.Int(3), .message = rows.Text(6)};
       if (!ParseKind(rows.Text(2), &e.kind) || !ParseState(rows.Text(4), &e.from) ||
           !ParseState(rows.Text(5), &e.to)) {
-        return absl::DataLossError(absl::StrCat("event ", e.seq, " of run ", id, ": unknown kind or state"));
+        return Damaged(path_, absl::StrCat("event ", e.seq), id,
+                       absl::DataLossError("a kind or a state that this program does not know"));
       }
       events.push_back(std::move(e));
     }
@@ -203,14 +215,18 @@ class SqliteStore : public Store {
   // The runs that `clause` chooses, each with its plan.
   absl::StatusOr<std::vector<Run>> Select(absl::string_view clause,
                                           std::initializer_list<Database::Value> values) const {
-    const std::string sql =
-        absl::StrCat("SELECT runs.body, plans.body FROM runs LEFT JOIN plans ON plans.run_id=id ", clause);
+    const std::string sql = absl::StrCat(
+        "SELECT runs.body, plans.body, runs.id FROM runs LEFT JOIN plans ON plans.run_id=id ", clause);
     ASSIGN_OR_RETURN(Database::Rows rows, db_->Query(sql.c_str(), values));
     std::vector<Run> runs;
     while (true) {
       ASSIGN_OR_RETURN(bool more, rows.Next());
       if (!more) return runs;
-      ASSIGN_OR_RETURN(Run run, DecodeRun(rows.Text(0)));
+      const std::string id = rows.Text(2);
+      absl::StatusOr<Run> decoded = DecodeRun(rows.Text(0));
+      if (decoded.ok() && decoded->id != id) decoded = absl::DataLossError("its id is another run's");
+      if (!decoded.ok()) return Damaged(path_, "the row", id, decoded.status());
+      Run& run = *decoded;
       if (const std::string plan = rows.Text(1); !plan.empty()) {
         // A damaged one is as good as none: it is derived from the recipe, and is derived anew.
         if (absl::StatusOr<RunPlan> kept = DecodePlan(plan); kept.ok()) run.plan = *std::move(kept);
@@ -220,6 +236,7 @@ class SqliteStore : public Store {
   }
 
   FileLock lock_;
+  const std::string path_;
   std::unique_ptr<Database> db_;
 };
 
@@ -231,7 +248,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& state_dir)
   const std::string path = JoinPath(state_dir, "galley.db");
   ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path));
   RETURN_IF_ERROR(PrepareSchema(*db, path));
-  return std::make_unique<SqliteStore>(std::move(lock), std::move(db));
+  return std::make_unique<SqliteStore>(std::move(lock), path, std::move(db));
 }
 
 }  // namespace galley::service

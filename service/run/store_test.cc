@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "runtime/base/file.h"
+#include "service/run/row.h"
 #include "service/run/sqlite.h"
 
 namespace galley::service {
@@ -121,25 +123,40 @@ constexpr char kRowOfSchema1[] =
     R"("state":"RUNNING","step":20,"stop":"none","threads_per_rank":1,"total_steps":60,)"
     R"("updated_unix_ms":1700000000000,"world":2})";
 
+void MakeSchema1(const std::string& dir, const std::string& row) {
+  auto db = Database::Open(JoinPath(dir, "galley.db")).value();
+  for (const char* sql :
+       {"CREATE TABLE runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, run_dir TEXT NOT NULL UNIQUE,"
+        " state TEXT NOT NULL, created_unix_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX runs_by_name ON runs (name, created_unix_ms)",
+        "CREATE TABLE events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
+        " kind TEXT NOT NULL, attempt INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
+        " message TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
+        "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
+        "INSERT INTO idempotency_keys VALUES ('key', 'old')", "PRAGMA user_version=1"}) {
+    ASSERT_TRUE(db->Run(sql).ok()) << sql;
+  }
+  ASSERT_TRUE(db->Run("INSERT INTO runs VALUES ('old', 'quick', '/runs/old', 'RUNNING', 1700000000000, ?)",
+                      {absl::string_view(row)})
+                  .ok());
+}
+
+TEST(Store, ADamagedRowOfSchema1IsNamed) {
+  for (const auto& [sound, damaged] :
+       {std::pair{R"("world":2)", R"("world":2000000000)"}, std::pair{R"("world":2)", R"("world":-2)"},
+        std::pair{R"("failures":1)", R"("failures":-1)"}, std::pair{R"("live":true)", R"("live":1)"},
+        std::pair{R"("node":"n1")", R"("node":1)"}}) {
+    TempDir dir;
+    ASSERT_NO_FATAL_FAILURE(MakeSchema1(dir.path(), absl::StrReplaceAll(kRowOfSchema1, {{sound, damaged}})));
+    const absl::Status status = Store::Open(dir.path()).status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << damaged << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("galley.db: the row of run old: "));
+  }
+}
+
 TEST(Store, AStoreOfSchema1IsReadOn) {
   TempDir dir;
-  {
-    auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
-    for (const char* sql :
-         {"CREATE TABLE runs (id TEXT PRIMARY KEY, name TEXT NOT NULL, run_dir TEXT NOT NULL UNIQUE,"
-          " state TEXT NOT NULL, created_unix_ms INTEGER NOT NULL, body TEXT NOT NULL)",
-          "CREATE INDEX runs_by_name ON runs (name, created_unix_ms)",
-          "CREATE TABLE events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
-          " kind TEXT NOT NULL, attempt INTEGER NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
-          " message TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
-          "CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, run_id TEXT NOT NULL) WITHOUT ROWID",
-          "INSERT INTO idempotency_keys VALUES ('key', 'old')", "PRAGMA user_version=1"}) {
-      ASSERT_TRUE(db->Run(sql).ok()) << sql;
-    }
-    ASSERT_TRUE(db->Run("INSERT INTO runs VALUES ('old', 'quick', '/runs/old', 'RUNNING', 1700000000000, ?)",
-                        {absl::string_view(kRowOfSchema1)})
-                    .ok());
-  }
+  ASSERT_NO_FATAL_FAILURE(MakeSchema1(dir.path(), kRowOfSchema1));
   for (int opened = 0; opened < 2; ++opened) {  // brought to this schema, and then of it
     auto store = Store::Open(dir.path());
     ASSERT_TRUE(store.ok()) << store.status();
@@ -191,11 +208,82 @@ TEST(Store, ADamagedPlanIsAsGoodAsNone) {
   run.plan.version = kRunPlanVersion;
   ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
   auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
-  for (const char* body : {"{", "[]", R"({"version":1,"world":"x"})", R"({"version":1,"world":-1})"}) {
+  for (const char* body : {"{", "[]", R"({"version":1,"world":"x"})", R"({"version":1,"world":-1})",
+                           R"({"version":1,"world":0})", R"({"version":1,"total_steps":-1})",
+                           R"({"version":1,"bytes_per_rank":1e300})"}) {
     ASSERT_TRUE(db->Run(absl::StrCat("UPDATE plans SET body='", body, "'").c_str()).ok()) << body;
     const absl::StatusOr<std::vector<service::Run>> runs = store->List();
     ASSERT_TRUE(runs.ok()) << body << ": " << runs.status();
     EXPECT_EQ(runs->front().plan.version, 0) << body;
+  }
+}
+
+// Each value that a row may not have: no crash and no guess, but the row, the key and what to do.
+TEST(Store, ADamagedRowIsNamedWithItsKey) {
+  TempDir dir;
+  const std::string path = JoinPath(dir.path(), "galley.db");
+  auto store = Store::Open(dir.path()).value();
+  ASSERT_TRUE(store->Create(NewRun("a"), "", kNow).ok());
+  auto db = Database::Open(path).value();
+  const auto damage = [&](const std::string& key, const std::string& value) {
+    SCOPED_TRACE(absl::StrCat(key, " = ", value));
+    const std::string undamaged = EncodeRun(store->Get("a").value());
+    ASSERT_TRUE(db->Run("UPDATE runs SET body=json_set(body, ?, json(?))", {"$." + key, value}).ok());
+    for (const absl::Status& status :
+         {store->Get("a").status(), store->List().status(), store->Resolve("/runs/a").status(),
+          store->Apply("a", Admit(), kNow).status()}) {
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(path + ": the row of run a: " + key + " is"));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("restore the file from a copy"));
+    }
+    ASSERT_TRUE(db->Run("UPDATE runs SET body=?", {undamaged}).ok());
+  };
+  for (const char* key : {"state", "failure", "stop"}) {
+    for (const char* value : {"\"SLEEPING\"", "\"\"", "3", "null"}) damage(key, value);
+  }
+  for (const char* key :
+       {"attempt", "step", "event_seq", "failures", "best_step", "backoff_ms", "active_ms", "created_unix_ms",
+        "updated_unix_ms", "session_unix_ms", "last_checkpoint_step", "checkpoint_at_failure"}) {
+    for (const char* value : {"-1", "1.5", "1e300", "\"7\"", "true", "null", "9223372036854775807",
+                              "18446744073709551615", "[]"}) {
+      damage(key, value);
+    }
+  }
+  for (const char* value : {"1", "\"true\"", "null"}) damage("completed", value);
+  for (const char* value : {"7", "null", "{}"}) damage("run_dir", value);
+  for (const char* value : {"\"2.5\"", "true"}) damage("loss", value);
+  for (const char* value : {
+           R"({})",
+           R"([7])",
+           R"([{"name":"n","ranks":[0]}])",
+           R"([{"name":"","ranks":[0],"gone":false}])",
+           R"([{"name":7,"ranks":[0],"gone":false}])",
+           R"([{"name":"n","ranks":[],"gone":false}])",
+           R"([{"name":"n","ranks":[-1],"gone":false}])",
+           R"([{"name":"n","ranks":[2147483648],"gone":false}])",
+           R"([{"name":"n","ranks":[1,0],"gone":false}])",
+           R"([{"name":"n","ranks":[0,0],"gone":false}])",
+           R"([{"name":"n","ranks":[0],"gone":0}])",
+           R"([{"name":"n","ranks":0,"gone":false}])",
+           R"([{"name":"n","ranks":[0],"gone":false},{"name":"n","ranks":[1],"gone":false}])",
+           R"([{"name":"n","ranks":[0],"gone":false},{"name":"m","ranks":[0],"gone":true}])",
+       }) {
+    damage("placement", value);
+  }
+}
+
+TEST(Store, ARowThatIsNoneOfThisRunIsNamed) {
+  TempDir dir;
+  auto store = Store::Open(dir.path()).value();
+  ASSERT_TRUE(store->Create(NewRun("a"), "", kNow).ok());
+  auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
+  const std::string other = EncodeRun(NewRun("b"));
+  for (const std::string& body :
+       {std::string(), std::string("{"), std::string("[]"), std::string("7"), other}) {
+    ASSERT_TRUE(db->Run("UPDATE runs SET body=?", {body}).ok());
+    const absl::Status status = store->List().status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << body << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("the row of run a: "));
   }
 }
 
