@@ -67,7 +67,11 @@ Program::~Program() {
   std::filesystem::remove(err_path_);
 }
 
-void Program::Signal(int signal) { ::kill(pid_, signal); }
+void Program::Signal(int signal) {
+  // Without this a program that has ended would have everything signalled that this user may signal.
+  CHECK_GT(pid_, 0) << "the program was waited for";
+  ::kill(pid_, signal);
+}
 
 Outcome Program::Wait(double seconds) {
   int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));

@@ -24,7 +24,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   pid_t pid() const { return pid_; }
-  void Signal(int signal);
+  void Signal(int signal);  // REQUIRES: not waited for yet
   // Kills it and fails the outcome with code 137 when it has not ended after `seconds`.
   Outcome Wait(double seconds);
 
