@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/models/describe.h"
 #include "runtime/models/families.h"
-#include "runtime/prepare/count.h"
 #include "runtime/prepare/training_memory.h"
 #include "runtime/recipe/quantity.h"
 
@@ -14,7 +13,6 @@ namespace {
 constexpr double kBytesPerSecondOfNode = 200e6;
 
 PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory) {
-  CountPreparation();
   PrepareResult result{std::move(loaded.text), std::nullopt, std::move(loaded.faults)};
   if (!loaded.spec) return result;
   const plan::Inventory given = inventory != nullptr ? *inventory : plan::InventoryOf(*loaded.spec);

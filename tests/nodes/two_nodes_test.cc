@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "service/controller/core.h"
@@ -22,6 +21,7 @@
 #include "tests/runs/small_run.h"
 #include "tests/support/folder_watch.h"
 #include "tests/support/program.h"
+#include "tests/support/recipe_counter.h"
 
 namespace galley {
 namespace {
@@ -50,7 +50,6 @@ class TwoNodes : public ::testing::Test {
   static void TearDownTestSuite() { delete home_; }
 
   TwoNodes() {
-    ::setenv("GALLEY_PREPARATIONS", preparations().c_str(), 1);
     StartController();
     for (const char* name : {"a", "b"}) StartTrainerd(name);
   }
@@ -60,12 +59,9 @@ class TwoNodes : public ::testing::Test {
       EXPECT_EQ(trainerd->Wait(60).code, 0) << name;
     }
     StopController();
-    ::unsetenv("GALLEY_PREPARATIONS");
   }
 
   static std::string In(const std::string& name) { return JoinPath(home_->path(), name); }
-  // A line of each program that prepared a recipe: the controller is this one.
-  std::string preparations() const { return JoinPath(state_.path(), "preparations"); }
   std::string address() const { return "unix:" + JoinPath(state_.path(), "c.sock"); }
 
   void StartController() {
@@ -130,6 +126,7 @@ class TwoNodes : public ::testing::Test {
 
   static TempDir* home_;
   const TempDir state_;
+  const testing::RecipeCounter counter_;        // the controller is two_nodes_test
   testing::SplitLauncher* launcher_ = nullptr;  // the core's
   std::unique_ptr<service::Core> core_;
   std::unique_ptr<service::Server> server_;
@@ -145,9 +142,19 @@ TEST_F(TwoNodes, TrainOneRunAsOneNodeDoes) {
   EXPECT_THAT(Events(In("run")), HasSubstr("attempt 1 on a, b from the beginning"));
   core_->Nodes();  // takes the lock under which the run ended, and its nodes were given back
   EXPECT_GE(launcher_->released(), 1);
-  const std::string programs = ReadFile(preparations()).value();
-  EXPECT_THAT(std::vector<std::string>(absl::StrSplit(programs, '\n', absl::SkipEmpty())),
+  EXPECT_THAT(counter_.Programs(),
               UnorderedElementsAre("trainctl", "two_nodes_test", "galley-rank", "galley-rank"));
+}
+
+TEST_F(TwoNodes, AControllerStartedAnewBeforeTheRanksPlansOnceMore) {
+  trainerds_.clear();  // kills them: nothing takes the run until the controller is another one
+  ASSERT_NO_FATAL_FAILURE(Submit(In("waited")));
+  StopController();
+  StartController();
+  for (const char* name : {"a", "b"}) StartTrainerd(name);
+  ASSERT_NO_FATAL_FAILURE(AwaitEnd(In("waited")));
+  EXPECT_THAT(counter_.Programs(), UnorderedElementsAre("trainctl", "two_nodes_test", "two_nodes_test",
+                                                        "galley-rank", "galley-rank"));
 }
 
 TEST_F(TwoNodes, RecoverFromTheDeathOfARankOnEither) {
@@ -180,6 +187,8 @@ TEST_F(TwoNodes, GoOnWhileControllerAndTrainerdsAreStartedAnew) {
   }
   ASSERT_NO_FATAL_FAILURE(AwaitEnd(In("anew")));
   ExpectLikeReference(In("anew"), 1);
+  EXPECT_THAT(counter_.Programs(), UnorderedElementsAre("trainctl", "two_nodes_test", "two_nodes_test",
+                                                        "galley-rank", "galley-rank"));
 }
 
 }  // namespace

@@ -2,13 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <string>
-#include <vector>
-
-#include "absl/strings/str_split.h"
 #include "runtime/base/file.h"
 #include "tests/runs/small_run.h"
 #include "tests/support/program.h"
+#include "tests/support/recipe_counter.h"
 
 namespace galley {
 namespace {
@@ -16,16 +13,13 @@ namespace {
 TEST(PrepareCount, EachProgramPreparesTheRecipeOnce) {
   TempDir home;
   testing::PrepareSmallRun(home.path());
-  const std::string counts = JoinPath(home.path(), "preparations");
-  std::vector<std::string> env = testing::TrainEnv(home.path());
-  env.push_back("GALLEY_PREPARATIONS=" + counts);
-  const testing::Outcome run =
-      testing::Run(testing::TrainArgs(JoinPath(home.path(), "run")), home.path(), 120, env);
+  const testing::RecipeCounter counter;
+  const testing::Outcome run = testing::Run(testing::TrainArgs(JoinPath(home.path(), "run")), home.path(),
+                                            120, testing::TrainEnv(home.path()));
   ASSERT_EQ(run.code, 0) << run.err;
-  const std::string text = ReadFile(counts).value();
-  const std::vector<std::string> programs = absl::StrSplit(text, '\n', absl::SkipEmpty());
-  EXPECT_THAT(programs, ::testing::UnorderedElementsAre("trainctl", "galley-controller", "galley-rank",
-                                                        "galley-rank"));  // two ranks
+  EXPECT_THAT(counter.Programs(),
+              ::testing::UnorderedElementsAre("trainctl", "galley-controller", "galley-rank",
+                                              "galley-rank"));  // two ranks
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// Which programs parsed a recipe, and so prepared it: whoever plans one parses it first.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/file.h"
+
+namespace galley::testing {
+
+// Counts in all programs that are started while it lives, by their environment; and in this process, where it
+// is built with recipe_counter_preload.cc.
+class RecipeCounter {
+ public:
+  RecipeCounter();
+  ~RecipeCounter();
+  RecipeCounter(const RecipeCounter&) = delete;
+  RecipeCounter& operator=(const RecipeCounter&) = delete;
+
+  // A program's name for each YAML text that it parsed: the recipe, and one for each base and --set.
+  std::vector<std::string> Programs() const;
+
+ private:
+  void Set(const char* name, const std::string& value);
+
+  const TempDir folder_;
+  std::map<std::string, std::optional<std::string>> before_;  // of the environment
+};
+
+}  // namespace galley::testing
