@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ struct ChildPlan {
 };
 
 [[noreturn]] void RunChild(const ChildPlan& plan) {
-  ::close(plan.go_parent);  // else the child would hold its own pipe open
+  ::close(plan.go_parent);  // else the child would hold its own end open
   if (plan.own_session) ::setsid();
   // exec resets handlers, but what is ignored or blocked stays so: a daemon's SIGPIPE is not the program's.
   struct sigaction action {};
@@ -46,8 +47,8 @@ struct ChildPlan {
   ::dup2(plan.in, 0);
   if (plan.out >= 0) ::dup2(plan.out, 1);
   if (plan.err >= 0) ::dup2(plan.err, 2);
-  // A byte is the release; the end of the pipe, which the
-  // parent's death makes too, says that nobody wants us.
+  // A byte is the release; the end of the stream, which the parent's death makes too, says that nobody
+  // wants us.
   char go;
   ssize_t n;
   do {
@@ -56,7 +57,9 @@ struct ChildPlan {
   if (n != 1) ::_exit(125);
   ::syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);  // ours are so anyway; this is for libraries'
   ::execve(plan.argv[0], plan.argv.data(), plan.envp.data());
-  const char* why = std::strerror(errno);
+  // strerror may allocate and lock; this only looks up.
+  const char* why = ::strerrordesc_np(errno);
+  if (why == nullptr) why = "unknown error";
   for (const char* part : {"cannot execute ", static_cast<const char*>(plan.argv[0]), ": ", why, "\n"}) {
     (void)!::write(2, part, std::strlen(part));
   }
@@ -171,7 +174,8 @@ absl::StatusOr<HeldProcess> HeldProcess::Spawn(const SpawnOptions& options) {
   int go[2] = {-1, -1};
   pid_t pid = -1;
   int error = 0;
-  if (null < 0 || ::pipe2(go, O_CLOEXEC) != 0) {
+  // Not a pipe: Release must not be killed by SIGPIPE where the child is dead already.
+  if (null < 0 || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) != 0) {
     error = errno;
   } else {
     plan.go = go[0];
@@ -204,7 +208,7 @@ HeldProcess::~HeldProcess() {
 
 Process HeldProcess::Release() && {
   const char byte = 1;
-  (void)!::write(go_, &byte, 1);
+  (void)::send(go_, &byte, 1, MSG_NOSIGNAL);
   ::close(std::exchange(go_, -1));
   return std::move(process_);
 }

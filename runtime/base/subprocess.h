@@ -63,9 +63,8 @@ struct SpawnOptions {
   bool own_session = true;    // the terminal's signals do not reach it
 };
 
-// A child that exists and has a pid but does not run its program before Release. In
-// between the parent writes down what it needs to find the
-// child again; if it dies before that, the child ends unseen.
+// A child that exists and has a pid but does not run its program before Release. In between the parent writes
+// down what it needs to find the child again; if it dies before that, the child ends unseen.
 class HeldProcess {
  public:
   static absl::StatusOr<HeldProcess> Spawn(const SpawnOptions& options);

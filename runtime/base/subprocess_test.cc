@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -121,6 +122,18 @@ TEST_F(SubprocessTest, AHeldChildDoesNothingAndEndsWhenItIsNotReleased) {
     EXPECT_EQ(*ProcessStartTime(pid), held->identity().start_time);
   }
   EXPECT_EQ(ProcessStartTime(pid).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(*ReadFile(log_), "");
+}
+
+// The write that releases it must not bring SIGPIPE upon us, which nothing here ignores.
+TEST_F(SubprocessTest, AHeldChildThatIsKilledIsReleasedAllTheSame) {
+  auto held = HeldProcess::Spawn(Shell("echo ran"));
+  ASSERT_TRUE(held.ok());
+  ASSERT_EQ(::kill(held->identity().pid, SIGKILL), 0);
+  siginfo_t info;  // waits for its end and leaves it to be reaped
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(held->identity().pid), &info, WEXITED | WNOWAIT), 0);
+  Process process = std::move(*held).Release();
+  EXPECT_EQ(process.Reap().signal, SIGKILL);
   EXPECT_EQ(*ReadFile(log_), "");
 }
 

@@ -49,7 +49,7 @@ bool CheckRampShape(Checker& c) {
   }
   if ((global - r.start) % r.increment != 0) {
     c.Error("batch.rampup.increment",
-            absl::StrCat(r.increment, " does not divide batch.global - start = ", global - r.start));
+            absl::StrCat("batch.global - start = ", global - r.start, " is not divisible by ", r.increment));
     return false;
   }
   // The plan keeps every stage in memory and prints it.

@@ -1,15 +1,12 @@
 // The ranks of one attempt on this node, from spawn (or adoption) to the last exit record. Lives on the event
 // loop.
 //
-//   spawn:  fork held children -> state file -> let them run. So no rank ever runs that a restarted trainerd
-//   does not
-//           know of, and none runs twice.
-//   death:  a rank that ends in any other way than after Finished{COMPLETED, STOPPED} with status 0 makes the
-//   others
-//           useless: they get Abort at once, and SIGKILL kAbortGrace later.
+//   spawn:  fork held children -> state file -> let them run. So no rank ever runs that a restarted
+//           trainerd does not know of, and none runs twice.
+//   death:  a rank that ends in any other way than after Finished{COMPLETED, STOPPED} with status 0 makes
+//           the others useless: they get Abort at once, and SIGKILL kAbortGrace later.
 //   end:    a rank's exit record is written once its process has ended and its connection has been read to
-//   the end, so
-//           Finished and the last steps are never behind the exit.
+//           the end, so Finished and the last steps are never behind the exit.
 #pragma once
 
 #include <cstdint>
@@ -132,8 +129,8 @@ class Attempt {
   // A shard report is done when rank 0 has taken it: (rank 0's order number) -> whom to tell.
   std::map<uint64_t, std::pair<link::Session, uint64_t>> shards_;
   std::vector<HeldShard> held_shards_;  // for rank 0's first connection
-  std::shared_ptr<bool> alive_ =
-      std::make_shared<bool>(true);  // posted callbacks hold it too: false once gone
+  // Posted callbacks hold it too: false once gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 // Path of a rank's log, "<run_dir>/logs/attempt-2.rank-0.log".

@@ -4,9 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -16,6 +14,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/base/token_file.h"
 
@@ -37,12 +36,13 @@ bool OnThisMachine(absl::string_view address) {
 // What the stream's reactor, on gRPC's threads, and the uplink, on the loop, share. Both own it: a reactor
 // may still be called while the uplink is being destroyed.
 struct Shared {
-  std::mutex mutex;
-  std::condition_variable done_changed;
-  EventLoop* loop = nullptr;                           // null: the uplink is gone
-  std::function<void(uint64_t, v1::NodeOrder)> order;  // with the stream's number
+  // Called on the loop alone, with the stream's number.
+  std::function<void(uint64_t, v1::NodeOrder)> order;
   std::function<void(uint64_t, std::string)> ended;
-  int alive = 0;  // reactors not yet done
+  Mutex mutex;
+  CondVar done_changed;
+  EventLoop* loop ABSL_GUARDED_BY(mutex) = nullptr;  // null: the uplink is gone
+  int alive ABSL_GUARDED_BY(mutex) = 0;              // reactors not yet done
 };
 
 // How to reach the controller.
@@ -69,7 +69,7 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
   void Begin(std::shared_ptr<Stream> self) {
     self_ = std::move(self);
     {
-      std::lock_guard lock(shared_->mutex);
+      const MutexLock lock(shared_->mutex);
       ++shared_->alive;
     }
     stub_->async()->Attach(&context_, this);
@@ -79,14 +79,14 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
   }
 
   void Write(const v1::NodeReport& report) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closing_) return;
     queue_.push_back(report);
     if (queue_.size() == 1) StartWrite(&queue_.front());
   }
 
   size_t queued() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return queue_.size();
   }
 
@@ -101,7 +101,7 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
       return;
     }
     {
-      std::lock_guard lock(shared_->mutex);
+      const MutexLock lock(shared_->mutex);
       if (shared_->loop != nullptr) {
         shared_->loop->Post(
             [shared = shared_, number = number_, order = order_] { shared->order(number, order); });
@@ -111,7 +111,7 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     queue_.pop_front();
     if (!ok || closing_) {
       queue_.clear();
@@ -127,7 +127,7 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
     // Not the last reference: the uplink holds another until it hears of this, so channel and context always
     // end on the loop's thread. A channel that ends on one of gRPC's own can bring the library down with it.
     self_.reset();
-    std::lock_guard lock(shared->mutex);
+    const MutexLock lock(shared->mutex);
     if (shared->loop != nullptr) {
       shared->loop->Post([shared, number, why] { shared->ended(number, why); });
     }
@@ -138,7 +138,7 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
  private:
   // Lets the call end. Once, whoever comes first.
   void Release() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(closing_, true)) return;
     RemoveHold();
   }
@@ -149,9 +149,9 @@ class Stream : public grpc::ClientBidiReactor<v1::NodeReport, v1::NodeOrder> {
   std::unique_ptr<v1::Nodes::Stub> stub_;
   grpc::ClientContext context_;
   v1::NodeOrder order_;
-  std::mutex mutex_;
-  std::deque<v1::NodeReport> queue_;  // the front one is being written. Guarded by mutex_
-  bool closing_ = false;              // guarded by mutex_
+  Mutex mutex_;
+  std::deque<v1::NodeReport> queue_ ABSL_GUARDED_BY(mutex_);  // the front one is being written
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class UplinkImpl : public Uplink {
@@ -163,7 +163,10 @@ class UplinkImpl : public Uplink {
         shared_(std::make_shared<Shared>()),
         lost_at_(Clock::Real().SinceStart()) {
     ::grpc_init();  // held between streams too: gRPC would stop and start all its threads for each
-    shared_->loop = &loop_;
+    {
+      const MutexLock lock(shared_->mutex);
+      shared_->loop = &loop_;
+    }
     shared_->order = [this](uint64_t number, const v1::NodeOrder& order) { OnOrder(number, order); };
     shared_->ended = [this](uint64_t number, const std::string& why) { OnEnded(number, why); };
     retry_timer_ = loop_.After(absl::ZeroDuration(), [this] { Open(); });
@@ -172,16 +175,18 @@ class UplinkImpl : public Uplink {
   ~UplinkImpl() override {
     loop_.Cancel(retry_timer_);
     {
-      std::lock_guard lock(shared_->mutex);
+      const MutexLock lock(shared_->mutex);
       shared_->loop = nullptr;
     }
     if (stream_ != nullptr) stream_->Close();
-    std::unique_lock lock(shared_->mutex);
-    shared_->done_changed.wait(lock, [&] { return shared_->alive == 0; });
+    {
+      MutexLock lock(shared_->mutex);
+      shared_->done_changed.wait(
+          lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(shared_->mutex) { return shared_->alive == 0; });
+    }
     // Orders posted before are dropped with the loop or find these gone.
     shared_->order = [](uint64_t, const v1::NodeOrder&) {};
     shared_->ended = [](uint64_t, const std::string&) {};
-    lock.unlock();
     stream_.reset();
     ::grpc_shutdown();
   }

@@ -10,7 +10,7 @@
 
 namespace galley::service {
 
-// Why an attempt failed, and what follows (the table is in apply.cc).
+// Why an attempt failed, and what follows (the table is in consequence.h).
 enum class Failure {
   kNone,
   kRankCrash,  // exit status or signal

@@ -215,9 +215,8 @@ void Reconciler::Planned(const std::string& id, const Placement& placement, absl
     if (!base->note.empty()) {
       Event note;
       note.message = base->note;
-      StoreEvent(id, note)
-          .status()
-          .IgnoreError();  // it moves nothing; the plan itself is what must be stored
+      // It moves nothing; the plan itself is what must be stored.
+      StoreEvent(id, note).status().IgnoreError();
     }
     event.kind = EventKind::kAttemptPlanned;
     event.attempt = run->attempt + 1;

@@ -9,17 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/status.h"
+#include "runtime/data/store/faults.h"
 
 namespace galley::data {
 namespace {
 
 constexpr int64_t kBuffer = 1 << 20;
 constexpr int64_t kHeader = 34;
-
-absl::Status Corrupt(absl::string_view path, int64_t offset, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat(path, ": offset ", offset, ": ", what,
-                                          "; make the data set again, or copy both of its files anew"));
-}
 
 }  // namespace
 

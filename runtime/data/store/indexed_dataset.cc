@@ -15,6 +15,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
+#include "runtime/data/store/faults.h"
 #include "runtime/data/store/index_cursor.h"
 
 namespace galley::data {
@@ -31,11 +32,6 @@ T Load(std::span<const std::byte> bytes, int64_t offset) {
   T value;
   std::memcpy(&value, bytes.data() + offset, sizeof(value));
   return value;
-}
-
-absl::Status Corrupt(absl::string_view path, int64_t offset, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat(path, ": offset ", offset, ": ", what,
-                                          "; make the data set again, or copy both of its files anew"));
 }
 
 template <class T>

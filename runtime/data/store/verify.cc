@@ -9,18 +9,13 @@
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
 #include "runtime/data/store/dataset_info.h"
+#include "runtime/data/store/faults.h"
 
 namespace galley::data {
 namespace {
 
 // Faults of a file, by offset: which thread found which does not show.
 using Found = std::vector<std::pair<int64_t, absl::Status>>;
-
-absl::Status Differs(const std::string& path, int64_t begin, int64_t size) {
-  return absl::DataLossError(absl::StrCat(path, ": offset ", begin, ": the checksum of ", size,
-                                          " bytes from here is not that of what was written; copy the file ",
-                                          "anew, or make the data set again"));
-}
 
 void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t vocab, int threads,
                std::vector<absl::Status>& faults) {
@@ -41,7 +36,7 @@ void VerifyBin(const IndexedDataset& dataset, const BlockSums* sums, int64_t voc
       if (status.ok() && sums != nullptr &&
           Hash64(std::span<const std::byte>(bytes).first(count * static_cast<size_t>(item))) !=
               sums->blocks[static_cast<size_t>(block)]) {
-        status = Differs(dataset.bin_path(), begin * item, static_cast<int64_t>(count) * item);
+        status = ChecksumDiffers(dataset.bin_path(), begin * item, static_cast<int64_t>(count) * item);
       }
       if (status.ok() && vocab > 0) status = CheckIds(dataset, begin, ids, vocab);
       if (status.ok()) continue;
@@ -70,7 +65,7 @@ absl::Status CompareIndexSums(const IndexedDataset& dataset, const BlockSums& su
     const int64_t size = std::min(kSumBlock, sums.bytes - begin);
     file.read(bytes.data(), size);
     if (!file || Hash64(absl::string_view(bytes.data(), static_cast<size_t>(size))) != sums.blocks[block]) {
-      return Differs(dataset.idx_path(), begin, size);
+      return ChecksumDiffers(dataset.idx_path(), begin, size);
     }
   }
   return absl::OkStatus();

@@ -12,6 +12,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/status.h"
+#include "runtime/data/store/faults.h"
 #include "runtime/data/store/index_cursor.h"
 #include "runtime/data/store/indexed_dataset_writer.h"
 
@@ -37,12 +38,6 @@ absl::StatusOr<Source> OpenSource(const std::string& prefix) {
   ASSIGN_OR_RETURN(std::optional<DatasetInfo> info, ReadDatasetInfo(prefix));
   if (info.has_value()) RETURN_IF_ERROR(CheckDatasetInfo(dataset, *info));
   return Source{std::move(dataset), std::move(info)};
-}
-
-absl::Status Differs(const std::string& path, int64_t begin) {
-  return absl::DataLossError(absl::StrCat(
-      path, ": offset ", begin, ": the checksum of the ", kSumBlock >> 20,
-      " MiB from here is not that of what was written; copy the file anew, ", "or make the data set again"));
 }
 
 // Where its metadata and another's disagree; empty when they do not.
@@ -114,7 +109,8 @@ class Copier {
     const BlockSums sums = sums_.SoFar();
     for (size_t block = 0; block < sums.blocks.size(); ++block) {
       if (sums.blocks[block] != source_.info->bin.blocks[block]) {
-        return Differs(source_.dataset.bin_path(), static_cast<int64_t>(block) * kSumBlock);
+        const int64_t begin = static_cast<int64_t>(block) * kSumBlock;
+        return ChecksumDiffers(source_.dataset.bin_path(), begin, std::min(kSumBlock, sums.bytes - begin));
       }
     }
     return CompareIndexSums(source_.dataset, source_.info->idx);
