@@ -13,7 +13,8 @@ namespace {
 constexpr double kBytesPerSecondOfNode = 200e6;
 
 PrepareResult Finish(recipe::LoadResult loaded, const plan::Inventory* inventory) {
-  PrepareResult result{std::move(loaded.text), std::nullopt, std::move(loaded.faults)};
+  PrepareResult result{std::move(loaded.text), std::nullopt, std::move(loaded.faults),
+                       std::move(loaded.origins)};
   if (!loaded.spec) return result;
   const plan::Inventory given = inventory != nullptr ? *inventory : plan::InventoryOf(*loaded.spec);
   const recipe::Parallelism& p = loaded.spec->parallelism;

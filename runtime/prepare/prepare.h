@@ -20,6 +20,7 @@ struct PrepareResult {
   recipe::RecipeText text;            // what the plan was made from
   std::optional<Prepared> prepared;   // absent when `faults` holds an error
   std::vector<recipe::Fault> faults;  // errors and warnings, sorted by location
+  recipe::Origins origins;            // where the text's fields were written; not of a user's file
 };
 
 // The families and all checks above the recipe, for recipe::Load.

@@ -117,6 +117,9 @@ TEST(Prepare, CanonicalTextGivesTheSamePlan) {
     EXPECT_EQ(plan::ToJson(first.prepared->plan), plan::ToJson(again.prepared->plan));
     EXPECT_EQ(recipe::FormatFaults(first.faults), recipe::FormatFaults(again.faults));
     EXPECT_EQ(again.text.origins_json, first.text.origins_json);
+    // Parsed with the text, for the controller's own checks.
+    ASSERT_NE(again.origins.Find("metadata.name"), nullptr) << name;
+    EXPECT_EQ(again.origins.Find("metadata.name")->file, Recipes(name));
   }
 }
 

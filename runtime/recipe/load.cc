@@ -197,8 +197,10 @@ LoadResult LoadString(const std::string& yaml, const std::string& name, const st
 LoadResult LoadText(const RecipeText& text, const Rules& rules) {
   Loader loader;
   NodePtr root = loader.Document(text.canonical, {"recipe.yaml", text.root}, "", nullptr);
-  if (root != nullptr) root = WithOrigins(root, ParseOrigins(text.origins_json), text.root, loader.files());
+  Origins origins = ParseOrigins(text.origins_json);
+  if (root != nullptr) root = WithOrigins(root, origins, text.root, loader.files());
   LoadResult result = loader.Finish(root, text.root, rules);
+  result.origins = std::move(origins);
   if (result.spec) result.text = text;  // the origins that came with it, not locations in the canonical text
   return result;
 }

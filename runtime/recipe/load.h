@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/recipe/family.h"
+#include "runtime/recipe/origins.h"
 #include "runtime/recipe/spec.h"
 
 namespace galley::recipe {
@@ -23,6 +24,7 @@ struct RecipeText {
 struct LoadResult {
   std::optional<RecipeSpec> spec;  // absent when `faults` holds an error
   RecipeText text;                 // set when spec is
+  Origins origins;                 // of LoadText alone: its origins_json, parsed
   std::vector<Fault> faults;       // errors and warnings, sorted
 };
 

@@ -117,10 +117,9 @@ void CheckMemory(const prepare::Prepared& prepared, int64_t memory_bytes, Faults
 
 }  // namespace
 
-void CheckMachine(const prepare::Prepared& prepared, const recipe::RecipeText& text,
+void CheckMachine(const prepare::Prepared& prepared, const recipe::Origins& origins,
                   const std::string& run_dir, int64_t memory_bytes, LargestIds& largest_ids,
                   std::vector<recipe::Fault>* out) {
-  const recipe::Origins origins = recipe::ParseOrigins(text.origins_json);
   Faults faults(origins, out);
   CheckTokenizer(prepared.spec, faults);
   CheckData(prepared, largest_ids, faults);

@@ -77,7 +77,7 @@ absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int
     run.next_base = request.from_checkpoint();
   }
   if (!recipe::HasErrors(result.faults)) {
-    CheckMachine(*result.prepared, text, run.run_dir, memory_bytes, largest_ids, &result.faults);
+    CheckMachine(*result.prepared, prepared.origins, run.run_dir, memory_bytes, largest_ids, &result.faults);
   }
   recipe::SortFaults(result.faults);
   if (recipe::HasErrors(result.faults)) return result;
