@@ -58,7 +58,7 @@ class Launcher {
 };
 
 // By the `launcher.kind` of recipes.
-using Launchers = std::map<std::string, std::unique_ptr<Launcher>>;
+using Launchers = std::map<recipe::LauncherKind, std::unique_ptr<Launcher>>;
 
 // All ranks on one registered trainerd. A node that nothing runs on takes any number of threads (a small
 // machine may be oversubscribed by one run, never by two).

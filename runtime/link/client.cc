@@ -64,10 +64,10 @@ class ClientImpl : public Client {
     Wake();
   }
 
-  void SetProgress(absl::string_view phase, int64_t step, int64_t item) override {
+  void SetProgress(v1::Phase::Value phase, int64_t step, int64_t item) override {
     MutexLock lock(mutex_);
     if (phase == progress_.phase() && step == progress_.step() && item == progress_.item()) return;
-    progress_.set_phase(std::string(phase));
+    progress_.set_phase(phase);
     progress_.set_step(step);
     progress_.set_item(item);
     // The thread needs waking only for the first change: it then knows when the next heartbeat is due.
@@ -167,7 +167,7 @@ class ClientImpl : public Client {
     // Only once the spool has space again: the notice must not itself push out a step report.
     if (dropped_ > 0 && spool_bytes_ <= options_.spool_bytes / 2) {
       v1::Report report;
-      report.mutable_notice()->set_kind("reports_dropped");
+      report.mutable_notice()->set_kind(v1::NoticeKind::REPORTS_DROPPED);
       report.mutable_notice()->set_message(
           absl::StrCat(dropped_, " step reports were dropped: trainerd was disconnected and the spool of ",
                        options_.spool_bytes, " bytes was full"));
@@ -272,7 +272,7 @@ class ClientImpl : public Client {
       sent_ = 0;
       ready_due_ = !ready_.empty();
       last_heartbeat_ = Now();
-      progress_changed_ = !progress_.phase().empty();
+      progress_changed_ = progress_.phase() != v1::Phase::UNKNOWN;
     }
     reader_ = FrameReader();
     while (!Stopping()) {

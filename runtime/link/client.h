@@ -5,7 +5,7 @@
 // What happens to a report (delivery is at least once and in order):
 //   StepReport, ShardReport, CheckpointCommitted, Training, Finished, Notice
 //       numbered and kept until trainerd acknowledges them; a restarted trainerd gets them again. When the
-//       spool is full the oldest StepReports go first, and a Notice "reports_dropped" tells how many.
+//       spool is full the oldest StepReports go first, and a Notice REPORTS_DROPPED tells how many.
 //   Ready      kept for good and sent again at the start of every connection, after Hello.
 //   Heartbeat  not passed to Send: SetProgress keeps the newest, and the thread sends it when it changes (at
 //       most 20 a second) and at least once a second. trainerd's hang watchdog lives on these.
@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "galley/v1/rank.pb.h"
 
@@ -42,9 +41,9 @@ class Client {
   // is no longer than kMaxPayload.
   virtual void Send(v1::Report report) = 0;
 
-  // Where this rank is; any change of the three counts as progress. phase: load, train, evaluate, save, wait.
-  // step: the last finished one. item: counts things done within the phase, such as evaluation batches.
-  virtual void SetProgress(absl::string_view phase, int64_t step, int64_t item = 0) = 0;
+  // Where this rank is; any change of the three counts as progress. step: the last finished one. item: counts
+  // things done within the phase, such as evaluation batches.
+  virtual void SetProgress(v1::Phase::Value phase, int64_t step, int64_t item = 0) = 0;
 
   // The next order, in the order sent. Start and Peers come once; a repeated Save, Stop, Abort or ShardReport
   // is possible (after a lost acknowledgement), so handling one twice must do no harm.

@@ -73,7 +73,7 @@ TEST_F(LinkTest, TheSpoolIsBoundedDropsTheOldestStepsAndSaysSo) {
       last = step;
     }
     if (report.has_notice()) {
-      EXPECT_EQ(report.notice().kind(), "reports_dropped");
+      EXPECT_EQ(report.notice().kind(), v1::NoticeKind::REPORTS_DROPPED);
       dropped += std::stoll(report.notice().message());
     }
   }
@@ -100,9 +100,9 @@ TEST_F(LinkTest, HeartbeatsTellTheNewestProgressAndGoOnWithoutAny) {
   ClientOptions options;
   options.heartbeat = absl::Milliseconds(20);
   auto client = Connect(options);
-  for (int i = 0; i <= 1000; ++i) client->SetProgress("train", i, 2 * i);
+  for (int i = 0; i <= 1000; ++i) client->SetProgress(v1::Phase::TRAIN, i, 2 * i);
   EXPECT_TRUE(server.Until([&] { return server.heartbeat_.step() == 1000; }));
-  EXPECT_EQ(server.heartbeat_.phase(), "train");
+  EXPECT_EQ(server.heartbeat_.phase(), v1::Phase::TRAIN);
   EXPECT_EQ(server.heartbeat_.item(), 2000);
   const int before = [&] {
     std::lock_guard lock(server.mutex_);

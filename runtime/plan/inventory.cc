@@ -3,12 +3,15 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/check.h"
 #include "runtime/base/status.h"
 
 namespace galley::plan {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::pair<const char*, ProcessorKind> kKinds[] = {{"cpu", ProcessorKind::kCpu}};
 
 Json Optional(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -46,7 +49,7 @@ Json DevicesJson(const std::vector<Device>& devices) {
   for (const Device& device : devices) {
     Json peaks = Json::object();
     for (const auto& [dtype, flops] : device.peak_flops) peaks[dtype] = flops;
-    list.push_back({{"kind", device.kind},
+    list.push_back({{"kind", NameOf(device.kind)},
                     {"uuid", device.uuid},
                     {"memory_bytes", device.memory_bytes},
                     {"peak_flops", peaks},
@@ -57,7 +60,11 @@ Json DevicesJson(const std::vector<Device>& devices) {
 
 absl::Status ReadDevice(const Json& json, Device& out) {
   if (!json.is_object()) return Wrong("devices");
-  RETURN_IF_ERROR(ReadText(json, "kind", out.kind));
+  std::string kind;
+  RETURN_IF_ERROR(ReadText(json, "kind", kind));
+  const std::optional<ProcessorKind> known = ProcessorNamed(kind);
+  if (!known) return absl::InvalidArgumentError(absl::StrCat("inventory: 'kind' is ", kind));
+  out.kind = *known;
   RETURN_IF_ERROR(ReadText(json, "uuid", out.uuid));
   RETURN_IF_ERROR(ReadText(json, "peak_source", out.peak_source));
   const auto memory = json.find("memory_bytes");
@@ -97,6 +104,20 @@ absl::Status ReadDevices(const Json& json, Inventory& v) {
 
 }  // namespace
 
+std::string NameOf(ProcessorKind kind) {
+  for (const auto& [name, named] : kKinds) {
+    if (named == kind) return name;
+  }
+  CHECK(false) << "a device kind without a name";
+}
+
+std::optional<ProcessorKind> ProcessorNamed(absl::string_view name) {
+  for (const auto& [known, kind] : kKinds) {
+    if (known == name) return kind;
+  }
+  return std::nullopt;
+}
+
 std::optional<double> Device::PeakFor(absl::string_view dtype) const {
   const auto found = peak_flops.find(std::string(dtype));
   return found == peak_flops.end() ? std::nullopt : std::optional(found->second);
@@ -122,7 +143,7 @@ std::string InventoryToJson(const Inventory& v) {
                {"peak_flops_bf16", Optional(v.PeakFor(recipe::Compute::kBF16))},
                {"peak_source", v.devices.front().peak_source},
                {"libraries", libraries}};
-  if (v.devices.size() > 1 || v.devices.front().kind != Device{}.kind) {
+  if (v.devices.size() > 1 || v.devices.front().kind != ProcessorKind::kCpu) {
     json["devices"] = DevicesJson(v.devices);
   }
   // A host name that is not UTF-8 must not throw.

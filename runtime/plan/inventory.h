@@ -14,9 +14,12 @@
 
 namespace galley::plan {
 
+// What hardware a device is. Which backend runs on it, runtime/tensor asks.
+enum class ProcessorKind { kCpu };
+
 // What a rank computes on.
 struct Device {
-  std::string kind = "cpu";
+  ProcessorKind kind = ProcessorKind::kCpu;
   std::string uuid;          // empty: the host's own processor, or its part that a rank has
   int64_t memory_bytes = 0;  // 0: not known
   // FLOP/s by dtype ("f32", "bf16"), for MFU. Absent: not measured.
@@ -46,6 +49,9 @@ struct Inventory {
   }
   bool operator==(const Inventory&) const = default;
 };
+
+std::string NameOf(ProcessorKind kind);  // "cpu"
+std::optional<ProcessorKind> ProcessorNamed(absl::string_view name);
 
 // From the launcher section alone, for a plan made before any machine is known.
 Inventory InventoryOf(const recipe::RecipeSpec& spec);

@@ -37,7 +37,6 @@ TEST(Inventory, DevicesOfRanksSurviveJson) {
   EXPECT_EQ(InventoryToJson(v).find("devices"), std::string::npos);  // a plan of the host's own cores
   v.devices.assign(4, {});
   for (int rank = 0; rank < 4; ++rank) {
-    v.devices[rank].kind = "toy";
     v.devices[rank].uuid = "toy-" + std::to_string(rank);
     v.devices[rank].memory_bytes = int64_t{80} << 30;
     v.devices[rank].peak_flops = {{"bf16", 9.89e14}, {"f32", 6.7e13}};
@@ -48,6 +47,8 @@ TEST(Inventory, DevicesOfRanksSurviveJson) {
   EXPECT_EQ(*back, v);
   EXPECT_EQ(back->DeviceOf(3).uuid, "toy-3");
   EXPECT_EQ(back->PeakFor(recipe::Compute::kBF16), 9.89e14);
+  const std::string unknown = absl::StrReplaceAll(InventoryToJson(v), {{"\"cpu\"", "\"abacus\""}});
+  EXPECT_THAT(InventoryFromJson(unknown).status().message(), HasSubstr("'kind' is abacus"));
   v.devices.pop_back();
   EXPECT_THAT(InventoryFromJson(InventoryToJson(v)).status().message(), HasSubstr("'devices'"));
 }

@@ -25,7 +25,7 @@ constexpr absl::Duration kFlushTimeout = absl::Seconds(30);
 
 int Train(const std::string& socket, galley::v1::Hello hello) {
   auto client = galley::link::Client::Connect(socket, hello);
-  client->SetProgress("load", 0);
+  client->SetProgress(galley::v1::Phase::LOAD, 0);
   auto order = client->WaitOrder(kStartTimeout);
   Finished finished;
   if (!order.has_value() || !order->has_start()) {

@@ -110,8 +110,11 @@ const Table& LimitsTable() {
 
 namespace {
 
+constexpr std::pair<const char*, LauncherKind> kLauncherKinds[] = {{"local", LauncherKind::kLocal},
+                                                                   {"slurm", LauncherKind::kSlurm}};
+
 Codec<LauncherKind> LauncherKinds() {
-  return ChoiceCodec<LauncherKind>({{"local", LauncherKind::kLocal}, {"slurm", LauncherKind::kSlurm}});
+  return ChoiceCodec<LauncherKind>({std::begin(kLauncherKinds), std::end(kLauncherKinds)});
 }
 
 Table MakeSlurm() {
@@ -132,6 +135,13 @@ Table MakeSlurm() {
 }  // namespace
 
 std::string NameOf(LauncherKind kind) { return LauncherKinds().write(kind, "")->text; }
+
+std::optional<LauncherKind> LauncherNamed(absl::string_view name) {
+  for (const auto& [known, kind] : kLauncherKinds) {
+    if (known == name) return kind;
+  }
+  return std::nullopt;
+}
 
 const Table& LauncherTable() {
   static const Table slurm = MakeSlurm();

@@ -38,7 +38,7 @@ class Loop {
 
   v1::Finished Run() {
     while (state_.step < plan_.total_steps) {
-      parts_.client.SetProgress("train", state_.step);
+      parts_.client.SetProgress(v1::Phase::TRAIN, state_.step);
       auto began = SteadyClock::now();
       double waited = parts_.batches.WaitedSeconds();
       std::array<int64_t, kFlagCount> flags = {parts_.orders.stop(), parts_.orders.saves(),
@@ -102,7 +102,7 @@ class Loop {
       set.samples->Begin();
       set.batches->AskAhead();
       auto next = [&](int64_t) {
-        parts_.client.SetProgress("evaluate", state_.step, item++);
+        parts_.client.SetProgress(v1::Phase::EVALUATE, state_.step, item++);
         return set.batches->Next();
       };
       ASSIGN_OR_RETURN(double loss, parts_.stepper.Evaluate(set.samples->micro_batches(), next));
@@ -114,7 +114,7 @@ class Loop {
   }
 
   void Save(int64_t save_orders, metrics::StepRecord& record) {
-    parts_.client.SetProgress("save", state_.step);
+    parts_.client.SetProgress(v1::Phase::SAVE, state_.step);
     auto began = SteadyClock::now();
     // All orders that any rank had seen by the step are answered by this one save.
     saves_done_ = std::max(saves_done_, save_orders);
@@ -135,7 +135,7 @@ class Loop {
       record.Set<"mfu">(plan_.card.flops_per_token.total() * speed /
                         (*peak * static_cast<double>(plan_.mesh.world())));
     }
-    parts_.client.SetProgress("train", state_.step);
+    parts_.client.SetProgress(v1::Phase::TRAIN, state_.step);
     if (parts_.rank != 0) return;  // the numbers are the same on every rank
     v1::Report report;
     *report.mutable_step() = metrics::ToReport(record);
@@ -143,7 +143,7 @@ class Loop {
   }
 
   v1::Finished End(bool stopped) {
-    parts_.client.SetProgress("save", state_.step);
+    parts_.client.SetProgress(v1::Phase::SAVE, state_.step);
     absl::Status status = parts_.saver.Drain(kDrainTimeout);
     if (parts_.orders.aborted()) return Failed(absl::AbortedError(parts_.orders.abort_reason()));
     if (!status.ok()) return FinishFailed(status, state_.step);

@@ -120,17 +120,17 @@ absl::StatusOr<std::unique_ptr<Saver>> MakeSaver(link::Client& client, const v1:
 }
 
 absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
-  client.SetProgress("load", 0);
+  client.SetProgress(v1::Phase::LOAD, 0);
   ASSIGN_OR_RETURN(prepare::Prepared prepared, PrepareRank(start));
   const plan::Plan& plan = prepared.plan;
   ASSIGN_OR_RETURN(DataSet data, DataSet::Open(prepared));
-  client.SetProgress("load", 0, 1);
+  client.SetProgress(v1::Phase::LOAD, 0, 1);
   ASSIGN_OR_RETURN(std::unique_ptr<comm::Group> world, Join(client, start, plan.mesh));
   ASSIGN_OR_RETURN(const parallel::Groups groups, parallel::Groups::Split(world.get(), plan.mesh));
-  client.SetProgress("load", 0, 2);
+  client.SetProgress(v1::Phase::LOAD, 0, 2);
   ASSIGN_OR_RETURN(std::unique_ptr<Stepper> stepper,
                    Stepper::Create(prepared.spec, plan.card, groups, start.threads()));
-  client.SetProgress("load", 0, 3);
+  client.SetProgress(v1::Phase::LOAD, 0, 3);
 
   RunState state;
   state.recipe_hash = plan.recipe_hash;
@@ -139,7 +139,7 @@ absl::StatusOr<v1::Finished> Run(link::Client& client, const v1::Start& start) {
   }
   state.recipe_hash = plan.recipe_hash;
   state.data_plan = data.plan_json();
-  client.SetProgress("load", state.step, 4);
+  client.SetProgress(v1::Phase::LOAD, state.step, 4);
 
   ASSIGN_OR_RETURN(std::unique_ptr<Saver> saver, MakeSaver(client, start, plan, groups, *stepper));
   const int64_t data_rank = groups.coordinate.data;

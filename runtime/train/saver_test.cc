@@ -21,7 +21,7 @@ class RecordingClient : public link::Client {
     if (report.has_shard()) own_shard_ = report.shard();
     if (report.has_checkpoint()) committed_.push_back(report.checkpoint());
   }
-  void SetProgress(absl::string_view, int64_t, int64_t) override {}
+  void SetProgress(v1::Phase::Value, int64_t, int64_t) override {}
   std::optional<v1::Order> Poll() override { return std::nullopt; }
   std::optional<v1::Order> WaitOrder(absl::Duration) override { return std::nullopt; }
   bool Flush(absl::Duration) override { return true; }

@@ -143,7 +143,7 @@ RunPlan RunPlanOf(const prepare::Prepared& prepared, const std::string& run_dir)
   plan.plan_hash = prepared.plan.hash;
   plan.checkpoint_dir =
       spec.checkpoint.directory.empty() ? JoinPath(run_dir, "checkpoints") : spec.checkpoint.directory;
-  plan.launcher = std::string(recipe::NameOf(spec.launcher.kind));
+  plan.launcher = spec.launcher.kind;
   plan.nodes = spec.launcher.nodes;
   plan.world = static_cast<int32_t>(prepared.plan.mesh.world());
   plan.threads_per_rank = static_cast<int32_t>(spec.launcher.threads_per_rank);

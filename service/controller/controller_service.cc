@@ -14,6 +14,7 @@
 #include "service/controller/stream.h"
 #include "service/controller/submission.h"
 #include "service/controller/tasks.h"
+#include "service/view/checkpoint_rows.h"
 
 namespace galley::service {
 namespace {
@@ -203,17 +204,7 @@ class ControllerService : public v1::Controller::CallbackService {
   absl::Status ListCheckpoints(const std::string& reference, v1::CheckpointsReply* reply) {
     ASSIGN_OR_RETURN(Run run, core_.Find(reference));
     for (const checkpoint::Entry& entry : checkpoint::List(run.plan.checkpoint_dir)) {
-      v1::CheckpointMessage& m = *reply->add_checkpoints();
-      m.set_step(entry.step);
-      m.set_path(entry.path);
-      m.set_bytes(entry.bytes);
-      m.set_status(entry.status.ok() ? "OK" : std::string(entry.status.message()));
-      absl::StatusOr<checkpoint::Manifest> manifest = checkpoint::Open(entry.path, /*verify_data=*/false);
-      if (!manifest.ok()) continue;
-      const checkpoint::Facts& facts = manifest->info.state;
-      m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
-      if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
-      if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
+      *reply->add_checkpoints() = view::MessageOf(entry);
     }
     return absl::OkStatus();
   }

@@ -130,7 +130,7 @@ class CoreTest : public testing::Test {
   CoreTest() { Start(); }
   void Start() {
     launcher::Launchers launchers;
-    launchers["local"] = std::make_unique<Pair>();
+    launchers[recipe::LauncherKind::kLocal] = std::make_unique<Pair>();
     core_ = Core::Create(JoinPath(dir_.path(), "state"), Clock::Real(), std::move(launchers)).value();
   }
   void Restart() {

@@ -7,10 +7,12 @@
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/recipe/kinds.h"
 #include "service/controller/attempt.h"
 #include "service/controller/core.h"
 #include "service/controller/run_dir.h"
 #include "service/controller/summary.h"
+#include "service/view/names.h"
 
 namespace galley::service {
 namespace {
@@ -18,8 +20,10 @@ namespace {
 std::vector<plan::Device> DevicesOf(const v1::NodeInfo& info) {
   std::vector<plan::Device> devices;
   for (const v1::Device& given : info.devices()) {
+    const std::optional<plan::ProcessorKind> kind = plan::ProcessorNamed(view::NameOf(given.kind()));
+    if (!kind.has_value()) continue;  // of a newer trainerd
     plan::Device& device = devices.emplace_back();
-    device.kind = given.kind();
+    device.kind = *kind;
     device.uuid = given.uuid();
     device.memory_bytes = given.memory_bytes();
     device.peak_flops = {given.peak_flops().begin(), given.peak_flops().end()};
@@ -75,8 +79,8 @@ absl::StatusOr<Placement> Core::Place(const Run& run) {
   reserved_.erase(run.id);
   const auto launcher = launchers_.find(run.plan.launcher);
   if (launcher == launchers_.end()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("launcher.kind: this controller has no launcher '", run.plan.launcher, "'"));
+    return absl::FailedPreconditionError(absl::StrCat("launcher.kind: this controller has no launcher '",
+                                                      recipe::NameOf(run.plan.launcher), "'"));
   }
   ASSIGN_OR_RETURN(std::vector<Run> runs, store_->List());
   const launcher::Request request{.run_id = run.id,

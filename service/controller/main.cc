@@ -59,7 +59,7 @@ absl::Status Run(Flags flags) {
   }
   flags.options.address = flags.listen;
   launcher::Launchers launchers;
-  launchers["local"] = launcher::MakeLocal();
+  launchers[recipe::LauncherKind::kLocal] = launcher::MakeLocal();
   ASSIGN_OR_RETURN(std::unique_ptr<Core> core,
                    Core::Create(flags.options.state_dir, Clock::Real(), std::move(launchers)));
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(*core, flags.options));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "service/view/names.h"
 
 namespace galley::service {
 namespace {
@@ -117,8 +118,9 @@ void AddRankReport(const v1::RankReport& report, const Live* live, std::vector<E
       return;
     case v1::Report::kNotice: {
       Event event = About(EventKind::kNoted, report.attempt(), 0, live);
-      event.message =
-          absl::StrCat("rank ", report.rank(), ": ", r.notice().kind(), ": ", r.notice().message());
+      const v1::Notice& notice = r.notice();
+      event.message = absl::StrCat("rank ", report.rank(), ": ", view::NameOf(view::KindOf(notice)), ": ",
+                                   notice.message());
       events->push_back(std::move(event));
       return;
     }
@@ -144,7 +146,7 @@ std::vector<Event> EventsOf(const v1::NodeReport& report, const Live* live) {
       event.failure = Failure::kHang;
       event.message =
           absl::StrCat("rank ", hung.rank(), " made no progress for ", static_cast<int64_t>(hung.seconds()),
-                       " s (", hung.phase(), ", after step ", hung.step(), ")");
+                       " s (", view::NameOf(view::PhaseOf(hung)), ", after step ", hung.step(), ")");
       events.push_back(std::move(event));
       break;
     }

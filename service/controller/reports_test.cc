@@ -110,6 +110,41 @@ TEST(Reports, AFailedCommitIsANoteAndAGoodOneACheckpoint) {
   EXPECT_THAT(EventsOf(report, nullptr)[0].message, HasSubstr("the previous one stands: disk full"));
 }
 
+v1::NodeReport Hung() {
+  v1::NodeReport report;
+  report.mutable_hung()->set_attempt(2);
+  report.mutable_hung()->set_rank(1);
+  report.mutable_hung()->set_step(7);
+  report.mutable_hung()->set_seconds(12.5);
+  return report;
+}
+
+v1::NodeReport Noted() {
+  v1::NodeReport report;
+  report.mutable_rank()->set_rank(1);
+  report.mutable_rank()->mutable_report()->mutable_notice()->set_message("3 step reports were dropped");
+  return report;
+}
+
+TEST(Reports, AHangSaysWhereAndANoticeWhatItIsAbout) {
+  v1::NodeReport hung = Hung(), noted = Noted();
+  hung.mutable_hung()->set_phase(v1::Phase::EVALUATE);
+  EXPECT_EQ(EventsOf(hung, nullptr)[0].failure, Failure::kHang);
+  EXPECT_EQ(EventsOf(hung, nullptr)[0].message, "rank 1 made no progress for 12 s (evaluate, after step 7)");
+  noted.mutable_rank()->mutable_report()->mutable_notice()->set_kind(v1::NoticeKind::REPORTS_DROPPED);
+  EXPECT_EQ(EventsOf(noted, nullptr)[0].kind, EventKind::kNoted);
+  EXPECT_EQ(EventsOf(noted, nullptr)[0].message, "rank 1: reports_dropped: 3 step reports were dropped");
+}
+
+// What a trainerd's spool may hold from before an upgrade says it as text.
+TEST(Reports, OfAnOlderVersionSayTheSame) {
+  v1::NodeReport hung = Hung(), noted = Noted();
+  hung.mutable_hung()->set_older_phase("train");
+  EXPECT_EQ(EventsOf(hung, nullptr)[0].message, "rank 1 made no progress for 12 s (train, after step 7)");
+  noted.mutable_rank()->mutable_report()->mutable_notice()->set_older_kind("metrics");
+  EXPECT_EQ(EventsOf(noted, nullptr)[0].message, "rank 1: metrics: 3 step reports were dropped");
+}
+
 TEST(Reports, HeartbeatsAndStepsMoveNothing) {
   v1::NodeReport report;
   report.mutable_rank()->mutable_report()->mutable_step()->add_values()->set_bits(3);

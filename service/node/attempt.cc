@@ -9,6 +9,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "service/view/names.h"
 
 namespace galley::service {
 namespace {
@@ -303,7 +304,7 @@ void Attempt::CheckHang() {
     hung->set_phase(hang->phase);
     hung->set_seconds(absl::ToDoubleSeconds(hang->still));
     LogWarning("run ", ensure_.run_name(), " attempt ", number(), ": rank ", hang->rank, " hangs in ",
-               hang->phase, " at step ", hang->step);
+               view::NameOf(hang->phase), " at step ", hang->step);
     host_.Report(std::move(report), Spool::Keep::kSynced);
     ranks_[hang->rank].process.Signal(SIGKILL);
     AbortOthers(absl::StrCat("rank ", hang->rank, " hangs"));

@@ -9,6 +9,7 @@
 #include "runtime/base/utf8.h"
 #include "runtime/metrics/report.h"
 #include "service/node/attempt.h"
+#include "service/view/names.h"
 
 namespace galley::service {
 namespace {
@@ -91,7 +92,7 @@ void Attempt::OnReport(link::Session session, uint64_t sequence, const v1::Repor
     case v1::Report::kHeartbeat: {
       const v1::Heartbeat& beat = report.heartbeat();
       rank->step = std::max(rank->step, beat.step());
-      watchdog_.Progress(number, beat.phase(), beat.step(), beat.item(), Now());
+      watchdog_.Progress(number, view::PhaseOf(beat), beat.step(), beat.item(), Now());
       return;
     }
     case v1::Report::kReady:

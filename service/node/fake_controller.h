@@ -104,7 +104,7 @@ inline FakeController::Match TrainingOf(int rank, int64_t attempt = 1) {
            r.rank().attempt() == attempt;
   };
 }
-inline FakeController::Match NoticeOf(const std::string& kind) {
+inline FakeController::Match NoticeOf(v1::NoticeKind::Value kind) {
   return [=](const v1::NodeReport& r) {
     return r.has_rank() && r.rank().report().has_notice() && r.rank().report().notice().kind() == kind;
   };

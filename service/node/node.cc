@@ -347,21 +347,22 @@ void Node::OnOrderTaken(link::Session session, uint64_t sequence) {
 RunSinks& Node::SinksOf(const v1::EnsureAttempt& ensure) {
   Run& run = runs_[ensure.run_id()];
   if (run.sinks == nullptr) {
-    run.sinks = RunSinks::Open(ensure, info_.name(),
-                               [this, id = ensure.run_id(), attempt = ensure.attempt(), alive = alive_,
-                                &loop = loop_](const std::string& message) {
-                                 loop.Post([this, id, attempt, alive, message] {
-                                   if (!*alive) return;
-                                   LogWarning("run ", id, ": ", message);
-                                   v1::NodeReport report;
-                                   v1::RankReport* rank = report.mutable_rank();
-                                   rank->set_run_id(id);
-                                   rank->set_attempt(attempt);
-                                   rank->mutable_report()->mutable_notice()->set_kind("metrics");
-                                   rank->mutable_report()->mutable_notice()->set_message(message);
-                                   Report(std::move(report), Spool::Keep::kWritten);
-                                 });
-                               });
+    run.sinks =
+        RunSinks::Open(ensure, info_.name(),
+                       [this, id = ensure.run_id(), attempt = ensure.attempt(), alive = alive_,
+                        &loop = loop_](const std::string& message) {
+                         loop.Post([this, id, attempt, alive, message] {
+                           if (!*alive) return;
+                           LogWarning("run ", id, ": ", message);
+                           v1::NodeReport report;
+                           v1::RankReport* rank = report.mutable_rank();
+                           rank->set_run_id(id);
+                           rank->set_attempt(attempt);
+                           rank->mutable_report()->mutable_notice()->set_kind(v1::NoticeKind::METRICS);
+                           rank->mutable_report()->mutable_notice()->set_message(message);
+                           Report(std::move(report), Spool::Keep::kWritten);
+                         });
+                       });
     SendMetricsAddress(ensure.run_id(), run);
   }
   return *run.sinks;

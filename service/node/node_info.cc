@@ -28,7 +28,7 @@ v1::NodeInfo DescribeNode(absl::string_view name, absl::string_view incarnation)
   const long pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
   if (pages > 0 && page > 0) info.set_memory_bytes(int64_t{pages} * page);
   v1::Device& cpu = *info.add_devices();
-  cpu.set_kind("cpu");
+  cpu.set_kind(v1::ProcessorKind::CPU);
   cpu.set_memory_bytes(info.memory_bytes());
   if (peak.f32_flops > 0) (*cpu.mutable_peak_flops())["f32"] = peak.f32_flops;
   if (peak.bf16_flops > 0) (*cpu.mutable_peak_flops())["bf16"] = peak.bf16_flops;

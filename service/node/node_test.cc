@@ -152,7 +152,7 @@ TEST_F(NodeTest, AStoppedRankIsFoundAndAllEnd) {
   const v1::RankHung hung = controller_->Wait(IsHung).hung();
   EXPECT_EQ(hung.rank(), 1);
   EXPECT_GE(hung.step(), 3);  // the fourth may not have been told yet
-  EXPECT_EQ(hung.phase(), "train");
+  EXPECT_EQ(hung.phase(), v1::Phase::TRAIN);
   EXPECT_GE(hung.seconds(), 1);
   EXPECT_EQ(controller_->Wait(Exited(1)).exited().signal(), SIGKILL);
   EXPECT_EQ(controller_->Wait(Exited(0)).exited().finished().outcome(), v1::Finished::PEER_LOST);
@@ -302,7 +302,7 @@ TEST_F(NodeTest, TheMetricsAddressIsTold) {
   EXPECT_THAT(report.metrics().address(), ::testing::StartsWith("127.0.0.1:"));
   EXPECT_EQ(report.metrics().run_id(), "run-1");
   // An exporter that cannot be had is told and does not stop the run.
-  EXPECT_THAT(controller_->Wait(NoticeOf("metrics")).rank().report().notice().message(),
+  EXPECT_THAT(controller_->Wait(NoticeOf(v1::NoticeKind::METRICS)).rank().report().notice().message(),
               HasSubstr("exporter kind 80 is not known"));
   EXPECT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
   EXPECT_EQ(Steps(), Range(1, 1, 3));

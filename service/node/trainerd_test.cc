@@ -188,7 +188,7 @@ TEST_F(TrainerdTest, APausedTrainerdTakesNobodyForHung) {
   const absl::Time until = absl::Now() + absl::Seconds(12);
   controller_->Wait([&](const v1::NodeReport&) { return absl::Now() > until; }, 13);
   trainerd_.Signal(SIGCONT);
-  ASSERT_TRUE(controller_->Wait(NoticeOf("fake")).has_rank());
+  ASSERT_TRUE(controller_->Wait(NoticeOf(v1::NoticeKind::REPORTS_DROPPED)).has_rank());
   v1::Order stop;
   stop.mutable_stop()->set_reason("enough");
   controller_->Send(ToRanks(stop));

@@ -33,7 +33,7 @@ void Watchdog::Heard(int rank, absl::Duration now) {
   it->second.beating = true;
 }
 
-void Watchdog::Progress(int rank, absl::string_view phase, int64_t step, int64_t item, absl::Duration now) {
+void Watchdog::Progress(int rank, v1::Phase::Value phase, int64_t step, int64_t item, absl::Duration now) {
   auto it = ranks_.find(rank);
   if (it == ranks_.end()) return;
   Rank& r = it->second;
@@ -42,7 +42,7 @@ void Watchdog::Progress(int rank, absl::string_view phase, int64_t step, int64_t
     absl::Duration& longest = longest_[r.phase];
     longest = std::max(longest, now - r.phase_began);
     r.phase_began = now;
-    r.phase = std::string(phase);
+    r.phase = phase;
   }
   r.step = step;
   r.item = item;
@@ -58,15 +58,15 @@ absl::Duration Watchdog::interval() const {
   return std::clamp(minimum_ / 4, absl::Milliseconds(50), absl::Seconds(1));
 }
 
-absl::Duration Watchdog::limit(absl::string_view phase) const {
-  if (phase == "train") {
+absl::Duration Watchdog::limit(v1::Phase::Value phase) const {
+  if (phase == v1::Phase::TRAIN) {
     if (steps_.size() < kWarmSteps) return minimum_ * kWarmFloors;
     std::vector<absl::Duration> sorted(steps_.begin(), steps_.end());
     std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2),
                      sorted.end());
     return std::max(minimum_, sorted[sorted.size() / 2] * kStepFactor);
   }
-  auto it = longest_.find(std::string(phase));
+  auto it = longest_.find(phase);
   const absl::Duration seen = it == longest_.end() ? absl::ZeroDuration() : it->second;
   return std::max(minimum_ * kPhaseFloors, seen * kStepFactor);
 }
@@ -87,7 +87,7 @@ std::optional<Watchdog::Hang> Watchdog::Check(absl::Duration now) {
   }
   bool hangs = false;
   for (const auto& [rank, r] : ranks_) {
-    const absl::Duration silence = r.beating ? silence_ : std::max(silence_, limit("load"));
+    const absl::Duration silence = r.beating ? silence_ : std::max(silence_, limit(v1::Phase::LOAD));
     hangs = hangs || now - r.heard > silence || now - r.progress > limit(r.phase);
   }
   if (!hangs) return std::nullopt;

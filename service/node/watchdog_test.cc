@@ -15,7 +15,7 @@ class WatchdogTest : public ::testing::Test {
   }
   // Lets `seconds` pass; a rank in `silent` sends nothing, one in `stuck` only beats.
   std::optional<Watchdog::Hang> Pass(int seconds, std::vector<int> silent, std::vector<int> stuck,
-                                     const char* phase = "train") {
+                                     v1::Phase::Value phase = v1::Phase::TRAIN) {
     for (int i = 0; i < seconds; ++i) {
       now_ += absl::Seconds(1);
       for (int rank : {0, 1}) {
@@ -43,12 +43,12 @@ TEST_F(WatchdogTest, AStoppedRankIsFoundByItsSilenceAndIsTheSuspect) {
   ASSERT_FALSE(Pass(5, {}, {}).has_value());
   // The other rank waits for it in a collective, one step further.
   ++steps_[0];
-  dog_.Progress(0, "train", steps_[0], 0, now_);
+  dog_.Progress(0, v1::Phase::TRAIN, steps_[0], 0, now_);
   auto hang = Pass(60, {1}, {0});
   ASSERT_TRUE(hang.has_value());
   EXPECT_EQ(hang->rank, 1);
   EXPECT_EQ(hang->step, 5);
-  EXPECT_EQ(hang->phase, "train");
+  EXPECT_EQ(hang->phase, v1::Phase::TRAIN);
   EXPECT_GE(hang->still, kFloor);
   EXPECT_LE(hang->still, kFloor + absl::Seconds(2));
 }
@@ -62,22 +62,22 @@ TEST_F(WatchdogTest, AStuckRankThatStillBeatsIsFound) {
 }
 
 TEST_F(WatchdogTest, TheLimitIsLearnedFromTheSteps) {
-  EXPECT_EQ(dog_.limit("train"), 2 * kFloor);  // warming up
+  EXPECT_EQ(dog_.limit(v1::Phase::TRAIN), 2 * kFloor);  // warming up
   for (int i = 0; i < 9; ++i) dog_.StepTook(absl::Milliseconds(20));
-  EXPECT_EQ(dog_.limit("train"), kFloor);
+  EXPECT_EQ(dog_.limit(v1::Phase::TRAIN), kFloor);
   for (int i = 0; i < 64; ++i) dog_.StepTook(absl::Seconds(30));
-  EXPECT_EQ(dog_.limit("train"), absl::Seconds(300));
+  EXPECT_EQ(dog_.limit(v1::Phase::TRAIN), absl::Seconds(300));
   dog_.StepTook(absl::Hours(5));  // one slow step moves no median
-  EXPECT_EQ(dog_.limit("train"), absl::Seconds(300));
+  EXPECT_EQ(dog_.limit(v1::Phase::TRAIN), absl::Seconds(300));
 }
 
 TEST_F(WatchdogTest, OtherPhasesHaveTheirOwnLimits) {
-  EXPECT_EQ(dog_.limit("evaluate"), 4 * kFloor);
-  dog_.Progress(0, "evaluate", 1, 0, now_);
+  EXPECT_EQ(dog_.limit(v1::Phase::EVALUATE), 4 * kFloor);
+  dog_.Progress(0, v1::Phase::EVALUATE, 1, 0, now_);
   now_ += absl::Seconds(30);
-  dog_.Progress(0, "train", 1, 0, now_);
-  EXPECT_EQ(dog_.limit("evaluate"), absl::Seconds(300));
-  EXPECT_EQ(dog_.limit("save"), 4 * kFloor);
+  dog_.Progress(0, v1::Phase::TRAIN, 1, 0, now_);
+  EXPECT_EQ(dog_.limit(v1::Phase::EVALUATE), absl::Seconds(300));
+  EXPECT_EQ(dog_.limit(v1::Phase::SAVE), 4 * kFloor);
 }
 
 TEST_F(WatchdogTest, AnEvaluationThatCountsItsBatchesMayTakeAnyTime) {
@@ -85,7 +85,7 @@ TEST_F(WatchdogTest, AnEvaluationThatCountsItsBatchesMayTakeAnyTime) {
     now_ += absl::Seconds(1);
     for (int rank : {0, 1}) {
       dog_.Heard(rank, now_);
-      dog_.Progress(rank, "evaluate", 7, i, now_);
+      dog_.Progress(rank, v1::Phase::EVALUATE, 7, i, now_);
     }
     ASSERT_FALSE(dog_.Check(now_).has_value()) << i;
   }

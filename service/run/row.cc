@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/recipe/kinds.h"
 
 namespace galley::service {
 namespace {
@@ -78,6 +79,7 @@ struct Put {
   void operator()(const char* key, RunState value) { json[key] = std::string(Name(value)); }
   void operator()(const char* key, Failure value) { json[key] = std::string(Name(value)); }
   void operator()(const char* key, StopCause value) { json[key] = std::string(Name(value)); }
+  void operator()(const char* key, recipe::LauncherKind value) { json[key] = recipe::NameOf(value); }
   void operator()(const char* key, const std::optional<double>& value) {
     if (value) json[key] = *value;
   }
@@ -120,6 +122,14 @@ struct Take {
   void operator()(const char* key, RunState& value) { Named(key, value, ParseState); }
   void operator()(const char* key, Failure& value) { Named(key, value, ParseFailure); }
   void operator()(const char* key, StopCause& value) { Named(key, value, ParseCause); }
+  void operator()(const char* key, recipe::LauncherKind& value) {
+    Each(key, [&](const Json& given) {
+      if (!given.is_string()) return false;
+      const std::optional<recipe::LauncherKind> known = recipe::LauncherNamed(given.get<std::string>());
+      value = known.value_or(value);
+      return known.has_value();
+    });
+  }
   void operator()(const char* key, Placement& value) {
     Each(key, [&](const Json& given) { return TakePlacement(given, value); });
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "runtime/recipe/spec.h"
 #include "service/run/event.h"
 #include "service/run/placement.h"
 #include "service/run/state.h"
@@ -22,7 +23,7 @@ struct RunPlan {
   std::string recipe_hash;
   std::string plan_hash;       // of the recipe's own launcher section
   std::string checkpoint_dir;  // absolute
-  std::string launcher = "local";
+  recipe::LauncherKind launcher = recipe::LauncherKind::kLocal;
   int64_t nodes = 1;
   int32_t world = 1;
   int32_t threads_per_rank = 0;  // 0: cores of the node divided by its ranks

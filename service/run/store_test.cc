@@ -170,7 +170,7 @@ TEST(Store, AStoreOfSchema1IsReadOn) {
     EXPECT_EQ(run.placement.HostOf(1), "n1");
     EXPECT_EQ(run.plan.version, kRunPlanVersion);
     EXPECT_EQ(run.plan.checkpoint_dir, "/runs/old/checkpoints");
-    EXPECT_EQ(run.plan.launcher, "local");
+    EXPECT_EQ(run.plan.launcher, recipe::LauncherKind::kLocal);
     EXPECT_EQ(run.plan.world, 2);
     EXPECT_EQ(run.plan.total_steps, 60);
     EXPECT_EQ(run.plan.max_failures, 5);
@@ -191,12 +191,14 @@ TEST(Store, ARunComesWithThePlanThatIsKept) {
   auto store = Store::Open(dir.path()).value();
   service::Run run = NewRun("a");
   run.plan.total_steps = 7;
+  run.plan.launcher = recipe::LauncherKind::kSlurm;
   ASSERT_TRUE(store->Create(run, "", kNow).ok());
   EXPECT_EQ(store->Get("a")->plan.version, 0);
   run.plan.version = kRunPlanVersion;
   ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
   EXPECT_EQ(store->List()->front().plan.version, kRunPlanVersion);
   EXPECT_EQ(store->List()->front().plan.total_steps, 7);
+  EXPECT_EQ(store->List()->front().plan.launcher, recipe::LauncherKind::kSlurm);
 }
 
 // It is derived from the recipe, and the controller derives what has version 0.
@@ -208,9 +210,10 @@ TEST(Store, ADamagedPlanIsAsGoodAsNone) {
   run.plan.version = kRunPlanVersion;
   ASSERT_TRUE(store->KeepPlan("a", run.plan).ok());
   auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
-  for (const char* body : {"{", "[]", R"({"version":1,"world":"x"})", R"({"version":1,"world":-1})",
-                           R"({"version":1,"world":0})", R"({"version":1,"total_steps":-1})",
-                           R"({"version":1,"bytes_per_rank":1e300})"}) {
+  for (const char* body :
+       {"{", "[]", R"({"version":1,"world":"x"})", R"({"version":1,"world":-1})",
+        R"({"version":1,"world":0})", R"({"version":1,"total_steps":-1})",
+        R"({"version":1,"bytes_per_rank":1e300})", R"({"version":1,"launcher":"abacus"})"}) {
     ASSERT_TRUE(db->Run(absl::StrCat("UPDATE plans SET body='", body, "'").c_str()).ok()) << body;
     const absl::StatusOr<std::vector<service::Run>> runs = store->List();
     ASSERT_TRUE(runs.ok()) << body << ": " << runs.status();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "runtime/base/status.h"
 #include "runtime/data/order/lineage.h"
+#include "service/view/names.h"
 
 namespace galley::view {
 namespace {
@@ -54,7 +55,28 @@ Value TokensOf(const v1::CheckpointMessage& checkpoint) {
   return checkpoint.has_tokens() ? Value(checkpoint.tokens()) : Value();
 }
 
+// What is wrong with a damaged one stands in place of a name.
+std::string StatusOf(const v1::CheckpointMessage& checkpoint) {
+  return checkpoint.state() == v1::CheckpointState::DAMAGED ? checkpoint.fault() : NameOf(checkpoint.state());
+}
+
 }  // namespace
+
+v1::CheckpointMessage MessageOf(const checkpoint::Entry& entry) {
+  v1::CheckpointMessage m;
+  m.set_step(entry.step);
+  m.set_path(entry.path);
+  m.set_bytes(entry.bytes);
+  m.set_state(entry.status.ok() ? v1::CheckpointState::OK : v1::CheckpointState::DAMAGED);
+  m.set_fault(std::string(entry.status.message()));
+  const absl::StatusOr<checkpoint::Manifest> manifest = checkpoint::Open(entry.path, /*verify_data=*/false);
+  if (!manifest.ok()) return m;
+  const checkpoint::Facts& facts = manifest->info.state;
+  m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
+  if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
+  if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
+  return m;
+}
 
 absl::StatusOr<std::vector<Row>> RowsOf(const v1::CheckpointMessage& checkpoint) {
   ASSIGN_OR_RETURN(const std::optional<data::Lineage> lineage, LineageOf(checkpoint));
@@ -62,7 +84,7 @@ absl::StatusOr<std::vector<Row>> RowsOf(const v1::CheckpointMessage& checkpoint)
                            {"samples", checkpoint.samples()},
                            {"tokens", TokensOf(checkpoint)},
                            {"bytes", checkpoint.bytes()},
-                           {"status", checkpoint.status()},
+                           {"status", StatusOf(checkpoint)},
                            {"path", checkpoint.path()},
                            {"sources", SourcesOf(lineage)}}};
 }

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "galley/v1/node.pb.h"
+#include "galley/v1/rank.pb.h"
 #include "galley/v1/run.pb.h"
 
 namespace galley::view {
@@ -14,11 +16,20 @@ std::string NameOf(v1::RunState::Value state);
 std::string NameOf(v1::EventKind::Value kind);
 std::string NameOf(v1::StopCause::Value cause);
 std::string NameOf(v1::NodeState::Value state);
+std::string NameOf(v1::ProcessorKind::Value kind);
+std::string NameOf(v1::Phase::Value phase);
+std::string NameOf(v1::NoticeKind::Value kind);
+std::string NameOf(v1::CheckpointState::Value state);
 
 // The value of a name; what is not said where no value has it.
 v1::RunState::Value StateNamed(absl::string_view name);
 v1::EventKind::Value KindNamed(absl::string_view name);
 v1::StopCause::Value CauseNamed(absl::string_view name);
+
+// What the message says as a value or, of an older version, as its name.
+v1::Phase::Value PhaseOf(const v1::Heartbeat& beat);
+v1::Phase::Value PhaseOf(const v1::RankHung& hung);
+v1::NoticeKind::Value KindOf(const v1::Notice& notice);
 
 std::vector<std::string> StateNames();
 

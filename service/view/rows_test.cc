@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
@@ -87,6 +88,25 @@ TEST(Rows, NamesAreTheContract) {
   EXPECT_EQ(KindNamed("attempt_failed"), v1::EventKind::ATTEMPT_FAILED);
   EXPECT_EQ(CauseNamed("pause_now"), v1::StopCause::PAUSE_NOW);
   EXPECT_EQ(StateNamed("NEVER"), v1::RunState::UNKNOWN);
+  EXPECT_EQ(NameOf(v1::Phase::EVALUATE), "evaluate");
+  EXPECT_EQ(NameOf(v1::NoticeKind::REPORTS_DROPPED), "reports_dropped");
+  EXPECT_EQ(NameOf(v1::ProcessorKind::CPU), "cpu");
+}
+
+// Ranks that an earlier version started go on, and say as text what is a value now.
+TEST(Rows, APhaseOfAnOlderVersionIsRead) {
+  v1::Heartbeat beat;
+  EXPECT_EQ(PhaseOf(beat), v1::Phase::UNKNOWN);
+  for (const auto& [name, phase] : std::map<std::string, v1::Phase::Value>{{"load", v1::Phase::LOAD},
+                                                                           {"train", v1::Phase::TRAIN},
+                                                                           {"evaluate", v1::Phase::EVALUATE},
+                                                                           {"save", v1::Phase::SAVE},
+                                                                           {"wait", v1::Phase::WAIT}}) {
+    beat.set_older_phase(name);
+    EXPECT_EQ(PhaseOf(beat), phase) << name;
+  }
+  beat.set_phase(v1::Phase::TRAIN);
+  EXPECT_EQ(PhaseOf(beat), v1::Phase::TRAIN);
 }
 
 TEST(Rows, OfANodeAreTheContract) {
@@ -107,7 +127,7 @@ TEST(Rows, ACheckpointWithoutLineageSaysSo) {
   v1::CheckpointMessage checkpoint;
   checkpoint.set_step(5);
   checkpoint.set_samples(20);
-  checkpoint.set_status("OK");
+  checkpoint.set_state(v1::CheckpointState::OK);
   checkpoint.set_path("/c/step-5");
   EXPECT_EQ(
       ToJson(RowsOf(checkpoint).value()),
@@ -116,6 +136,10 @@ TEST(Rows, ACheckpointWithoutLineageSaysSo) {
   EXPECT_EQ(ToJson(SourceRowsOf(checkpoint).value()),
             "[{\"step\":5,\"source\":\"not recorded\",\"fingerprint\":null,\"samples\":20,\"tokens\":null,"
             "\"share\":null,\"epochs\":null,\"position\":null,\"draws\":null}]");
+  checkpoint.set_state(v1::CheckpointState::DAMAGED);
+  checkpoint.set_fault("/c/step-5/manifest.json: is missing");
+  EXPECT_EQ(Json::parse(ToJson(RowsOf(checkpoint).value()))[0]["status"],
+            "/c/step-5/manifest.json: is missing");
   checkpoint.set_lineage("no");
   EXPECT_TRUE(absl::StrContains(RowsOf(checkpoint).status().message(), "/c/step-5"));
 }

@@ -68,7 +68,7 @@ class TwoNodes : public ::testing::Test {
     launcher::Launchers launchers;
     auto launcher = std::make_unique<testing::SplitLauncher>(2);
     launcher_ = launcher.get();
-    launchers["local"] = std::move(launcher);
+    launchers[recipe::LauncherKind::kLocal] = std::move(launcher);
     core_ = service::Core::Create(state_.path(), Clock::Real(), std::move(launchers)).value();
     service::ListenOptions options;
     options.address = address();

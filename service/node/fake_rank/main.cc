@@ -11,7 +11,7 @@
 // absent):
 //   kill: SIGKILL. stop: SIGSTOP. exit:N: exit status N without a word. nan: Finished NUMERIC. config:
 //   Finished CONFIG. hang: no more progress, heartbeats go on. deaf: ignores Abort and Stop from then on.
-//   wait: until the file <run_dir>/go exists. notice: a Notice "fake".
+//   wait: until the file <run_dir>/go exists. notice: a Notice REPORTS_DROPPED.
 //
 // A checkpoint is <checkpoint_dir>/step-N with one number in it; it commits when rank 0 has heard of a shard
 // of every rank. Loss at step s is 6 / (1 + s) + 1.
@@ -49,7 +49,7 @@ class FakeRank {
   }
 
   int Run() {
-    client_.SetProgress("wait", 0);
+    client_.SetProgress(v1::Phase::WAIT, 0);
     auto order = client_.WaitOrder(absl::Minutes(5));
     if (!order.has_value() || !order->has_start()) return Leave(v1::Finished::INTERNAL, "no start");
     start_ = order->start();
@@ -79,13 +79,13 @@ class FakeRank {
 
   int Train() {
     const int64_t last = Value("steps", 10), every = Value("save_every", 0);
-    client_.SetProgress("train", step_);
+    client_.SetProgress(v1::Phase::TRAIN, step_);
     while (step_ < last) {
       Act(step_ + 1);
       if (leaving_) return code_;
       if (!Turn(absl::Milliseconds(Value("step_ms", 2)))) return code_;
       ++step_;
-      client_.SetProgress("train", step_);
+      client_.SetProgress(v1::Phase::TRAIN, step_);
       if (flags_.rank == 0) SendStep();
       const bool stop = stop_.has_value();
       if (step_ == last || (every > 0 && step_ % every == 0)) {
@@ -226,12 +226,12 @@ class FakeRank {
     if (what == "wait") {
       while (!leaving_ && !FileExists(JoinPath(flags_.run_dir, "go"))) {
         if (!Turn(absl::Milliseconds(5))) return;
-        client_.SetProgress("train", step_, ++waited_);
+        client_.SetProgress(v1::Phase::TRAIN, step_, ++waited_);
       }
     }
     if (what == "notice") {
       v1::Report report;
-      report.mutable_notice()->set_kind("fake");
+      report.mutable_notice()->set_kind(v1::NoticeKind::REPORTS_DROPPED);
       report.mutable_notice()->set_message(absl::StrCat("step ", step_));
       client_.Send(report);
     }

@@ -13,6 +13,7 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/metrics/json_line.h"
 #include "runtime/metrics/report.h"
+#include "service/view/checkpoint_rows.h"
 #include "service/view/names.h"
 
 namespace galley::trainctl {
@@ -132,18 +133,7 @@ class StoredRun : public Client {
   absl::StatusOr<v1::CheckpointsReply> Checkpoints(const std::string&) override {
     v1::CheckpointsReply reply;
     for (const checkpoint::Entry& entry : checkpoint::List(Folder())) {
-      v1::CheckpointMessage& m = *reply.add_checkpoints();
-      m.set_step(entry.step);
-      m.set_path(entry.path);
-      m.set_bytes(entry.bytes);
-      m.set_status(entry.status.ok() ? "OK" : std::string(entry.status.message()));
-      const absl::StatusOr<checkpoint::Manifest> manifest =
-          checkpoint::Open(entry.path, /*verify_data=*/false);
-      if (!manifest.ok()) continue;
-      const checkpoint::Facts& facts = manifest->info.state;
-      m.set_samples(checkpoint::IntFact(facts, "samples").value_or(0));
-      if (const auto tokens = checkpoint::IntFact(facts, "tokens"); tokens.ok()) m.set_tokens(*tokens);
-      if (const auto it = facts.find("lineage"); it != facts.end()) m.set_lineage(it->second);
+      *reply.add_checkpoints() = view::MessageOf(entry);
     }
     return reply;
   }
