@@ -51,12 +51,13 @@ const char* JsonTypeOf(const Metric& metric) {
 
 std::string MarkdownTable() {
   std::string out =
-      "| metric | type | unit | metrics.jsonl | Prometheus | `status` | stays | meaning |\n"
-      "|---|---|---|---|---|---|---|---|\n";
+      "| metric | type | unit | metrics.jsonl | Prometheus | `status` | `list` | stays | meaning |\n"
+      "|---|---|---|---|---|---|---|---|---|\n";
   for (const Metric& metric : kMetrics) {
     absl::StrAppend(&out, "| ", Code(metric.name), " | ", JsonTypeOf(metric), " | ", metric.unit, " | ",
                     LinesOf(metric), " | ", SeriesOf(metric), " | ");
     absl::StrAppend(&out, metric.status == nullptr ? "" : metric.status, " | ",
+                    metric.list == nullptr ? "" : metric.list, " | ",
                     metric.stays == Stays::kItsStep ? "its step" : "until the next", " | ", metric.help,
                     metric.counter_help == nullptr ? "" : absl::StrCat(" ", metric.counter_help), " |\n");
   }

@@ -40,6 +40,8 @@ struct Metric {
   const char* histogram = nullptr;
   const char* status = nullptr;  // heading in `trainctl status`, whose JSON has it under `name`
   bool status_wide = false;      // with -o wide only
+  const char* list = nullptr;    // heading in `trainctl list`, of one that `status` names
+  bool list_wide = false;
 };
 
 using enum Kind;
@@ -80,7 +82,8 @@ inline constexpr Metric kMetrics[] = {
      .unit = "nats",
      .help = "Mean training loss of the last step, nats.",
      .gauge = "galley_run_loss",
-     .status = "Loss"},
+     .status = "Loss",
+     .list = "LOSS"},
     {.id = 7,
      .kind = kReal,
      .name = "validation_loss",
@@ -89,7 +92,8 @@ inline constexpr Metric kMetrics[] = {
      .stays = kUntilTheNext,
      .jsonl = kWhenMeasured,
      .gauge = "galley_run_validation_loss",
-     .status = "Validation loss"},
+     .status = "Validation loss",
+     .list = "VAL LOSS"},
     {.id = 8,
      .kind = kRealBySet,
      .name = "validation_sets",
@@ -136,14 +140,18 @@ inline constexpr Metric kMetrics[] = {
      .unit = "tokens/s",
      .help = "Tokens per second of the last step.",
      .gauge = "galley_run_tokens_per_second",
-     .status = "Tokens/s"},
+     .status = "Tokens/s",
+     .list = "TOK/S",
+     .list_wide = true},
     {.id = 16,
      .kind = kReal,
      .name = "mfu",
      .unit = "0 to 1",
      .help = "Model FLOP/s over the peak of the machine; absent when the peak is not known.",
      .gauge = "galley_run_mfu_ratio",
-     .status = "MFU"},
+     .status = "MFU",
+     .list = "MFU",
+     .list_wide = true},
     {.id = 17,
      .kind = kReal,
      .name = "checkpoint_stall_seconds",
@@ -193,6 +201,14 @@ constexpr bool NamesAndIdsAreUnique() {
   return true;
 }
 static_assert(NamesAndIdsAreUnique());
+
+constexpr bool StatusNamesWhatListDoes() {
+  for (const Metric& metric : kMetrics) {
+    if (metric.list != nullptr && metric.status == nullptr) return false;
+  }
+  return true;
+}
+static_assert(StatusNamesWhatListDoes());
 
 // The table of docs/metrics.md, in Markdown.
 std::string MarkdownTable();

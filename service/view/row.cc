@@ -1,10 +1,10 @@
 #include "service/view/row.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 
 namespace galley::view {
 namespace {
@@ -61,6 +61,19 @@ std::string Compact(double number) {
     ++i;
   }
   return i == 0 ? absl::StrFormat("%.0f", number) : absl::StrFormat("%.1f%s", number, suffixes[i]);
+}
+
+std::string Duration(double seconds) {
+  const int64_t s = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
+  if (s >= 48 * 3600) return absl::StrFormat("%dd%02dh", s / 86400, s / 3600 % 24);
+  if (s >= 3600) return absl::StrFormat("%dh%02dm", s / 3600, s / 60 % 60);
+  if (s >= 60) return absl::StrFormat("%dm%02ds", s / 60, s % 60);
+  return absl::StrFormat("%ds", s);
+}
+
+std::string Ago(int64_t unix_ms, absl::Time now) {
+  if (unix_ms == 0) return "-";
+  return Duration(absl::ToDoubleSeconds(now - absl::FromUnixMillis(unix_ms))) + " ago";
 }
 
 }  // namespace galley::view

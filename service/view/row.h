@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace galley::view {
 
 // What JSON shows as it is, and a table as `cell`.
@@ -25,7 +27,9 @@ std::string ToJson(const Value& value, int indent = -1);
 std::string ToJson(const Row& row, int indent = -1);
 std::string ToJson(const std::vector<Row>& rows, int indent = -1);
 
-std::string Rfc3339(int64_t unix_ms);  // UTC, "" for 0
-std::string Compact(double number);    // 15234 -> "15.2k"
+std::string Rfc3339(int64_t unix_ms);              // UTC, "" for 0
+std::string Compact(double number);                // 15234 -> "15.2k"
+std::string Duration(double seconds);              // "1h02m", "3m20s", "12s"
+std::string Ago(int64_t unix_ms, absl::Time now);  // "3m20s ago"; "-" for 0
 
 }  // namespace galley::view

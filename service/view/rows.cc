@@ -68,7 +68,7 @@ Row RowOf(const v1::EventMessage& event) {
       {"message", event.message()}};
 }
 
-Row RowOf(const v1::NodeMessage& node) {
+Row RowOf(const v1::NodeMessage& node, absl::Time now) {
   const v1::NodeInfo& info = node.info();
   return {{"name", info.name()},
           {"state", NameOf(node.state())},
@@ -81,7 +81,20 @@ Row RowOf(const v1::NodeMessage& node) {
           {"peak_source", info.devices().empty() ? "" : info.devices(0).peak_source()},
           {"runs", std::vector<std::string>(node.runs().begin(), node.runs().end())},
           {"version", info.version()},
-          {"last_seen", Rfc3339(node.last_seen_unix_ms())}};
+          {"last_seen", Rfc3339(node.last_seen_unix_ms())},
+          {"seen", Ago(node.last_seen_unix_ms(), now)}};
+}
+
+Row RowOf(const v1::SubmitReply& submitted, const std::string& name) {
+  return {{"id", submitted.run_id()}, {"name", name}, {"run_dir", submitted.run_dir()}};
+}
+
+Row RowOf(const v1::SaveReply& saved) { return {{"step", saved.step()}, {"path", saved.path()}}; }
+
+Row StatusOf(const v1::RunSummary& run, ReadFrom source) {
+  Row row = RowOf(run);
+  row.emplace_back("source", source == ReadFrom::kRunDirectory ? "run directory" : "controller");
+  return row;
 }
 
 }  // namespace galley::view

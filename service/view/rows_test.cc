@@ -117,10 +117,32 @@ TEST(Rows, OfANodeAreTheContract) {
   node.set_state(v1::NodeState::BUSY);
   node.add_runs("r1");
   EXPECT_EQ(
-      ToJson(RowOf(node)),
+      ToJson(RowOf(node, absl::FromUnixMillis(1'700'000'000'000))),
       "{\"name\":\"n1\",\"state\":\"BUSY\",\"cores\":8,\"memory_bytes\":0,\"isa\":\"avx2\",\"cpu\":\"\","
       "\"peak_flops_f32\":null,\"peak_flops_bf16\":null,\"peak_source\":\"\",\"runs\":[\"r1\"],"
-      "\"version\":\"\",\"last_seen\":\"\"}");
+      "\"version\":\"\",\"last_seen\":\"\",\"seen\":\"-\"}");
+  node.set_last_seen_unix_ms(1'700'000'000'000 - 200'000);
+  const Json seen = Json::parse(ToJson(RowOf(node, absl::FromUnixMillis(1'700'000'000'000))));
+  EXPECT_EQ(seen["last_seen"], "2023-11-14T22:10:00.000Z");
+  EXPECT_EQ(seen["seen"], "3m20s ago");
+}
+
+TEST(Rows, StatusSaysWhereItWasRead) {
+  const v1::RunSummary run;
+  EXPECT_EQ(StatusOf(run, ReadFrom::kController).size(), RowOf(run).size() + 1);
+  EXPECT_EQ(Json::parse(ToJson(StatusOf(run, ReadFrom::kController)))["source"], "controller");
+  EXPECT_EQ(Json::parse(ToJson(StatusOf(run, ReadFrom::kRunDirectory)))["source"], "run directory");
+}
+
+TEST(Rows, OfAnswersToRequests) {
+  v1::SubmitReply submitted;
+  submitted.set_run_id("r1");
+  submitted.set_run_dir("/runs/r1");
+  EXPECT_EQ(ToJson(RowOf(submitted, "quick")), "{\"id\":\"r1\",\"name\":\"quick\",\"run_dir\":\"/runs/r1\"}");
+  v1::SaveReply saved;
+  saved.set_step(5);
+  saved.set_path("/c/step-5");
+  EXPECT_EQ(ToJson(RowOf(saved)), "{\"step\":5,\"path\":\"/c/step-5\"}");
 }
 
 TEST(Rows, ACheckpointWithoutLineageSaysSo) {

@@ -1,14 +1,11 @@
 #include "service/trainctl/output/rows.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 
 namespace galley::trainctl {
 namespace {
@@ -146,19 +143,6 @@ void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, c
     Put(absl::StrJoin(cells, "  ") + "\n");
   }
   fflush(stdout);
-}
-
-std::string Duration(double seconds) {
-  const int64_t s = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
-  if (s >= 48 * 3600) return absl::StrFormat("%dd%02dh", s / 86400, s / 3600 % 24);
-  if (s >= 3600) return absl::StrFormat("%dh%02dm", s / 3600, s / 60 % 60);
-  if (s >= 60) return absl::StrFormat("%dm%02ds", s / 60, s % 60);
-  return absl::StrFormat("%ds", s);
-}
-
-std::string Ago(int64_t unix_ms) {
-  if (unix_ms == 0) return "-";
-  return Duration(absl::ToDoubleSeconds(absl::Now() - absl::FromUnixMillis(unix_ms))) + " ago";
 }
 
 }  // namespace galley::trainctl

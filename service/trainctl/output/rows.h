@@ -32,8 +32,4 @@ void PrintRow(const Globals& globals, const std::vector<Column>& columns, const 
 void PrintStreamed(const Globals& globals, const std::vector<Column>& columns, const char* name_key,
                    const Row& row);
 
-// "3m ago"; "-" for 0.
-std::string Ago(int64_t unix_ms);
-std::string Duration(double seconds);  // "1h02m", "3m20s", "12s"
-
 }  // namespace galley::trainctl

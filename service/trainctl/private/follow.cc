@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "runtime/base/mutex.h"
 #include "runtime/base/status.h"
+#include "runtime/metrics/metric.h"
 #include "runtime/metrics/report.h"
 #include "service/view/names.h"
 
@@ -76,7 +77,7 @@ class Progress {
     if (const auto loss = last_.Get<"validation_loss">()) absl::StrAppendFormat(&line, "  val %.4f", *loss);
     absl::StrAppend(&line, "  ", view::Compact(last_.Get<"tokens_per_second">().value_or(0)), " tok/s");
     if (const auto mfu = last_.Get<"mfu">()) absl::StrAppendFormat(&line, "  mfu %.1f%%", 100 * *mfu);
-    if (left > 0) absl::StrAppend(&line, "  ETA ", Duration(seconds_ * static_cast<double>(left)));
+    if (left > 0) absl::StrAppend(&line, "  ETA ", view::Duration(seconds_ * static_cast<double>(left)));
     if (!tty_) {
       fprintf(stderr, "%s\n", line.c_str());
       return;
@@ -224,6 +225,29 @@ class Follower {
   int failures_ = 0;
 };
 
+// The metrics that `list` names.
+void AddMetrics(bool wide, std::vector<Column>& columns) {
+  for (const metrics::Metric& metric : metrics::kMetrics) {
+    if (metric.list != nullptr && metric.list_wide == wide)
+      columns.push_back({metric.name, metric.list, metric.list_wide});
+  }
+}
+
+std::vector<Column> MakeRunColumns() {
+  std::vector<Column> columns = {{"id", "ID"}, {"name", "NAME"}, {"state", "STATE"}, {"progress", "STEP"}};
+  AddMetrics(/*wide=*/false, columns);
+  for (const Column& column :
+       {Column{"attempt", "ATTEMPT"}, {"checkpoint_step", "CHECKPOINT"}, {"reason", "REASON"}}) {
+    columns.push_back(column);
+  }
+  AddMetrics(/*wide=*/true, columns);
+  for (const Column& column :
+       {Column{"eta_seconds", "ETA S", true}, {"run_dir", "RUN DIR", true}, {"updated", "UPDATED", true}}) {
+    columns.push_back(column);
+  }
+  return columns;
+}
+
 }  // namespace
 
 void BlockSignals() {
@@ -253,20 +277,7 @@ int ExitCodeOf(const Followed& followed) {
 }
 
 const std::vector<Column>& RunColumns() {
-  static const auto& columns = *new std::vector<Column>{{"id", "ID"},
-                                                        {"name", "NAME"},
-                                                        {"state", "STATE"},
-                                                        {"progress", "STEP"},
-                                                        {"loss", "LOSS"},
-                                                        {"validation_loss", "VAL LOSS"},
-                                                        {"attempt", "ATTEMPT"},
-                                                        {"checkpoint_step", "CHECKPOINT"},
-                                                        {"reason", "REASON"},
-                                                        {"tokens_per_second", "TOK/S", true},
-                                                        {"mfu", "MFU", true},
-                                                        {"eta_seconds", "ETA S", true},
-                                                        {"run_dir", "RUN DIR", true},
-                                                        {"updated", "UPDATED", true}};
+  static const auto& columns = *new std::vector<Column>(MakeRunColumns());
   return columns;
 }
 

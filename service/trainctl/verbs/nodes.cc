@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "absl/time/clock.h"
 #include "service/trainctl/output/output.h"
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/client.h"
@@ -18,9 +19,7 @@ int Run(const Globals& globals) {
   if (!reply.ok()) return Fail(reply.status());
   std::vector<Row> rows;
   for (const v1::NodeMessage& node : reply->nodes()) {
-    Row row = view::RowOf(node);
-    row.emplace_back("seen", Ago(node.last_seen_unix_ms()));
-    rows.push_back(std::move(row));
+    rows.push_back(view::RowOf(node, absl::Now()));
   }
   PrintRows(globals,
             {{"name", "NAME"},

@@ -6,6 +6,7 @@
 #include "service/trainctl/output/rows.h"
 #include "service/trainctl/private/run_client.h"
 #include "service/trainctl/verbs.h"
+#include "service/view/rows.h"
 
 namespace galley::trainctl {
 namespace {
@@ -22,8 +23,7 @@ int Run(const Options& options, const Globals& globals) {
   request.set_run(client->run);
   absl::StatusOr<v1::SaveReply> reply = client->client->Save(request, absl::Seconds(options.timeout));
   if (!reply.ok()) return Fail(reply.status());
-  PrintRow(globals, {{"step", "Step"}, {"path", "Checkpoint"}}, "path",
-           {{"step", reply->step()}, {"path", reply->path()}});
+  PrintRow(globals, {{"step", "Step"}, {"path", "Checkpoint"}}, "path", view::RowOf(*reply));
   return kOk;
 }
 

@@ -45,9 +45,8 @@ int Run(const std::string& run, const Globals& globals) {
   if (!client.ok()) return Fail(client.status());
   absl::StatusOr<v1::RunSummary> summary = client->client->Get(client->run);
   if (!summary.ok()) return Fail(summary.status());
-  Row row = view::RowOf(*summary);
-  row.emplace_back("source", client->stored ? "run directory" : "controller");
-  PrintRow(globals, Columns(), "id", row);
+  const auto source = client->stored ? view::ReadFrom::kRunDirectory : view::ReadFrom::kController;
+  PrintRow(globals, Columns(), "id", view::StatusOf(*summary, source));
   return kOk;
 }
 

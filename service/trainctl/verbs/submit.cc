@@ -31,7 +31,7 @@ int Run(const Options& options, const Globals& globals) {
   v1::SubmitReply reply;
   if (const int code = SendSubmission(**client, request, &reply); code != kOk) return code;
   if (!options.wait) {
-    const Row row = {{"id", reply.run_id()}, {"name", name}, {"run_dir", reply.run_dir()}};
+    const Row row = view::RowOf(reply, name);
     // A pipe gets the id alone, so that it can be handed on.
     if (globals.output == "table" && isatty(STDOUT_FILENO) == 0) {
       printf("%s\n", reply.run_id().c_str());
