@@ -1,5 +1,7 @@
 #include "runtime/metrics/report.h"
 
+#include "runtime/metrics/older_report.h"
+
 namespace galley::metrics {
 
 v1::StepReport ToReport(const StepRecord& record) {
@@ -20,6 +22,7 @@ v1::StepReport ToReport(const StepRecord& record) {
 }
 
 StepRecord FromReport(const v1::StepReport& report) {
+  if (report.values().empty()) return FromOlderReport(report);
   StepRecord record;
   for (const v1::StepValue& value : report.values()) {
     const size_t metric = IndexOfId(value.metric());

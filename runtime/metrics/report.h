@@ -7,6 +7,7 @@
 namespace galley::metrics {
 
 v1::StepReport ToReport(const StepRecord& record);
-StepRecord FromReport(const v1::StepReport& report);  // without values of metrics that this version lacks
+// Without values of metrics that this version lacks. Also of a report of an older version.
+StepRecord FromReport(const v1::StepReport& report);
 
 }  // namespace galley::metrics

@@ -12,6 +12,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/user_dirs.h"
 #include "service/node/node_info.h"
+#include "service/node/older_version.h"
 
 namespace galley::service {
 namespace {
@@ -31,14 +32,6 @@ absl::StatusOr<std::string> SocketPath(const std::string& state_dir) {
   if (CheckSocketPath(here).ok()) return here;
   ASSIGN_OR_RETURN(std::string folder, SocketFolder());
   return JoinPath(folder, absl::StrCat("ranks-", Hex(Hash64(state_dir)), ".sock"));
-}
-
-// An older version kept each rank's Start whole.
-void FromOlderVersion(v1::EnsureAttempt& ensure) {
-  if (ensure.starts().empty()) return;
-  *ensure.mutable_common() = ensure.starts(0);
-  for (const v1::Start& start : ensure.starts()) ensure.add_ranks()->set_rank(start.rank());
-  ensure.clear_starts();
 }
 
 }  // namespace
@@ -194,7 +187,7 @@ void Node::Ensure(const v1::EnsureAttempt& ensure) {
     return;
   }
   run.highest = ensure.attempt();
-  run.next = ensure;
+  FromOlderVersion(run.next.emplace(ensure));
   if (lives) {
     LogWarning("run ", ensure.run_name(), ": attempt ", ensure.attempt(), " ends attempt ",
                run.attempt->number());

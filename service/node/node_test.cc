@@ -107,6 +107,18 @@ TEST_F(NodeTest, StepsGoUpSampledAndTheLastOneAlways) {
   EXPECT_LT(samples, 100);
 }
 
+TEST_F(NodeTest, AnOrderOfAnOlderControllerIsCarriedOut) {
+  Script(R"({"steps": 3})");
+  StartNode();
+  v1::NodeOrder order = Ensure();
+  ToOlderVersion(*order.mutable_ensure());
+  controller_->Send(order);
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  EXPECT_EQ(controller_->Wait(Exited(0)).exited().code(), 0);
+  EXPECT_EQ(controller_->Wait(Exited(1)).exited().code(), 0);
+  EXPECT_EQ(Steps(), Range(1, 1, 3));
+}
+
 TEST_F(NodeTest, ADyingRankEndsTheOthersWithinASecond) {
   Script(R"({"steps": 100000, "step_ms": 5, "actions": [{"rank": 1, "step": 3, "do": "exit:3"}]})");
   StartNode();

@@ -23,6 +23,23 @@ inline v1::Exporter ExporterOf(v1::ExporterKind::Value kind, const std::string& 
   return exporter;
 }
 
+// As a version before EnsureAttempt.common writes it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+inline void ToOlderVersion(v1::EnsureAttempt& ensure) {
+  for (const v1::RankPart& part : ensure.ranks()) {
+    v1::Start& start = *ensure.add_starts() = ensure.common();
+    start.set_run_id(ensure.run_id());
+    start.set_attempt(ensure.attempt());
+    start.set_rank(part.rank());
+  }
+  ensure.set_exporters_json(R"([{"kind": "jsonl"}])");
+  ensure.clear_common();
+  ensure.clear_ranks();
+  ensure.clear_exporters();
+}
+#pragma GCC diagnostic pop
+
 class NodeEnv : public ::testing::Test {
  protected:
   NodeEnv() : run_dir_(JoinPath(dir_.path(), "run")), state_dir_(JoinPath(dir_.path(), "state")) {

@@ -127,15 +127,7 @@ TEST_F(TrainerdTest, RanksInAStateOfAnOlderVersionAreAdopted) {
   const std::string path = JoinPath(folder, ListDir(folder).value().front());
   v1::AttemptState state;
   ASSERT_TRUE(state.ParseFromString(ReadFile(path).value()));
-  v1::EnsureAttempt& ensure = *state.mutable_ensure();
-  for (const v1::RankPart& part : ensure.ranks()) {
-    v1::Start& start = *ensure.add_starts() = ensure.common();
-    start.set_run_id(ensure.run_id());
-    start.set_attempt(ensure.attempt());
-    start.set_rank(part.rank());
-  }
-  ensure.clear_common();
-  ensure.clear_ranks();
+  ToOlderVersion(*state.mutable_ensure());
   ASSERT_TRUE(AtomicWrite(path, state.SerializeAsString()).ok());
   StartController();
   Start();
@@ -143,6 +135,7 @@ TEST_F(TrainerdTest, RanksInAStateOfAnOlderVersionAreAdopted) {
   Go();
   ASSERT_TRUE(controller_->Wait(CheckpointAt(4)).has_rank());
   ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
+  EXPECT_EQ(Steps(), Range(1, 1, 4)) << "its exporters are known too";
 }
 
 TEST_F(TrainerdTest, ItMayBeKilledAgainAndAgain) {

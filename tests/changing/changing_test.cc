@@ -30,7 +30,12 @@ const std::vector<Example>& Examples() {
        {"service/trainctl/"}},
       {"a launcher", "local", "\\bkLocal\\b|LAUNCHER_LOCAL|MakeLocal|\"local\"", {"launcher/local"}, {}},
       {"an RPC", "Nodes", "rpc Nodes|NodesRe(quest|ply)", {}, {"service/trainctl/"}},
-      {"a metric", "checkpoint_stall_seconds", "checkpoint_stall", {}, {"runtime/train/"}},
+      // One that is no field of the reports of older versions, which rank.proto keeps.
+      {"a metric",
+       "global_batch_tokens",
+       "global_batch_tokens",
+       {},
+       {"runtime/train/", "runtime/metrics/older_report.cc"}},
       {"a tokenizer kind",
        "tekken",
        "kTekken|\"tekken\"|MakeTekken|TOKENIZER_TEKKEN",
