@@ -75,6 +75,12 @@ class Core final : private World {
     bool attached = false;     // all its older reports are in
     int64_t last_seen_unix_ms = 0;
   };
+  // A trainerd that speaks another wire version. It tries again all the time.
+  struct RefusedNode {
+    v1::NodeInfo info;
+    std::string why;
+    int64_t last_seen_unix_ms = 0;
+  };
   struct Subscription {
     std::string run_id;
     Interest interest;
@@ -107,6 +113,7 @@ class Core final : private World {
   void Moved(const Run& run, const EventRecord& record) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status OnHello(NodeLink* link, const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RefuseVersion(const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnRunning(NodeEntry& node, const v1::RunningAttempts& running) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status OnNodeReport(NodeEntry& node, const v1::NodeReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -153,6 +160,7 @@ class Core final : private World {
   launcher::Launchers launchers_ ABSL_GUARDED_BY(mutex_);
   Reconciler reconciler_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, NodeEntry> nodes_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, RefusedNode> refused_ ABSL_GUARDED_BY(mutex_);  // by name
   std::map<std::string, Live> live_ ABSL_GUARDED_BY(mutex_);
   std::map<Feed*, Subscription> feeds_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> mirrored_ ABSL_GUARDED_BY(mutex_);  // runs whose events.jsonl is whole

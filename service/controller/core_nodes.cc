@@ -35,6 +35,7 @@ absl::Status Core::OnReport(NodeLink* link, const v1::NodeReport& report) {
 
 absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
   if (info.name().empty()) return absl::InvalidArgumentError("hello: a node has a name");
+  if (info.wire_version() != v1::Wire::CURRENT) return RefuseVersion(info);
   NodeEntry& node = nodes_[info.name()];
   if (node.link != nullptr && node.link != link) {
     if (node.info.incarnation() != info.incarnation()) {
@@ -45,6 +46,7 @@ absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
     node.attached = false;
     reconciler_.NodeDetached(info.name());
   }
+  refused_.erase(info.name());
   node.info = info;
   node.link = link;
   node.attached = false;
@@ -53,6 +55,19 @@ absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
   LogInfo("node ", info.name(), " attaches: ", info.cores(), " cores, ", info.isa(), ", trainerd ",
           info.version());
   return absl::OkStatus();
+}
+
+absl::Status Core::RefuseVersion(const v1::NodeInfo& info) {
+  RefusedNode& refused = refused_[info.name()];
+  const bool known = refused.info.incarnation() == info.incarnation() && !refused.why.empty();
+  refused.info = info;
+  refused.why = absl::StrCat("node ", info.name(), " is refused: its trainerd (", info.version(),
+                             ") speaks wire version ", info.wire_version(), ", this controller (",
+                             GALLEY_VERSION, ") ", static_cast<int>(v1::Wire::CURRENT),
+                             "; install the same release on both, the node's ranks go on meanwhile");
+  refused.last_seen_unix_ms = absl::ToUnixMillis(clock_.Now());
+  if (!known) LogWarning(refused.why);
+  return absl::FailedPreconditionError(refused.why);
 }
 
 void Core::OnRunning(NodeEntry& node, const v1::RunningAttempts& running) {
@@ -249,21 +264,28 @@ void Core::OnDetach(NodeLink* link) {
 
 v1::NodesReply Core::Nodes() {
   MutexLock lock(mutex_);
-  v1::NodesReply reply;
-  absl::StatusOr<std::vector<Run>> runs = store_->List();
+  std::map<std::string, v1::NodeMessage> nodes;
   for (const auto& [name, node] : nodes_) {
-    v1::NodeMessage& m = *reply.add_nodes();
+    v1::NodeMessage& m = nodes[name];
     *m.mutable_info() = node.info;
     m.set_last_seen_unix_ms(node.last_seen_unix_ms);
-    bool busy = false;
-    if (runs.ok()) {
-      for (const Run& run : *runs) {
-        if (!run.placement.LivesOn(name)) continue;
-        m.add_runs(run.id);
-        busy = true;
-      }
+    m.set_state(node.attached ? v1::NodeState::READY : v1::NodeState::AWAY);
+  }
+  for (const auto& [name, refused] : refused_) {
+    if (Attached(name)) continue;  // another one, under the name of this
+    v1::NodeMessage& m = nodes[name];
+    *m.mutable_info() = refused.info;
+    m.set_last_seen_unix_ms(refused.last_seen_unix_ms);
+    m.set_state(v1::NodeState::REFUSED);
+  }
+  const std::vector<Run> runs = store_->List().value_or(std::vector<Run>());
+  v1::NodesReply reply;
+  for (auto& [name, m] : nodes) {
+    for (const Run& run : runs) {
+      if (run.placement.LivesOn(name)) m.add_runs(run.id);
     }
-    m.set_state(!node.attached ? v1::NodeState::AWAY : busy ? v1::NodeState::BUSY : v1::NodeState::READY);
+    if (m.state() == v1::NodeState::READY && !m.runs().empty()) m.set_state(v1::NodeState::BUSY);
+    *reply.add_nodes() = std::move(m);
   }
   return reply;
 }

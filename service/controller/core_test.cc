@@ -10,12 +10,15 @@
 #include <mutex>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "runtime/base/file.h"
 #include "runtime/prepare/prepare.h"
 
 namespace galley::service {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -96,6 +99,7 @@ class FakeNode : public NodeLink {
     hello.mutable_hello()->set_cores(2);
     hello.mutable_hello()->set_memory_bytes(int64_t{8} << 30);
     hello.mutable_hello()->set_isa(isa_);
+    hello.mutable_hello()->set_wire_version(v1::Wire::CURRENT);
     ASSERT_TRUE(core.OnReport(this, hello).ok());
     v1::NodeReport running;
     running.mutable_running();
@@ -282,6 +286,52 @@ TEST_F(CoreTest, OneKeyAtTheSameTimeIsOneRun) {
   }
   EXPECT_EQ(core_->List({})->runs_size(), 1);
   EXPECT_TRUE(FileExists(JoinPath(known.run_dir(), "recipe.yaml")));
+}
+
+TEST_F(CoreTest, ANodeOfAnotherWireVersionIsRefusedAndShown) {
+  // The hello of a trainerd of the version before there were wire versions.
+  constexpr char kOlder[] =
+      "\0228\012\001a\022\002i1\032\002b1 "
+      "\002*\004avx22\001m9\000\000\000\350vH7BA\000\000\000\350vHGBJ\001pP"
+      "\200\200\200\200 Z\0050.1.0";
+  v1::NodeReport older, newer, running;
+  ASSERT_TRUE(older.ParseFromArray(kOlder, sizeof kOlder - 1));
+  ASSERT_EQ(older.hello().name(), "a");
+  newer.mutable_hello()->set_name("c");
+  newer.mutable_hello()->set_version("9.9");
+  newer.mutable_hello()->set_wire_version(v1::Wire::CURRENT + 1);
+  running.mutable_running();
+  const absl::Status refused = core_->OnReport(&a_, older);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_THAT(
+      std::string(refused.message()),
+      AllOf(HasSubstr("node a is refused: its trainerd (0.1.0) speaks wire version 0"),
+            HasSubstr(absl::StrCat("this controller (", GALLEY_VERSION, ") ", v1::Wire::CURRENT, ";")),
+            HasSubstr("install the same release on both")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(core_->OnReport(&a_, running)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(core_->OnReport(&a_, older))) << "it tries again";
+  const absl::Status newer_refused = core_->OnReport(&b_, newer);
+  EXPECT_THAT(std::string(newer_refused.message()),
+              HasSubstr(absl::StrCat("trainerd (9.9) speaks wire version ", v1::Wire::CURRENT + 1)));
+  core_->OnDetach(&a_);
+  core_->OnDetach(&b_);
+  ASSERT_EQ(core_->Nodes().nodes_size(), 2);
+  EXPECT_EQ(core_->Nodes().nodes(0).info().name(), "a");
+  EXPECT_EQ(core_->Nodes().nodes(0).state(), v1::NodeState::REFUSED);
+  // A run that waits for nodes says why.
+  ASSERT_NO_FATAL_FAILURE(Submit());
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  std::string next;
+  while (!absl::StrContains(next, "node a is refused") && absl::Now() < deadline) {
+    next = core_->Get(run_id_)->next();
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(next, HasSubstr("two nodes; node a is refused"));
+  // The same release has been installed.
+  a_.Attach(*core_);
+  b_.Attach(*core_);
+  EXPECT_EQ(a_.WaitEnsure().attempt(), 1);
+  EXPECT_EQ(core_->Nodes().nodes(0).state(), v1::NodeState::BUSY);
 }
 
 TEST_F(CoreTest, WhatRanksOfDifferentNodesMustKnowIsPassedOnAndRepeated) {

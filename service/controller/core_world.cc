@@ -90,9 +90,14 @@ absl::StatusOr<Placement> Core::Place(const Run& run) {
                                   .threads_per_rank = run.plan.threads_per_rank,
                                   .bytes_per_rank = run.plan.bytes_per_rank};
   RETURN_IF_ERROR(launcher->second->Acquire(request));
-  ASSIGN_OR_RETURN(std::vector<launcher::Share> shares, launcher->second->Poll(request, NodesFor(run, runs)));
+  absl::StatusOr<std::vector<launcher::Share>> shares = launcher->second->Poll(request, NodesFor(run, runs));
+  if (absl::IsUnavailable(shares.status()) && !refused_.empty()) {
+    return absl::UnavailableError(
+        absl::StrCat(shares.status().message(), "; ", refused_.begin()->second.why));
+  }
+  RETURN_IF_ERROR(shares.status());
   Placement placement;
-  for (launcher::Share& share : shares) {
+  for (launcher::Share& share : *shares) {
     placement.nodes.push_back({.name = std::move(share.node), .ranks = std::move(share.ranks)});
   }
   reserved_[run.id] = placement;

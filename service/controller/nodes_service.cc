@@ -32,7 +32,9 @@ class NodeStream : public grpc::ServerBidiReactor<v1::NodeReport, v1::NodeOrder>
       return;
     }
     if (absl::Status status = core_.OnReport(this, report_); !status.ok()) {
-      LogWarning("a node's report was refused: ", status.message());
+      // Of a refused version Core says so once: such a node tries again all the time.
+      const bool said = report_.has_hello() && absl::IsFailedPrecondition(status);
+      if (!said) LogWarning("a node's report was refused: ", status.message());
       EndWith(ToGrpc(status));
       return;
     }

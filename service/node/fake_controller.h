@@ -16,7 +16,10 @@ namespace galley::service {
 
 class FakeController : public v1::Nodes::Service {
  public:
-  explicit FakeController(const std::string& address, bool acknowledge = true) : acknowledge_(acknowledge) {
+  // Any other answer than OK refuses every node.
+  explicit FakeController(const std::string& address, bool acknowledge = true,
+                          const grpc::Status& answer = grpc::Status::OK)
+      : acknowledge_(acknowledge), answer_(answer) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
     builder.RegisterService(this);
@@ -30,6 +33,13 @@ class FakeController : public v1::Nodes::Service {
   grpc::Status Attach(grpc::ServerContext*,
                       grpc::ServerReaderWriter<v1::NodeOrder, v1::NodeReport>* stream) override {
     v1::NodeReport report;
+    if (!answer_.ok()) {
+      stream->Read(&report);
+      std::lock_guard lock(mutex_);
+      ++refused_;
+      changed_.notify_all();
+      return answer_;
+    }
     while (stream->Read(&report)) {
       if (acknowledge_ && report.sequence() > 0) {
         v1::NodeOrder ack;
@@ -57,6 +67,11 @@ class FakeController : public v1::Nodes::Service {
     if (stream_ != nullptr) stream_->Write(order);
   }
 
+  bool WaitRefused(int times) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return refused_ >= times; });
+  }
+
   using Match = std::function<bool(const v1::NodeReport&)>;
   // The first report that matches, waited for; an empty one when none comes.
   v1::NodeReport Wait(const Match& match, int seconds = 30) {
@@ -79,12 +94,14 @@ class FakeController : public v1::Nodes::Service {
 
  private:
   const bool acknowledge_;
+  const grpc::Status answer_;
   std::unique_ptr<grpc::Server> server_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<v1::NodeReport> reports_;  // this and below: guarded by mutex_
   grpc::ServerReaderWriter<v1::NodeOrder, v1::NodeReport>* stream_ = nullptr;
   int attached_ = 0;
+  int refused_ = 0;
 };
 
 // What to wait for.

@@ -34,6 +34,7 @@ v1::NodeInfo DescribeNode(absl::string_view name, absl::string_view incarnation)
   if (peak.bf16_flops > 0) (*cpu.mutable_peak_flops())["bf16"] = peak.bf16_flops;
   cpu.set_peak_source(peak.source);
   info.set_version(GALLEY_VERSION);
+  info.set_wire_version(v1::Wire::CURRENT);
   return info;
 }
 

@@ -57,6 +57,7 @@ TEST_F(NodeTest, AnAttemptRunsToItsEnd) {
   const auto reports = controller_->reports();
   ASSERT_TRUE(reports[0].has_hello());
   EXPECT_EQ(reports[0].hello().name(), "n1");
+  EXPECT_EQ(reports[0].hello().wire_version(), v1::Wire::CURRENT);
   EXPECT_GE(reports[0].hello().cores(), 1);
   EXPECT_GT(reports[0].hello().memory_bytes(), 0);
   ASSERT_TRUE(reports[1].has_running());
@@ -281,6 +282,27 @@ TEST_F(NodeTest, ARunSurvivesItsControllerAndNothingIsLost) {
   EXPECT_EQ(checkpoints, 2);
   EXPECT_EQ(exits, 2);
   EXPECT_EQ(training, 2);  // was never acknowledged, so it comes again
+  EXPECT_EQ(Steps(), Range(1, 1, 20));
+}
+
+TEST_F(NodeTest, ARunGoesOnWhileTheNodeIsRefused) {
+  Script(R"({"steps": 20, "save_every": 10, "actions": [{"step": 5, "do": "wait"}]})");
+  StartNode();
+  controller_->Send(Ensure());
+  ASSERT_TRUE(controller_->Wait(TrainingOf(1)).has_rank());
+  controller_.reset();
+  controller_ = std::make_unique<FakeController>(
+      address(), true, grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another wire version"));
+  ASSERT_TRUE(controller_->WaitRefused(3));  // it tries again
+  Go();
+  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/manifest.json");
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (!FileExists(last) && absl::Now() < deadline) std::this_thread::yield();
+  ASSERT_TRUE(FileExists(last));
+  StartController();
+  EXPECT_TRUE(controller_->Wait(CheckpointAt(20)).has_rank());
+  EXPECT_EQ(controller_->Wait(Exited(0)).exited().code(), 0);
+  ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
   EXPECT_EQ(Steps(), Range(1, 1, 20));
 }
 
