@@ -45,6 +45,7 @@ absl::StatusOr<std::unique_ptr<Messenger>> Messenger::Create(const UcxOptions& o
 }
 
 absl::Status Messenger::Open() {
+  const MutexLock lock(mutex_);
   RETURN_IF_ERROR(worker_.Open());
   RETURN_IF_ERROR(liveness_.Listen());
   PeerAddress address;
@@ -57,7 +58,7 @@ absl::Status Messenger::Open() {
 }
 
 Messenger::~Messenger() {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (connected_ && broken_.ok()) {
     if (abort_requested_) {
       BreakIfAborted().IgnoreError();  // tells the peers
@@ -73,7 +74,7 @@ Messenger::~Messenger() {
 }
 
 absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addresses) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   CHECK(peers_.empty()) << "an endpoint connects once";
   const int size = static_cast<int>(addresses.size());
   if (size > kMaxRanks) {
@@ -84,6 +85,7 @@ absl::Status Messenger::Connect(int rank, const std::vector<std::string>& addres
         absl::StrCat("rank ", rank, " of ", size, ": its entry in the list is not its own address"));
   }
   rank_ = rank;
+  size_ = size;
   peers_.resize(addresses.size());
   worker_.SetPeers(size);
   transfers_.SetSize(kTransfersPerPeer * addresses.size() + kConcurrentGroups * kTransfersPerGroup);
@@ -119,9 +121,11 @@ absl::Status Messenger::RunHandshake() {
   for (int r = 0; r < size(); ++r) {
     if (r != rank_) notices_.PostReceive(r);
   }
-  Handshake::Peers peers{.poll = [this] { return PollDuringHandshake(); },
-                         .all_watched = [this] { return liveness_.complete(); },
-                         .gone = [this](int peer) { return LossOf(peer); }};
+  // Run calls them, with the lock that RunHandshake has.
+  Handshake::Peers peers{
+      .poll = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return PollDuringHandshake(); },
+      .all_watched = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return liveness_.complete(); },
+      .gone = [this](int peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return LossOf(peer); }};
   handshake_ =
       std::make_unique<Handshake>(&worker_, &transfers_, std::move(peers), options_.cookie, rank_, size());
   RETURN_IF_ERROR(handshake_->Run(options_.connect_timeout));
@@ -182,13 +186,13 @@ void Messenger::NoteLost() {
 }
 
 absl::Status Messenger::Check() {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   RETURN_IF_ERROR(broken_);
   return BreakIfAborted();
 }
 
 Transfer* Messenger::Send(int to, const void* data, int64_t bytes, uint64_t tag) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   Transfer& transfer = transfers_.Claim(to, bytes, /*receives=*/false);
   // When a thread of another group has broken the connection meanwhile, the transfer is never done and the
   // caller's next Progress says why; a receive posted now would be taken back by nobody.
@@ -197,14 +201,14 @@ Transfer* Messenger::Send(int to, const void* data, int64_t bytes, uint64_t tag)
 }
 
 Transfer* Messenger::Recv(int from, void* data, int64_t bytes, uint64_t tag) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   Transfer& transfer = transfers_.Claim(from, bytes, /*receives=*/true);
   if (broken_.ok()) worker_.Recv(transfer, data, tag);
   return &transfer;
 }
 
 absl::Status Messenger::Progress(Wait& wait) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   RETURN_IF_ERROR(broken_);
   RETURN_IF_ERROR(BreakIfAborted());
   // Peers are looked at also while messages keep moving: those may be of other ranks than the lost one.
@@ -231,7 +235,7 @@ absl::Status Messenger::Progress(Wait& wait) {
 // UCX moves nothing while the rank computes. A message that still needs our side (queued, or a rendezvous
 // that the receiver has not answered) would keep the peer waiting until our next operation.
 absl::Status Messenger::Flush(Wait& wait) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  MutexLock lock(mutex_);
   RETURN_IF_ERROR(broken_);
   if (!mismatch_.ok()) RETURN_IF_ERROR(CheckPeers());
   Transfer* flush = &transfers_.Claim(rank_, 0, /*receives=*/false);
@@ -244,7 +248,7 @@ absl::Status Messenger::Flush(Wait& wait) {
 absl::Status Messenger::BreakIfAborted() {
   // Every poll comes by here, so without an abort it costs one load and no lock.
   if (!abort_requested_.load(std::memory_order_acquire)) return absl::OkStatus();
-  std::unique_lock<std::mutex> lock(abort_mutex_);
+  MutexLock lock(abort_mutex_);
   absl::Status reason = absl::AbortedError(abort_reason_);
   lock.unlock();
   return Break(std::move(reason), Notice::kGaveUp, rank_);
@@ -314,26 +318,26 @@ absl::Status Messenger::Break(absl::Status status, Notice::Kind kind, int about)
 
 void Messenger::TellPeers(const Notice& notice, int64_t patience_ns) {
   // A message to an ended process would never complete; a peer that has sent its own notice receives none.
-  const auto listens = [this](int r) {
+  const auto listens = [this](int r) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return !peers_[static_cast<size_t>(r)].lost && !notices_.came_from(r);
   };
   notices_.Send(notice, listens, transfers_, patience_ns);
 }
 
 void Messenger::Abort(const std::string& reason) {
-  std::lock_guard<std::mutex> lock(abort_mutex_);
+  const MutexLock lock(abort_mutex_);
   if (abort_requested_) return;
   abort_reason_ = reason;
   abort_requested_.store(true, std::memory_order_release);
 }
 
 int Messenger::next_group() {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return next_group_;
 }
 
 void Messenger::UsedGroup(int group) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   next_group_ = std::max(next_group_, group + 1);
 }
 

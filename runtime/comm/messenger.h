@@ -16,12 +16,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "runtime/base/mutex.h"
 #include "runtime/comm/handshake.h"
 #include "runtime/comm/liveness.h"
 #include "runtime/comm/notices.h"
@@ -46,7 +46,7 @@ class Messenger : private UcxWorker::Listener {
   absl::Status Connect(int rank, const std::vector<std::string>& addresses);
 
   int rank() const { return rank_; }
-  int size() const { return static_cast<int>(peers_.size()); }
+  int size() const { return size_; }
   uint64_t cookie() const { return options_.cookie; }
 
   // An error when the connection is broken, or is to be aborted.
@@ -72,45 +72,49 @@ class Messenger : private UcxWorker::Listener {
 
   explicit Messenger(const UcxOptions& options);
   absl::Status Open();
-  absl::Status ConnectPeers(const std::vector<std::string>& addresses);
-  absl::Status RunHandshake();
-  absl::Status PollDuringHandshake();
-  absl::Status LossOf(int peer) const;
+  absl::Status ConnectPeers(const std::vector<std::string>& addresses) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RunHandshake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status PollDuringHandshake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status LossOf(int peer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // What follows runs under mutex_.
-  void OnCompleted(Transfer& transfer, Completion completion, int64_t bytes, const char* error) override;
-  void OnEndpointFailed(int peer, const char* error) override;
-  void NoteFailure(int peer, const char* error);
-  void NoteLost();
-  absl::Status BreakIfAborted();
-  absl::Status CheckPeers();
-  absl::Status BreakOnFailure(bool unexplained);
-  bool LeftWithPending(int peer);
-  absl::Status Break(absl::Status status, Notice::Kind kind, int about);
-  void TellPeers(const Notice& notice, int64_t patience_ns);
+  void OnCompleted(Transfer& transfer, Completion completion, int64_t bytes, const char* error) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnEndpointFailed(int peer, const char* error) override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteFailure(int peer, const char* error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLost() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status BreakIfAborted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckPeers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status BreakOnFailure(bool unexplained) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool LeftWithPending(int peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Break(absl::Status status, Notice::Kind kind, int about) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellPeers(const Notice& notice, int64_t patience_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const UcxOptions options_;
-  int rank_ = 0;
+  // From Create and Connect, before any other thread has the messenger.
   std::string address_;
+  int rank_ = 0;
+  int size_ = 0;
 
-  std::mutex mutex_;
-  Liveness liveness_;
-  std::vector<Peer> peers_;  // by rank
-  TransferPool transfers_;
-  std::unique_ptr<Handshake> handshake_;  // while connecting; its buffers go after the worker
-  Notices notices_;
-  bool connected_ = false;
-  absl::Status broken_;
-  absl::Status mismatch_;  // the ranks disagree about a message
-  absl::Status failure_;   // of a message on this host, while its cause is not known
-  int64_t failed_at_ns_ = 0;
-  int next_group_ = 1;  // 0 is the world
+  Mutex mutex_;
+  Liveness liveness_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Peer> peers_ ABSL_GUARDED_BY(mutex_);  // by rank
+  TransferPool transfers_ ABSL_GUARDED_BY(mutex_);
+  // While connecting; its buffers go after the worker.
+  std::unique_ptr<Handshake> handshake_ ABSL_GUARDED_BY(mutex_);
+  Notices notices_ ABSL_GUARDED_BY(mutex_);
+  bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);
+  absl::Status mismatch_ ABSL_GUARDED_BY(mutex_);  // the ranks disagree about a message
+  // Of a message on this host, while its cause is not known.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  int64_t failed_at_ns_ ABSL_GUARDED_BY(mutex_) = 0;
+  int next_group_ ABSL_GUARDED_BY(mutex_) = 1;  // 0 is the world
 
   std::atomic<bool> abort_requested_{false};
-  std::mutex abort_mutex_;
-  std::string abort_reason_;  // guarded by abort_mutex_
+  Mutex abort_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  std::string abort_reason_ ABSL_GUARDED_BY(abort_mutex_);
 
-  UcxWorker worker_;  // last: it goes before what its callbacks write to
+  UcxWorker worker_ ABSL_GUARDED_BY(mutex_);  // last: it goes before what its callbacks write to
 };
 
 }  // namespace galley::comm

@@ -1,7 +1,7 @@
-#include <mutex>
 #include <utility>
 
 #include "runtime/base/check.h"
+#include "runtime/base/mutex.h"
 #include "runtime/comm/group.h"
 
 namespace galley::comm {
@@ -11,17 +11,17 @@ namespace {
 class AbortReason {
  public:
   void Set(const std::string& reason) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     if (status_.ok()) status_ = absl::AbortedError(reason);
   }
   absl::Status Get() const {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     return status_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  absl::Status status_;
+  mutable Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 class SelfGroup : public Group {
