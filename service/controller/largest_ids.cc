@@ -26,15 +26,17 @@ absl::StatusOr<struct stat> StatOf(const std::string& path) {
   return st;
 }
 
-// Whether the .bin is the one that the metadata was written for. The writer finishes the .bin first, so a
-// write to it since then made it the newer one; of a tie, which a coarse clock gives, nothing is known. What
-// was put in its place with an older modification kept (mv, cp -p) has a newer change. Copies of a data set
-// have these in any order: then its ids are read, and no harm is done. The .idx holds no ids, and its token
-// type is in the metadata.
+// Whether the .bin is the one that the metadata was written for. The writer ends the .bin, gives it its name,
+// and then does the same with the metadata. So what an editor, cp or scp wrote under this name has no change
+// after its modification; what was written since has a newer modification than the metadata; what was put here
+// with an older modification kept (mv, cp -p) has a newer change. Where a coarse clock gives a tie nothing is
+// known. A .bin that does not pass is read: no harm is done. The .idx holds no ids, and its token type is in
+// the metadata.
 bool IsAsWritten(const data::IndexedDataset& dataset) {
   const absl::StatusOr<struct stat> bin = StatOf(dataset.bin_path());
   const absl::StatusOr<struct stat> info = StatOf(data::DatasetInfoPath(dataset.prefix()));
-  return bin.ok() && info.ok() && Nanoseconds(bin->st_mtim) < Nanoseconds(info->st_mtim) &&
+  return bin.ok() && info.ok() && Nanoseconds(bin->st_mtim) < Nanoseconds(bin->st_ctim) &&
+         Nanoseconds(bin->st_mtim) < Nanoseconds(info->st_mtim) &&
          Nanoseconds(bin->st_ctim) <= Nanoseconds(info->st_ctim);
 }
 
