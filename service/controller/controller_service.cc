@@ -93,7 +93,7 @@ class ControllerService : public v1::Controller::CallbackService {
   grpc::ServerUnaryReactor* Save(Context* context, const v1::SaveRequest* request,
                                  v1::SaveReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    if (grpc::Status denied = gate_.Check(*context); !denied.ok()) {
+    if (grpc::Status denied = gate_.CheckClient(*context); !denied.ok()) {
       reactor->Finish(denied);
       return reactor;
     }
@@ -134,7 +134,7 @@ class ControllerService : public v1::Controller::CallbackService {
   }
   grpc::ServerWriteReactor<v1::LogChunk>* Logs(Context* context, const v1::LogsRequest* request) override {
     auto* stream = new PushStream<v1::LogChunk>;
-    grpc::Status denied = gate_.Check(*context);
+    grpc::Status denied = gate_.CheckClient(*context);
     absl::StatusOr<Run> run = core_.Find(request->run());
     if (!denied.ok() || !run.ok()) {
       stream->End(denied.ok() ? ToGrpc(run.status()) : denied);
@@ -160,14 +160,14 @@ class ControllerService : public v1::Controller::CallbackService {
   template <class Work>
   grpc::ServerUnaryReactor* Now(Context* context, Work work) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const grpc::Status denied = gate_.Check(*context);
+    const grpc::Status denied = gate_.CheckClient(*context);
     reactor->Finish(denied.ok() ? ToGrpc(work()) : denied);
     return reactor;
   }
   template <class Work>
   grpc::ServerUnaryReactor* Later(Context* context, Work work) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    if (grpc::Status denied = gate_.Check(*context); !denied.ok()) {
+    if (grpc::Status denied = gate_.CheckClient(*context); !denied.ok()) {
       reactor->Finish(denied);
     } else {
       tasks_.Run([reactor, work = std::move(work)] { reactor->Finish(ToGrpc(work())); });
@@ -177,7 +177,7 @@ class ControllerService : public v1::Controller::CallbackService {
   template <class Stream>
   Stream* Follow(Context* context, Stream* stream, const std::string& run, const Core::Interest& interest) {
     stream->set_on_done([this, stream] { core_.Unsubscribe(stream); });
-    grpc::Status status = gate_.Check(*context);
+    grpc::Status status = gate_.CheckClient(*context);
     if (status.ok()) status = ToGrpc(core_.Subscribe(run, interest, stream));
     if (!status.ok()) stream->End(status);
     return stream;

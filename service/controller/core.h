@@ -80,6 +80,7 @@ class Core final : private World {
     v1::NodeInfo info;
     std::string why;
     int64_t last_seen_unix_ms = 0;
+    absl::Duration last_seen;  // of the clock's SinceStart
   };
   struct Subscription {
     std::string run_id;
@@ -114,6 +115,7 @@ class Core final : private World {
 
   absl::Status OnHello(NodeLink* link, const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefuseVersion(const v1::NodeInfo& info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetRefused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // those who have given up
   void OnRunning(NodeEntry& node, const v1::RunningAttempts& running) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status OnNodeReport(NodeEntry& node, const v1::NodeReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -58,6 +58,7 @@ absl::Status Core::OnHello(NodeLink* link, const v1::NodeInfo& info) {
 }
 
 absl::Status Core::RefuseVersion(const v1::NodeInfo& info) {
+  ForgetRefused();
   RefusedNode& refused = refused_[info.name()];
   const bool known = refused.info.incarnation() == info.incarnation() && !refused.why.empty();
   refused.info = info;
@@ -66,8 +67,16 @@ absl::Status Core::RefuseVersion(const v1::NodeInfo& info) {
                              GALLEY_VERSION, ") ", static_cast<int>(v1::Wire::CURRENT),
                              "; install the same release on both, the node's ranks go on meanwhile");
   refused.last_seen_unix_ms = absl::ToUnixMillis(clock_.Now());
+  refused.last_seen = clock_.SinceStart();
   if (!known) LogWarning(refused.why);
   return absl::FailedPreconditionError(refused.why);
+}
+
+void Core::ForgetRefused() {
+  // A trainerd tries again every two seconds at most.
+  constexpr absl::Duration kPatience = absl::Seconds(20);
+  const absl::Duration oldest = clock_.SinceStart() - kPatience;
+  std::erase_if(refused_, [&](const auto& entry) { return entry.second.last_seen < oldest; });
 }
 
 void Core::OnRunning(NodeEntry& node, const v1::RunningAttempts& running) {
@@ -264,6 +273,7 @@ void Core::OnDetach(NodeLink* link) {
 
 v1::NodesReply Core::Nodes() {
   MutexLock lock(mutex_);
+  ForgetRefused();
   std::map<std::string, v1::NodeMessage> nodes;
   for (const auto& [name, node] : nodes_) {
     v1::NodeMessage& m = nodes[name];

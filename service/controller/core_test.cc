@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <latch>
 #include <mutex>
@@ -129,13 +130,21 @@ class FakeNode : public NodeLink {
   std::vector<v1::NodeOrder> orders_;
 };
 
+// The real one, and what a test adds to it.
+class LaterClock : public Clock {
+ public:
+  absl::Time Now() const override { return Real().Now(); }
+  absl::Duration SinceStart() const override { return Real().SinceStart() + absl::Seconds(seconds.load()); }
+  std::atomic<int> seconds = 0;
+};
+
 class CoreTest : public testing::Test {
  protected:
   CoreTest() { Start(); }
   void Start() {
     launcher::Launchers launchers;
     launchers[recipe::LauncherKind::kLocal] = std::make_unique<Pair>();
-    core_ = Core::Create(JoinPath(dir_.path(), "state"), Clock::Real(), std::move(launchers)).value();
+    core_ = Core::Create(JoinPath(dir_.path(), "state"), clock_, std::move(launchers)).value();
   }
   void Restart() {
     core_->OnDetach(&a_);
@@ -166,6 +175,7 @@ class CoreTest : public testing::Test {
   }
 
   const TempDir dir_;
+  LaterClock clock_;
   FakeNode a_{"a"}, b_{"b"};
   std::unique_ptr<Core> core_;
   std::string run_id_;
@@ -327,6 +337,12 @@ TEST_F(CoreTest, ANodeOfAnotherWireVersionIsRefusedAndShown) {
     std::this_thread::yield();
   }
   EXPECT_THAT(next, HasSubstr("two nodes; node a is refused"));
+  // One whose trainerd has ended is no longer refused, and known no more.
+  clock_.seconds = 15;
+  EXPECT_FALSE(core_->OnReport(&a_, older).ok());
+  clock_.seconds = 30;
+  ASSERT_EQ(core_->Nodes().nodes_size(), 1);
+  EXPECT_EQ(core_->Nodes().nodes(0).info().name(), "a");
   // The same release has been installed.
   a_.Attach(*core_);
   b_.Attach(*core_);

@@ -91,6 +91,7 @@ absl::StatusOr<Placement> Core::Place(const Run& run) {
                                   .bytes_per_rank = run.plan.bytes_per_rank};
   RETURN_IF_ERROR(launcher->second->Acquire(request));
   absl::StatusOr<std::vector<launcher::Share>> shares = launcher->second->Poll(request, NodesFor(run, runs));
+  ForgetRefused();
   if (absl::IsUnavailable(shares.status()) && !refused_.empty()) {
     return absl::UnavailableError(
         absl::StrCat(shares.status().message(), "; ", refused_.begin()->second.why));

@@ -1,5 +1,9 @@
 #include "service/controller/gate.h"
 
+#include "absl/strings/str_cat.h"
+#include "galley/v1/node.pb.h"
+#include "service/view/wire.h"
+
 namespace galley::service {
 
 grpc::Status Gate::Check(const grpc::CallbackServerContext& context) const {
@@ -11,6 +15,17 @@ grpc::Status Gate::Check(const grpc::CallbackServerContext& context) const {
                              "this controller asks for a token, and this one is missing or wrong: give the "
                              "right one in "
                              "GALLEY_TOKEN_FILE (trainerd: --token-file)");
+}
+
+grpc::Status Gate::CheckClient(grpc::CallbackServerContext& context) const {
+  if (grpc::Status denied = Check(context); !denied.ok()) return denied;
+  context.AddInitialMetadata(view::kWireKey, absl::StrCat(v1::Wire::CURRENT));
+  const int given = view::WireVersionIn(context.client_metadata());
+  if (given == v1::Wire::CURRENT) return grpc::Status::OK;
+  return grpc::Status(
+      grpc::StatusCode::FAILED_PRECONDITION,
+      absl::StrCat("this trainctl speaks wire version ", given, ", the controller (", GALLEY_VERSION, ") ",
+                   v1::Wire::CURRENT, "; install the same release of both"));
 }
 
 // Time does not tell how much of the token was right.

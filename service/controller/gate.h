@@ -11,7 +11,10 @@ namespace galley::service {
 class Gate {
  public:
   explicit Gate(const std::string& token) : expected_(token.empty() ? "" : "Bearer " + token) {}
+  // Any caller's token.
   grpc::Status Check(const grpc::CallbackServerContext& context) const;
+  // A trainctl's token and wire version; tells it ours.
+  grpc::Status CheckClient(grpc::CallbackServerContext& context) const;
 
  private:
   bool Same(const grpc::string_ref& given) const;

@@ -3,6 +3,8 @@
 #include <grpcpp/grpcpp.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -14,6 +16,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/token_file.h"
 #include "runtime/base/user_dirs.h"
+#include "service/view/wire.h"
 
 namespace galley::trainctl {
 namespace {
@@ -93,10 +96,31 @@ class GrpcClient : public Client {
   }
 
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
+    context.AddMetadata(view::kWireKey, absl::StrCat(v1::Wire::CURRENT));
     if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
     if (timeout < absl::InfiniteDuration()) {
       context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
     }
+  }
+
+  // Before the first call: a controller that is too old to refuse ours would carry it out, and answer in
+  // fields that we do not read.
+  absl::Status CheckWire(absl::Duration timeout, bool wait) {
+    if (wire_checked_) return absl::OkStatus();
+    grpc::ClientContext context;
+    Prepare(context, std::min(timeout, kCallTimeout));
+    context.set_wait_for_ready(wait);
+    v1::VersionReply reply;
+    RETURN_IF_ERROR(FromGrpc(stub_->Version(&context, v1::VersionRequest(), &reply)));
+    const int theirs = view::WireVersionIn(context.GetServerInitialMetadata());
+    if (theirs != v1::Wire::CURRENT) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the controller (", reply.version(), ") at ", address_, " speaks wire version ",
+                       theirs, ", this trainctl (", GALLEY_VERSION, ") ", v1::Wire::CURRENT,
+                       "; install the same release of both"));
+    }
+    wire_checked_ = true;
+    return absl::OkStatus();
   }
 
   absl::Status FromGrpc(const grpc::Status& status) const {
@@ -116,6 +140,7 @@ class GrpcClient : public Client {
 
   template <class Reply, class Invoke>
   absl::StatusOr<Reply> Call(absl::Duration timeout, bool wait, Invoke invoke) {
+    RETURN_IF_ERROR(CheckWire(timeout, wait));
     grpc::ClientContext context;
     Prepare(context, timeout);
     context.set_wait_for_ready(wait);
@@ -127,6 +152,7 @@ class GrpcClient : public Client {
   template <class Message, class Invoke>
   absl::Status Stream(absl::Duration timeout, const std::function<bool(const Message&)>& take,
                       Invoke invoke) {
+    RETURN_IF_ERROR(CheckWire(timeout, /*wait=*/false));
     grpc::ClientContext context;
     Prepare(context, timeout);
     {
@@ -152,6 +178,7 @@ class GrpcClient : public Client {
   const std::string address_;
   std::unique_ptr<v1::Controller::Stub> stub_;
   const std::string token_;
+  std::atomic<bool> wire_checked_ = false;
   Mutex mutex_;
   std::set<grpc::ClientContext*> streams_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,0 +1,25 @@
+// The wire version (Wire in node.proto) that trainctl and a controller tell each other in the metadata of every
+// call. Neither could make sense of the other's messages, which both would take for empty ones, if they differ.
+#pragma once
+
+#include <grpcpp/support/string_ref.h>
+
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+
+namespace galley::view {
+
+inline constexpr char kWireKey[] = "galley-wire-version";
+
+// 0, the version before there were any, where nothing is said.
+inline int WireVersionIn(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  const auto found = metadata.find(kWireKey);
+  int version = 0;
+  if (found == metadata.end()) return 0;
+  return absl::SimpleAtoi(absl::string_view(found->second.data(), found->second.size()), &version) ? version
+                                                                                                   : 0;
+}
+
+}  // namespace galley::view
