@@ -76,6 +76,18 @@ constexpr bool InOrder() {
 }
 static_assert(InOrder(), "Info() takes a kind for its index");
 
+// "a, b or c", of the kinds that have such files.
+std::string AnyOf(absl::string_view KindInfo::*text, KindFiles files) {
+  std::vector<absl::string_view> texts;
+  for (const KindInfo& info : kKinds) {
+    if (info.files == files) texts.push_back(info.*text);
+  }
+  if (texts.size() == 1) return std::string(texts[0]);
+  const absl::string_view last = texts.back();
+  texts.pop_back();
+  return absl::StrCat(absl::StrJoin(texts, ", "), " or ", last);
+}
+
 }  // namespace
 
 std::span<const KindInfo> Kinds() { return kKinds; }
@@ -84,15 +96,12 @@ const KindInfo& Info(TokenizerKind kind) { return kKinds[static_cast<size_t>(kin
 
 absl::string_view Name(TokenizerKind kind) { return Info(kind).name; }
 
-std::string NamesOfKinds(KindFiles files) {
-  std::vector<absl::string_view> names;
-  for (const KindInfo& info : kKinds) {
-    if (info.files == files) names.push_back(info.name);
-  }
-  if (names.size() == 1) return std::string(names[0]);
-  const absl::string_view last = names.back();
-  names.pop_back();
-  return absl::StrCat(absl::StrJoin(names, ", "), " or ", last);
+std::string NamesOfKinds(KindFiles files) { return AnyOf(&KindInfo::name, files); }
+
+std::string CommandLineForms() {
+  return absl::StrCat(
+      NamesOfKinds(KindFiles::kNone), ", ", NamesOfKinds(KindFiles::kVocabAndMerges),
+      ":DIR with vocab.json and merges.txt in DIR, or a file: ", AnyOf(&KindInfo::meaning, KindFiles::kFile));
 }
 
 std::optional<TokenizerKind> Recognise(absl::string_view text) {

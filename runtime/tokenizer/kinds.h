@@ -57,6 +57,8 @@ const KindInfo& Info(TokenizerKind kind);
 absl::string_view Name(TokenizerKind kind);
 // "a, b or c", of the kinds that have such files.
 std::string NamesOfKinds(KindFiles files);
+// What ParseTokenizer takes, for messages and the command line's help: "bytes, gpt2:DIR with ...".
+std::string CommandLineForms();
 
 // The kind of tokenizer that a file's text is of; none when it is of none.
 std::optional<TokenizerKind> Recognise(absl::string_view text);

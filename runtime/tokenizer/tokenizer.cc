@@ -78,10 +78,7 @@ std::optional<TokenizerSpec> ParseKindAndFile(absl::string_view argument) {
 }
 
 absl::Status NotKnown(absl::string_view argument) {
-  const absl::string_view how =
-      "write bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, "
-      "a "
-      ".tiktoken, a .model or vocab.txt";
+  const std::string how = "write " + CommandLineForms();
   if (absl::StrContains(argument, "/") || absl::StrContains(argument, ".")) {
     return absl::NotFoundError(absl::StrCat(argument, ": no such file; ", how));
   }

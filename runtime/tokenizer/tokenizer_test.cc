@@ -45,7 +45,11 @@ TEST(TokenizerTest, EveryKindOfOneFileIsNamedOnTheCommandLine) {
     EXPECT_THAT(FilesOf(*spec), ElementsAreArray({"/x/y"}));
     EXPECT_ERROR(MakeTokenizer({.kind = info.kind}).status(),
                  absl::StrCat("tokenizer ", info.name, ": name its file"));
+    EXPECT_ERROR(ParseTokenizer("none").status(), info.meaning);  // it says what there is
   }
+  EXPECT_THAT(CommandLineForms(),
+              testing::StartsWith("bytes, gpt2:DIR with vocab.json and merges.txt in DIR, "
+                                  "or a file: a tokenizer.json, "));
   EXPECT_EQ(NamesOfKinds(KindFiles::kFile), "huggingface, tiktoken, tekken, sentencepiece or wordpiece");
 }
 

@@ -120,11 +120,7 @@ std::function<int()> Declare(CLI::App& app, const Globals& globals) {
   Arguments& a = *arguments;
   app.add_option("--input", a.inputs, "Text files, .jsonl or plain, also .gz and .zst; their order is kept")
       ->required();
-  app.add_option(
-         "--tokenizer", a.tokenizer,
-         "bytes, gpt2:DIR with vocab.json and merges.txt in DIR, or a file: tokenizer.json, tekken.json, a "
-         ".tiktoken, a .model or vocab.txt")
-      ->required();
+  app.add_option("--tokenizer", a.tokenizer, tokenizer::CommandLineForms())->required();
   app.add_option("--output-prefix", a.output_prefix, "P writes P_<json-key>_document.bin and .idx")
       ->required();
   app.add_option("--json-key", a.json_key, "Key of the text in a line of JSONL")->capture_default_str();
