@@ -1,166 +1,60 @@
-// Nothing but a test keeps the order of modules: reads every #include of the product and fails on one that
-// goes up or sideways, and compares each module's CMakeLists.txt with what its sources include.
+// Nothing but a test keeps the order of modules: reads every #include and fails on one that goes up or
+// sideways, and compares each module's CMakeLists.txt with what its sources include.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "tests/modules.h"
 #include "tests/support/paths.h"
 
+namespace galley {
 namespace {
 
 namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
 
-// As in docs/architecture.md.
-const std::map<std::string, int>& Levels() {
-  static const std::map<std::string, int> levels = {
-      {"runtime/rank", 9},       {"service/controller", 9}, {"service/node", 9},    {"service/trainctl", 9},
-      {"service/run", 8},        {"service/view", 8},       {"runtime/train", 8},   {"runtime/generate", 8},
-      {"runtime/prepare", 7},    {"runtime/models", 6},     {"runtime/layers", 5},  {"runtime/optim", 5},
-      {"runtime/checkpoint", 5}, {"runtime/parallel", 5},   {"launcher", 5},        {"runtime/ops", 4},
-      {"runtime/comm", 4},       {"runtime/data", 4},       {"runtime/plan", 4},    {"exporters", 4},
-      {"runtime/tensor", 3},     {"runtime/recipe", 3},     {"runtime/metrics", 3}, {"runtime/link", 3},
-      {"runtime/tokenizer", 2},  {"runtime/base", 1},       {"proto", 1},
-  };
-  return levels;
-}
-
-// Within a module that has parts: their levels, and those of files that stand beside them. What is on one
-// level is a sibling. A path that ends in '/' is a folder, another is a file; the longest that fits counts.
-const std::map<std::string, int>& PartLevels() {
-  static const std::map<std::string, int> levels = {
-      {"runtime/data/store/", 1},
-      {"runtime/data/megatron/", 2},
-      {"runtime/data/ingest/", 2},
-      {"runtime/data/tools/", 2},
-      {"runtime/data/order/", 3},
-
-      {"runtime/tokenizer/text/", 1},
-      {"runtime/tokenizer/split/", 2},
-      {"runtime/tokenizer/", 3},  // the interface
-      {"runtime/tokenizer/pipeline/", 4},
-      {"runtime/tokenizer/vocab/", 5},
-      {"runtime/tokenizer/huggingface/", 5},
-      {"runtime/tokenizer/sentencepiece/", 5},
-
-      {"runtime/models/", 1},  // what families are made of
-      {"runtime/models/gpt2/", 2},
-      {"runtime/models/llama/", 2},
-      {"runtime/models/families.cc", 3},  // the lists of families
-      {"runtime/models/makers.cc", 3},
-
-      {"service/trainctl/", 1},  // what a verb is
-      {"service/trainctl/output/", 2},
-      {"service/trainctl/private/", 3},
-      {"service/trainctl/data/", 4},
-      {"service/trainctl/verbs/", 4},
-      {"service/trainctl/verbs.cc", 5},
-      {"service/trainctl/main.cc", 5},
-  };
-  return levels;
-}
-
-// Folders of programs that only tests run.
-const std::set<std::string>& TestFolders() {
-  static const std::set<std::string> folders = {"runtime/ops/steady", "runtime/parallel/steady",
-                                                "service/node/fake_rank"};
-  return folders;
-}
-
-// Of sources and headers alike.
-bool IsTest(const std::string& file) {
-  static const std::regex test("_(test|fuzz|bench)\\.cc$|(^|[/_])(testing|test|test_[a-z_]+)\\.h$");
-  return std::regex_search(file, test) || TestFolders().contains(fs::path(file).parent_path().string());
-}
-
-// The module a path below the source root belongs to; empty for what is no module.
-std::string ModuleOf(const std::string& path) {
-  if (path.rfind("galley/v1/", 0) == 0) return "proto";  // generated headers
-  for (const auto& [module, level] : Levels()) {
-    if (path.rfind(module + "/", 0) == 0) return module;
+// Why a file of a module may not include one of its own; empty when it may.
+std::string BreakOfParts(const std::string& file, const std::string& header) {
+  if (IsTest(file)) return "";  // a test may use all of its module
+  const std::string part = PartOf(file), other = PartOf(header);
+  if (HasParts(ModuleOf(file)) && (part.empty() || other.empty())) {
+    return "of no part of a module that has some, or from there";
   }
-  return "";
+  if (part == other || PartLevels().at(other) < PartLevels().at(part)) return "";
+  return "of a part that is not below its own";
 }
 
-// The part, or the name of the file that stands for itself; empty in a module without parts.
-std::string PartOf(const std::string& path) {
-  std::string best;
-  const std::string folder = fs::path(path).parent_path().string() + "/";
-  for (const auto& [part, level] : PartLevels()) {
-    if ((part == path || part == folder) && part.size() > best.size()) best = part;
-  }
-  return best;
-}
-
-struct Include {
-  std::string file, header;
-  int line;
-};
-
-// All of the product: what is in no folder of tests, benches, builds or the version control.
-Strings Sources(const fs::path& root) {
-  Strings out;
-  for (const auto& top : fs::directory_iterator(root)) {
-    const std::string name = top.path().filename();
-    if (!top.is_directory() || name == "tests" || name == "bench" || name[0] == '.' ||
-        name.rfind("build", 0) == 0)
-      continue;
-    for (const auto& entry : fs::recursive_directory_iterator(top)) {
-      const std::string ext = entry.path().extension();
-      if (ext == ".cc" || ext == ".h" || ext == ".cu" || ext == ".cuh") {
-        out.push_back(fs::relative(entry.path(), root).string());
-      }
-    }
-  }
-  return out;
-}
-
-// Quoted and angled ones alike.
-std::vector<Include> Includes(const fs::path& root) {
-  std::vector<Include> out;
-  static const std::regex include("^\\s*#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
-  for (const std::string& file : Sources(root)) {
-    std::ifstream in(root / file);
-    std::string text;
-    for (int line = 1; std::getline(in, text); ++line) {
-      std::smatch m;
-      if (std::regex_search(text, m, include)) out.push_back({file, m[1].str(), line});
-    }
-  }
-  return out;
+// Why a file may not include what is tests' and benches'; empty when it may.
+std::string BreakOfTests(const std::string& file, const std::string& header) {
+  const bool of_tests = header.rfind("tests/", 0) == 0, of_benches = header.rfind("bench/", 0) == 0;
+  if (file.rfind("tests/", 0) == 0) return of_benches ? "of bench/ from tests/" : "";
+  if (file.rfind("bench/", 0) == 0) return of_tests ? "of tests/ from bench/" : "";
+  const bool may = IsTest(file) ? !of_benches : !of_tests && !of_benches && !IsTest(header);
+  return may ? "" : "what only tests and benches may include";
 }
 
 // Why a file may not include a header; empty when it may.
 std::string Break(const std::string& file, const std::string& header) {
   if (header.find("./") != std::string::npos ||
       (ModuleOf(header).empty() &&
-       fs::exists(fs::path(galley::SourceDir()) / fs::path(file).parent_path() / header))) {
+       fs::exists(fs::path(SourceDir()) / fs::path(file).parent_path() / header))) {
     return "by a path that does not begin at the source root";
   }
-  if (header.rfind("bench/", 0) == 0 ||
-      ((header.rfind("tests/", 0) == 0 || IsTest(header)) && !IsTest(file))) {
-    return "what only tests and benches may include";
-  }
+  if (const std::string why = BreakOfTests(file, header); !why.empty()) return why;
+  if (file.rfind("tests/", 0) == 0 || file.rfind("bench/", 0) == 0) return "";
   const std::string from = ModuleOf(file), to = ModuleOf(header);
   if (from.empty()) return "from outside every module";
   if (to.empty()) return "";
-  if (from != to) {
-    return Levels().at(to) < Levels().at(from)
-               ? ""
-               : "on level " + std::to_string(Levels().at(to)) + ", not below its own";
-  }
-  if (IsTest(file)) return "";  // a test may use all of its module
-  const std::string part = PartOf(file), other = PartOf(header);
-  if (part == other || part.empty() || other.empty()) return "";
-  return PartLevels().at(other) < PartLevels().at(part) ? "" : "of a part that is not below its own";
+  if (from == to) return BreakOfParts(file, header);
+  return Levels().at(to) < Levels().at(from)
+             ? ""
+             : "on level " + std::to_string(Levels().at(to)) + ", not below its own";
 }
 
 Strings Breaks(const std::vector<Include>& includes) {
@@ -174,7 +68,9 @@ Strings Breaks(const std::vector<Include>& includes) {
 }
 
 TEST(Layering, NoIncludeGoesUpOrSideways) {
-  auto includes = Includes(galley::SourceDir());
+  Strings files = Files();
+  std::erase_if(files, [](const std::string& file) { return !IsSource(file); });
+  const std::vector<Include> includes = Includes(files);
   ASSERT_GT(includes.size(), 20u);
   EXPECT_EQ(Breaks(includes), Strings{});
 }
@@ -198,62 +94,30 @@ TEST(Layering, TheTestSeesABreak) {
   EXPECT_EQ(breaks("runtime/train/loop.cc", "step.h"), 1u);
   EXPECT_EQ(breaks("runtime/extra/loop.cc", "runtime/comm/group.h"), 1u);
   EXPECT_EQ(breaks("web/page.cc", "service/view/rows.h"), 1u);
+  EXPECT_EQ(breaks("runtime/data/hole.h", "runtime/data/order/order.h"), 1u);
+  EXPECT_EQ(breaks("runtime/data/store/indexed_dataset.cc", "runtime/data/hole.h"), 1u);
+  EXPECT_EQ(breaks("runtime/models/bert/model.h", "runtime/models/engine.h"), 1u);
+  EXPECT_EQ(breaks("runtime/base/table.inc", "runtime/train/loop.h"), 1u);
+  EXPECT_EQ(breaks("tests/golden/golden_run.cc", "bench/ops/slices.h"), 1u);
+  EXPECT_EQ(breaks("bench/ops/main.cc", "tests/support/program.h"), 1u);
+  EXPECT_EQ(breaks("tests/golden/golden_run.cc", "tests/support/program.h"), 0u);
+  EXPECT_TRUE(IsSource("runtime/base/file.hpp"));
+  EXPECT_TRUE(IsSource("runtime/base/file.inc"));
   EXPECT_FALSE(IsTest("runtime/base/latest.h"));
   EXPECT_TRUE(IsTest("runtime/ops/op_test.h"));
   EXPECT_TRUE(IsTest("runtime/data/store/testing.h"));
 }
 
-// A folder of sources that no table knows would have no level.
+// A folder of sources that no table knows would have no level, nor would a file beside the parts of a module.
 TEST(Layering, EveryFolderOfSourcesIsListed) {
   std::set<std::string> unlisted;
-  for (const std::string& file : Sources(galley::SourceDir())) {
+  for (const std::string& file : Sources()) {
     const std::string folder = fs::path(file).parent_path().string();
-    if (Levels().contains(folder) || TestFolders().contains(folder) || PartLevels().contains(folder + "/"))
-      continue;
+    const bool module = Levels().contains(folder) && !HasParts(folder);
+    if (module || TestFolders().contains(folder) || PartLevels().contains(folder + "/")) continue;
     unlisted.insert(folder);
   }
   EXPECT_EQ(unlisted, std::set<std::string>{});
-}
-
-// Third-party libraries are each known to one module, so that their types do not travel.
-TEST(Layering, EachLibraryIsIncludedByItsOwnModuleOnly) {
-  const std::vector<std::pair<std::string, Strings>> owners = {
-      {"yaml-cpp/", {"runtime/recipe"}},
-      {"ucp/api", {"runtime/comm"}},
-      {"sqlite3.h", {"service/run"}},
-      {"prometheus/", {"exporters"}},
-      {"dnnl", {"runtime/ops"}},
-      {"pcre2.h", {"runtime/tokenizer"}},
-      {"utf8proc.h", {"runtime/tokenizer"}},
-      {"grpcpp/", {"service/controller", "service/node", "service/trainctl"}},
-  };
-  Strings breaks;
-  for (const Include& i : Includes(galley::SourceDir())) {
-    for (const auto& [prefix, modules] : owners) {
-      if (i.header.rfind(prefix, 0) == 0 && std::ranges::find(modules, ModuleOf(i.file)) == modules.end()) {
-        breaks.push_back(i.file + ":" + std::to_string(i.line) + ": " + i.header);
-      }
-    }
-  }
-  EXPECT_EQ(breaks, Strings{});
-}
-
-// runtime/tensor/stream.h's first line: ops reach their overload through Launch, and nobody else asks which
-// backend a stream or a device is of.
-TEST(Layering, OneConditionalOnABackend) {
-  static const std::regex question(
-      "(get|get_if|holds_alternative)<(Cpu|Cuda)Stream>|is_same(_v)?<[^>]*(Cpu|Cuda)Stream|"
-      "stream_?\\.index\\(\\)|DeviceKind::|#\\s*if.*CUDA|__CUDACC__");
-  const fs::path root = galley::SourceDir();
-  std::set<std::string> files, asking;
-  for (const Include& i : Includes(root)) files.insert(i.file);
-  for (const std::string& file : files) {
-    std::ifstream in(root / file);
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (!IsTest(file) && std::regex_search(text, question)) asking.insert(file);
-  }
-  const std::set<std::string> stream = {"runtime/tensor/device.h", "runtime/tensor/stream.h"};
-  EXPECT_EQ(asking, stream);  // device.h: a Device is of the CPU unless said otherwise
 }
 
 // What a CMakeLists.txt gives its targets, tests apart, by keyword ("" for arguments before the first).
@@ -294,8 +158,9 @@ std::set<std::string> Modules(const std::string& own, const Strings& targets) {
 
 // The modules that the product's files of a module include; `only`: those of these names and their headers.
 std::set<std::string> Included(const std::string& own, const Strings* only) {
+  static const std::vector<Include> includes = Includes(Sources());
   std::set<std::string> out;
-  for (const Include& i : Includes(galley::SourceDir())) {
+  for (const Include& i : includes) {
     const std::string to = ModuleOf(i.header);
     if (ModuleOf(i.file) != own || to.empty() || to == own || IsTest(i.file)) continue;
     const std::string source = fs::path(i.file).stem().string() + ".cc";
@@ -307,9 +172,7 @@ std::set<std::string> Included(const std::string& own, const Strings* only) {
 TEST(Layering, CMakeNamesWhatTheSourcesInclude) {
   for (const auto& [module, level] : Levels()) {
     if (module == "proto") continue;
-    std::ifstream in(fs::path(galley::SourceDir()) / module / "CMakeLists.txt");
-    const std::string cmake((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    std::map<std::string, Strings> declared = Declared(cmake);
+    std::map<std::string, Strings> declared = Declared(TextOf(module + "/CMakeLists.txt"));
     Strings all = declared["DEPS"];
     for (const char* key : {"", "PRIVATE_DEPS", "PUBLIC", "PRIVATE"}) {
       all.insert(all.end(), declared[key].begin(), declared[key].end());
@@ -325,3 +188,4 @@ TEST(Layering, CMakeNamesWhatTheSourcesInclude) {
 }
 
 }  // namespace
+}  // namespace galley

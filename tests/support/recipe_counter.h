@@ -1,4 +1,5 @@
-// Which programs parsed a recipe, and so prepared it: whoever plans one parses it first.
+// Which programs parsed a recipe, and so planned it: prepare::Prepare alone calls what reads one and what
+// plans it, once each, which tests/sources_test.cc holds the sources to.
 #pragma once
 
 #include <map>
