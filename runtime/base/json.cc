@@ -128,6 +128,13 @@ const Json* Json::Find(absl::string_view key) const {
   return nullptr;
 }
 
+std::optional<double> Json::Number() const {
+  double number = 0;
+  if (kind == Kind::kInt) return static_cast<double>(integer);
+  if (kind == Kind::kNumber && absl::SimpleAtod(text, &number)) return number;
+  return std::nullopt;
+}
+
 std::string Json::Dump() const {
   switch (kind) {
     case Kind::kNull:
@@ -195,12 +202,9 @@ void JsonReader::Read(absl::string_view key, bool& value) {
 void JsonReader::Read(absl::string_view key, double& value) {
   const Json* const member = Member(key);
   if (member == nullptr) return;
-  const bool whole = member->kind == Json::Kind::kInt;
-  double number = static_cast<double>(member->integer);
-  if (!whole && (member->kind != Json::Kind::kNumber || !absl::SimpleAtod(member->text, &number))) {
-    return Fail(key, "is not a number");
-  }
-  value = number;
+  const std::optional<double> number = member->Number();
+  if (!number) return Fail(key, "is not a number");
+  value = *number;
 }
 
 void JsonReader::Read(absl::string_view key, std::string& value) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct Json {
   bool is_array() const { return kind == Kind::kArray; }
   bool is_string() const { return kind == Kind::kString; }
   bool is_null() const { return kind == Kind::kNull; }
-  std::string Dump() const;  // compact
+  std::optional<double> Number() const;  // of kInt and kNumber
+  std::string Dump() const;              // compact
 };
 
 struct JsonMember {

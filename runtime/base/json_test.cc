@@ -37,6 +37,14 @@ TEST(Json, BoundsDepthAndCount) {
   EXPECT_FALSE(ParseJson(many + "]", {.values = 101}).ok());
 }
 
+TEST(Json, NumbersAreReadAsTheNearestDouble) {
+  const Json json = *ParseJson(R"([3,1e-4,0.1,18446744073709551615,1.7976931348623157e308,5e-324,"1",null])");
+  std::vector<std::optional<double>> numbers;
+  for (const Json& item : json.items) numbers.push_back(item.Number());
+  EXPECT_THAT(numbers, testing::ElementsAre(3.0, 1e-4, 0.1, 18446744073709551615.0, 1.7976931348623157e308,
+                                            5e-324, std::nullopt, std::nullopt));
+}
+
 TEST(JsonReaderTest, ReadsTypedMembersAndListItems) {
   const Json json = *ParseJson(R"({"b":true,"d":1.5,"w":2,"t":"x","i":-3,"l":[1,2]})");
   JsonReader reader(json);

@@ -42,13 +42,6 @@ std::string ValueText(const StepRecord& record, size_t metric) {
   return sets + "}";
 }
 
-std::optional<double> Real(const Json& json) {
-  double value = 0;
-  if (json.kind == Json::Kind::kInt) return static_cast<double>(json.integer);
-  if (json.kind == Json::Kind::kNumber && absl::SimpleAtod(json.text, &value)) return value;
-  return std::nullopt;
-}
-
 void ReadValue(const Json& json, size_t metric, StepRecord& record) {
   switch (kMetrics[metric].kind) {
     case Kind::kCount:
@@ -61,11 +54,11 @@ void ReadValue(const Json& json, size_t metric, StepRecord& record) {
       return;
     }
     case Kind::kReal:
-      if (const auto value = Real(json)) record.SetBits(metric, std::bit_cast<uint64_t>(*value));
+      if (const auto value = json.Number()) record.SetBits(metric, std::bit_cast<uint64_t>(*value));
       return;
     case Kind::kRealBySet:
       for (const JsonMember& member : json.members) {
-        if (const auto value = Real(member.value)) record.SetOf(metric, member.name, *value);
+        if (const auto value = member.value.Number()) record.SetOf(metric, member.name, *value);
       }
       return;
   }

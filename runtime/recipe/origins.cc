@@ -1,10 +1,12 @@
 #include "runtime/recipe/origins.h"
 
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/json.h"
 #include "runtime/recipe/emit.h"
 #include "runtime/recipe/load.h"
 #include "runtime/recipe/parse.h"
@@ -12,7 +14,7 @@
 namespace galley::recipe {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Written = nlohmann::ordered_json;
 
 // Every path of the tree, maps and lists too.
 template <class F>
@@ -40,6 +42,7 @@ class OriginSetter {
  public:
   OriginSetter(const Origins& origins, const std::string& root, Files& files)
       : origins_(origins), root_(root), files_(files) {
+    for (size_t i = 1; i < files_.size(); ++i) indices_.emplace(files_[i].name, i);
     for (const std::string& name : origins.files) FileOf(name);
   }
 
@@ -59,16 +62,15 @@ class OriginSetter {
 
  private:
   int FileOf(const std::string& name) {
-    for (size_t i = 1; i < files_.size(); ++i) {
-      if (files_[i].name == name) return static_cast<int>(i);
-    }
-    files_.push_back({name, root_, absl::StartsWith(name, "--set ")});
-    return static_cast<int>(files_.size()) - 1;
+    const auto [known, added] = indices_.emplace(name, files_.size());
+    if (added) files_.push_back({name, root_, absl::StartsWith(name, "--set ")});
+    return static_cast<int>(known->second);
   }
 
   const Origins& origins_;
   const std::string root_;
   Files& files_;
+  std::unordered_map<std::string, size_t> indices_;  // by name: a client may send many
 };
 
 std::string OriginText(const Origins& origins, const std::string& path) {
@@ -76,21 +78,21 @@ std::string OriginText(const Origins& origins, const std::string& path) {
   return origin == nullptr ? "default" : ToString(*origin);
 }
 
-Json ToJson(const Node& node, const std::string& path, const Origins* origins) {
+Written ToJson(const Node& node, const std::string& path, const Origins* origins) {
   if (node.kind == Node::Kind::kMap) {
-    Json map = Json::object();
+    Written map = Written::object();
     for (const Entry& e : node.entries) map[e.key] = ToJson(*e.value, ChildPath(path, e.key), origins);
     return map;
   }
   if (node.kind == Node::Kind::kList) {
-    Json list = Json::array();
+    Written list = Written::array();
     for (size_t i = 0; i < node.items.size(); ++i) {
       list.push_back(ToJson(*node.items[i], ItemPath(path, i), origins));
     }
     return list;
   }
   // Canonical numbers and truth values are JSON as they stand; the rest is text.
-  Json value = node.quoted ? Json(node.text) : Json::parse(node.text, nullptr, false);
+  Written value = node.quoted ? Written(node.text) : Written::parse(node.text, nullptr, false);
   if (value.is_discarded()) value = node.text;
   if (origins == nullptr) return value;
   return {{"value", value}, {"origin", OriginText(*origins, path)}};
@@ -99,7 +101,7 @@ Json ToJson(const Node& node, const std::string& path, const Origins* origins) {
 }  // namespace
 
 std::string OriginsJson(const Node& canonical, const Checker& checker) {
-  Json files = Json::array(), locations = Json::object();
+  Written files = Written::array(), locations = Written::object();
   for (const FileInfo& file : checker.files()) files.push_back(file.name);
   Walk(canonical, "", [&](const std::string& path, const Node&) {
     const Location* location = checker.FindLocation(path);
@@ -108,7 +110,7 @@ std::string OriginsJson(const Node& canonical, const Checker& checker) {
     locations[path] =
         ToString(file.command_line ? Origin{file.name} : Origin{file.name, location->line, location->column});
   });
-  return Json{{"files", files}, {"places", locations}}.dump();
+  return Written{{"files", files}, {"places", locations}}.dump();
 }
 
 std::string ToString(const Origin& origin) {
@@ -131,18 +133,18 @@ const Origin* Origins::Nearest(std::string path) const {
 
 Origins ParseOrigins(const std::string& origins_json) {
   Origins origins;
-  const Json json = Json::parse(origins_json, nullptr, false);
-  if (!json.is_object()) return origins;
-  const Json names = json.value("files", Json::array());
-  const Json locations = json.value("places", Json::object());
-  if (names.is_array()) {
-    for (const Json& name : names) {
-      if (name.is_string()) origins.files.push_back(name.get<std::string>());
+  // A path or a file for each value of a canonical text, which takes two bytes at least.
+  const absl::StatusOr<Json> json = ParseJson(origins_json, {.values = kMaxBytes / 2});
+  if (!json.ok()) return origins;
+  if (const Json* const names = json->Find("files")) {
+    for (const Json& name : names->items) {
+      if (name.is_string()) origins.files.push_back(name.text);
     }
   }
-  if (!locations.is_object()) return origins;
-  for (const auto& [path, location] : locations.items()) {
-    if (location.is_string()) origins.by_path[path] = ParseOrigin(location.get<std::string>());
+  if (const Json* const locations = json->Find("places")) {
+    for (const auto& [path, location] : locations->members) {
+      if (location.is_string()) origins.by_path[path] = ParseOrigin(location.text);
+    }
   }
   return origins;
 }

@@ -207,11 +207,13 @@ TEST(Load, FaultsOfACanonicalTextHaveTheOriginsLocations) {
 
 TEST(Load, OriginsThatCannotBeReadChangeNothing) {
   RecipeText text = Small().text;
-  for (const char* origins :
-       {"", "{", "[]", "{\"files\":3,\"places\":[]}", "{\"places\":{\"model.layers\":\"::\"}}",
-        "{\"places\":{\"model.layers\":7,\"batch\":\"x:y:z\"}}"}) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const std::string& origins : std::initializer_list<std::string>{
+           "", "{", "[]", "{\"files\":3,\"places\":[]}", "{\"places\":{\"model.layers\":\"::\"}}",
+           "{\"places\":{\"model.layers\":7,\"batch\":\"x:y:z\"}}", "{\"files\":" + deep + "}",
+           "{\"places\":{\"batch\":" + deep + "}}"}) {
     text.origins_json = origins;
-    EXPECT_TRUE(LoadText(text, kRules).spec) << origins;
+    EXPECT_TRUE(LoadText(text, kRules).spec) << origins.substr(0, 80);
   }
 }
 

@@ -5,20 +5,20 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/recipe/kinds.h"
 
 namespace galley::service {
 namespace {
 
-using Json = nlohmann::json;
+using Written = nlohmann::json;
 
 // Of any count: leaves room for what is added to one.
 constexpr int64_t kMost = INT64_MAX - (int64_t{1} << 60);
-// Of a row of schema 1, which says their number and does not list them.
-constexpr int32_t kMostRanks = 1 << 20;
+constexpr int32_t kMostRanks = 1 << 20;  // of a run
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const Written& json) { return json.dump(-1, ' ', false, Written::error_handler_t::replace); }
 
 // The one list of a row's fields, for both directions.
 template <class R, class F>
@@ -71,7 +71,7 @@ void VisitPlan(P& p, F&& f) {
 }
 
 struct Put {
-  Json& json;
+  Written& json;
   template <class T>
   void operator()(const char* key, const T& value) {
     json[key] = value;
@@ -84,7 +84,7 @@ struct Put {
     if (value) json[key] = *value;
   }
   void operator()(const char* key, const Placement& placement) {
-    Json& nodes = json[key] = Json::array();
+    Written& nodes = json[key] = Written::array();
     for (const Placement::Node& node : placement.nodes) {
       nodes.push_back({{"name", node.name}, {"ranks", node.ranks}, {"gone", node.gone}});
     }
@@ -99,7 +99,7 @@ struct Take {
   void operator()(const char* key, std::string& value) {
     Each(key, [&](const Json& given) {
       if (!given.is_string()) return false;
-      value = given.get<std::string>();
+      value = given.text;
       return true;
     });
   }
@@ -114,9 +114,10 @@ struct Take {
   }
   void operator()(const char* key, std::optional<double>& value) {
     Each(key, [&](const Json& given) {
-      if (!given.is_number() && !given.is_null()) return false;  // a loss that is no number is kept as null
-      if (given.is_number()) value = given.get<double>();
-      return true;
+      if (given.is_null()) return true;  // a loss that is no number is kept as null
+      const std::optional<double> number = given.Number();
+      if (number) value = number;
+      return number.has_value();
     });
   }
   void operator()(const char* key, RunState& value) { Named(key, value, ParseState); }
@@ -125,7 +126,7 @@ struct Take {
   void operator()(const char* key, recipe::LauncherKind& value) {
     Each(key, [&](const Json& given) {
       if (!given.is_string()) return false;
-      const std::optional<recipe::LauncherKind> known = recipe::LauncherNamed(given.get<std::string>());
+      const std::optional<recipe::LauncherKind> known = recipe::LauncherNamed(given.text);
       value = known.value_or(value);
       return known.has_value();
     });
@@ -133,34 +134,33 @@ struct Take {
   void operator()(const char* key, Placement& value) {
     Each(key, [&](const Json& given) { return TakePlacement(given, value); });
   }
-  void Damaged(const char* key, const Json& value) {
-    if (damage.empty()) damage = absl::StrCat(key, " is ", Dump(value).substr(0, 200));
+  void Damaged(const char* key, absl::string_view value) {
+    if (damage.empty()) damage = absl::StrCat(key, " is ", value.substr(0, 200));
   }
 
  private:
   template <class F>
   void Each(const char* key, F take) {
-    const auto given = json.find(key);
-    if (given != json.end() && !take(*given)) Damaged(key, *given);
+    const Json* const given = json.Find(key);
+    if (given != nullptr && !take(*given)) Damaged(key, given->Dump());
   }
   // A row without its state means nothing.
   template <class E>
   void Named(const char* key, E& value, bool (*parse)(absl::string_view, E*)) {
-    if (!json.contains(key)) return Damaged(key, Json());
-    Each(key,
-         [&](const Json& given) { return given.is_string() && parse(given.get<std::string>(), &value); });
+    if (!json.contains(key)) return Damaged(key, "null");
+    Each(key, [&](const Json& given) { return given.is_string() && parse(given.text, &value); });
   }
 
   static bool TakeBool(const Json& given, bool& value) {
-    if (!given.is_boolean()) return false;
-    value = given.get<bool>();
+    if (given.kind != Json::Kind::kBool) return false;
+    value = given.boolean;
     return true;
   }
   // In [0, most]. A number with a fraction or an exponent is none of ours, whatever its value.
   template <class T>
   static bool TakeCount(const Json& given, int64_t most, T& value) {
-    if (!given.is_number_unsigned() || given.get<uint64_t>() > static_cast<uint64_t>(most)) return false;
-    value = static_cast<T>(given.get<uint64_t>());
+    if (given.kind != Json::Kind::kInt || given.integer < 0 || given.integer > most) return false;
+    value = static_cast<T>(given.integer);
     return true;
   }
   // Each rank has one node, and each node its ranks in rising order.
@@ -168,14 +168,14 @@ struct Take {
     if (!given.is_array()) return false;
     std::set<std::string> names;
     std::set<int32_t> placed;
-    for (const Json& each : given) {
-      if (!each.is_object() || !each.contains("name") || !each.contains("ranks") || !each.contains("gone"))
-        return false;
-      const Json &name = each["name"], &ranks = each["ranks"];
+    for (const Json& each : given.items) {
+      const Json *const name = each.Find("name"), *const ranks = each.Find("ranks"),
+                        *const gone = each.Find("gone");
+      if (name == nullptr || ranks == nullptr || gone == nullptr) return false;
       Placement::Node& node = value.nodes.emplace_back();
-      if (!name.is_string() || !ranks.is_array() || !TakeBool(each["gone"], node.gone)) return false;
-      node.name = name.get<std::string>();
-      for (const Json& rank : ranks) {
+      if (!name->is_string() || !ranks->is_array() || !TakeBool(*gone, node.gone)) return false;
+      node.name = name->text;
+      for (const Json& rank : ranks->items) {
         if (!TakeCount(rank, INT32_MAX, node.ranks.emplace_back())) return false;
         if (!placed.insert(node.ranks.back()).second) return false;
       }
@@ -189,9 +189,11 @@ struct Take {
 
 template <class Work>
 absl::Status Decode(absl::string_view text, Work work) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::DataLossError("is no JSON object");
-  Take take{json};
+  // A placement has five values for a node with one rank.
+  const absl::StatusOr<Json> json = ParseJson(text, {.values = 6 * kMostRanks});
+  RETURN_IF_ERROR(json.status());
+  if (!json->is_object()) return absl::DataLossError("not a JSON object");
+  Take take{*json};
   work(take);
   return take.damage.empty() ? absl::OkStatus() : absl::DataLossError(take.damage);
 }
@@ -199,7 +201,7 @@ absl::Status Decode(absl::string_view text, Work work) {
 }  // namespace
 
 std::string EncodeRun(const Run& run) {
-  Json json = Json::object();
+  Written json = Written::object();
   VisitFields(run, Put{json});
   return Dump(json);
 }
@@ -211,7 +213,7 @@ absl::StatusOr<Run> DecodeRun(absl::string_view text) {
 }
 
 std::string EncodePlan(const RunPlan& plan) {
-  Json json = Json::object();
+  Written json = Written::object();
   VisitPlan(plan, Put{json});
   return Dump(json);
 }
@@ -236,7 +238,7 @@ absl::StatusOr<Run> DecodeRunOfSchema1(absl::string_view text) {
     take("node", node.name);
     take("live", live);
     if (node.name.empty()) return;
-    if (run.plan.world > kMostRanks) return take.Damaged("world", run.plan.world);
+    if (run.plan.world > kMostRanks) return take.Damaged("world", absl::StrCat(run.plan.world));
     node.gone = !live;
     for (int32_t rank = 0; rank < run.plan.world; ++rank) node.ranks.push_back(rank);
     run.placement.nodes.push_back(std::move(node));

@@ -1,7 +1,6 @@
 #include "runtime/tokenizer/vocab/gpt2_vocab.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/tokenizer/text/byte_chars.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 using Ids = std::unordered_map<std::string, int32_t>;
 
-constexpr size_t kMaxTokens = size_t{1} << 22;
+constexpr int64_t kMaxTokens = 1 << 22;
 
 std::string Shown(absl::string_view token) {
   constexpr size_t kMost = 60;
@@ -30,61 +30,21 @@ absl::Status Bad(absl::string_view name, absl::string_view what) {
       absl::StrCat(name, ": ", what, "; take vocab.json and merges.txt of one GPT-2 style tokenizer"));
 }
 
-// Takes the parser's events for {"token": id, ...} and keeps nothing else; its first fault stops the parser.
-class VocabHandler : public nlohmann::json_sax<nlohmann::json> {
- public:
+absl::StatusOr<Ids> ParseVocab(absl::string_view text, absl::string_view name) {
+  const absl::StatusOr<Json> json = ParseJson(text, {.values = kMaxTokens + 1});
+  if (!json.ok()) return Bad(name, json.status().message());
+  if (!json->is_object()) return Bad(name, "not a JSON object");
+  if (json->members.empty()) return Bad(name, "no tokens");
   Ids ids;
-  std::string fault;
-
-  bool start_object(std::size_t) override { return depth_++ == 0 || Fail("a value is an object, not an id"); }
-  bool end_object() override {
-    --depth_;
-    return true;
-  }
-  bool key(string_t& token) override {
-    token_ = std::move(token);
-    return true;
-  }
-  bool number_unsigned(number_unsigned_t id) override {
-    if (depth_ == 0) return Fail("the text is a number, not an object");
-    if (id >= kMaxTokens) return Fail(absl::StrCat("token ", Shown(token_), " has id ", id));
-    if (ids.size() >= kMaxTokens) return Fail(absl::StrCat("more than ", kMaxTokens, " tokens"));
-    if (!ids.emplace(token_, static_cast<int32_t>(id)).second) {
-      return Fail(absl::StrCat("token ", Shown(token_), " appears twice"));
+  ids.reserve(json->members.size());
+  for (const auto& [token, id] : json->members) {
+    if (id.kind != Json::Kind::kInt || id.integer < 0 || id.integer >= kMaxTokens) {
+      return Bad(name, absl::StrCat("the id of token ", Shown(token), " is ", Shown(id.Dump()),
+                                    ", not a whole number from 0 to ", kMaxTokens - 1));
     }
-    return true;
+    ids.emplace(token, static_cast<int32_t>(id.integer));
   }
-  bool null() override { return NoId("null"); }
-  bool boolean(bool) override { return NoId("true or false"); }
-  bool number_integer(number_integer_t) override { return NoId("negative"); }
-  bool number_float(number_float_t, const string_t&) override { return NoId("not a whole number"); }
-  bool string(string_t&) override { return NoId("a text"); }
-  bool binary(binary_t&) override { return NoId("binary"); }
-  bool start_array(std::size_t) override { return NoId("a list"); }
-  bool end_array() override { return true; }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return Fail(absl::StrCat("offset ", position, ": not valid JSON"));
-  }
-
- private:
-  bool NoId(absl::string_view what) {
-    return Fail(absl::StrCat("the id of token ", Shown(token_), " is ", what));
-  }
-  bool Fail(absl::string_view what) {
-    if (fault.empty()) fault = std::string(what);
-    return false;
-  }
-
-  int depth_ = 0;
-  std::string token_;
-};
-
-absl::StatusOr<Ids> ParseVocab(absl::string_view json, absl::string_view name) {
-  VocabHandler handler;
-  const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &handler);
-  if (!parsed) return Bad(name, handler.fault.empty() ? "not valid JSON" : handler.fault);
-  if (handler.ids.empty()) return Bad(name, "no tokens");
-  return std::move(handler.ids);
+  return ids;
 }
 
 absl::Status FillTokens(const Ids& ids, absl::string_view name, Gpt2Vocabulary& vocabulary) {

@@ -1,13 +1,13 @@
 #include "service/trainctl/data/seen_step.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/prepare/data_config.h"
@@ -75,12 +75,12 @@ absl::Status SeenStep::ReadMetrics(const std::string& run_dir) {
     const size_t before = text.rfind('\n', at);
     const size_t begin = before == absl::string_view::npos ? 0 : before + 1;
     const absl::string_view line = text.substr(begin, text.find('\n', at) - begin);
-    const auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.value("step", nlohmann::json()) == step_) {
-      if (const auto found = json.find("attempt"); found != json.end() && found->is_number_integer())
-        attempt_ = found->get<int64_t>();
-      if (const auto found = json.find("samples_hash"); found != json.end() && found->is_string())
-        recorded_ = found->get<std::string>();
+    const absl::StatusOr<Json> json = ParseJson(line);
+    const Json* const step = json.ok() ? json->Find("step") : nullptr;
+    if (step != nullptr && step->kind == Json::Kind::kInt && step->integer == step_) {
+      const Json *const attempt = json->Find("attempt"), *const hash = json->Find("samples_hash");
+      if (attempt != nullptr && attempt->kind == Json::Kind::kInt) attempt_ = attempt->integer;
+      if (hash != nullptr && hash->is_string()) recorded_ = hash->text;
       return absl::OkStatus();
     }
     if (at == 0) break;

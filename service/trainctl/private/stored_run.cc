@@ -1,7 +1,6 @@
 #include "service/trainctl/private/stored_run.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "absl/strings/numbers.h"
@@ -9,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "runtime/base/file.h"
+#include "runtime/base/json.h"
 #include "runtime/base/status.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/metrics/json_line.h"
@@ -19,48 +19,42 @@
 namespace galley::trainctl {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr size_t kLogChunk = 1 << 20;
 
-// A key's value, or `fallback` when it is missing or of another kind.
-template <class T>
-T Field(const Json& json, const char* key, T fallback) {
-  const auto it = json.find(key);
-  if (it == json.end()) return fallback;
-  if constexpr (std::is_same_v<T, std::string>) {
-    return it->is_string() ? it->template get<T>() : fallback;
-  } else {
-    return it->is_number() ? it->template get<T>() : fallback;
-  }
+// What the controller wrote; no value where one is missing or of another kind.
+std::string Text(const Json& json, absl::string_view key) {
+  const Json* const member = json.Find(key);
+  return member != nullptr && member->is_string() ? member->text : "";
 }
 
-bool HasNumber(const Json& json, const char* key) {
-  const auto it = json.find(key);
-  return it != json.end() && it->is_number();
+std::optional<int64_t> Count(const Json& json, absl::string_view key) {
+  const Json* const member = json.Find(key);
+  if (member == nullptr || member->kind != Json::Kind::kInt) return std::nullopt;
+  return member->integer;
 }
 
-Json ParseObject(const std::string& text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() ? json : Json();
+std::optional<double> Real(const Json& json, absl::string_view key) {
+  const Json* const member = json.Find(key);
+  return member == nullptr ? std::nullopt : member->Number();
 }
 
 std::vector<v1::EventMessage> ReadEvents(const std::string& run_dir) {
   std::vector<v1::EventMessage> events;
   std::istringstream in(ReadFile(JoinPath(run_dir, "events.jsonl")).value_or(""));
   for (std::string line; std::getline(in, line);) {
-    const Json json = ParseObject(line);
-    if (json.is_null()) continue;
+    const absl::StatusOr<Json> parsed = ParseJson(line);
+    if (!parsed.ok() || !parsed->is_object()) continue;
+    const Json& json = *parsed;
     v1::EventMessage event;
-    event.set_seq(Field<int64_t>(json, "seq", 0));
+    event.set_seq(Count(json, "seq").value_or(0));
     absl::Time time;
-    if (absl::ParseTime(absl::RFC3339_full, Field<std::string>(json, "time", ""), &time, nullptr))
+    if (absl::ParseTime(absl::RFC3339_full, Text(json, "time"), &time, nullptr))
       event.set_unix_ms(absl::ToUnixMillis(time));
-    event.set_kind(view::KindNamed(Field<std::string>(json, "kind", "")));
-    event.set_attempt(Field<int64_t>(json, "attempt", 0));
-    event.set_from_state(view::StateNamed(Field<std::string>(json, "from", "")));
-    event.set_to_state(view::StateNamed(Field<std::string>(json, "to", "")));
-    event.set_message(Field<std::string>(json, "message", ""));
+    event.set_kind(view::KindNamed(Text(json, "kind")));
+    event.set_attempt(Count(json, "attempt").value_or(0));
+    event.set_from_state(view::StateNamed(Text(json, "from")));
+    event.set_to_state(view::StateNamed(Text(json, "to")));
+    event.set_message(Text(json, "message"));
     events.push_back(std::move(event));
   }
   return events;
@@ -201,26 +195,26 @@ class StoredRun : public Client {
   absl::Status AddResult(v1::RunSummary& s) const {
     const std::string path = JoinPath(run_.run_dir, "result.json");
     ASSIGN_OR_RETURN(std::string text, ReadFile(path));
-    const Json result = ParseObject(text);
-    if (result.is_null()) {
+    const absl::StatusOr<Json> parsed = ParseJson(text);
+    if (!parsed.ok() || !parsed->is_object()) {
       return absl::DataLossError(
           absl::StrCat(path, ": damaged; 'trainctl resume ", run_.run_id, "' writes it anew"));
     }
-    s.set_state(view::StateNamed(Field<std::string>(result, "state", "")));
-    s.set_reason(Field<std::string>(result, "reason", ""));
-    s.set_stop_cause(view::CauseNamed(Field<std::string>(result, "stop_cause", "")));
-    s.set_attempt(Field<int64_t>(result, "attempts", 0));
-    s.set_step(Field<int64_t>(result, "steps", 0));
-    s.set_total_steps(Field<int64_t>(result, "total_steps", s.total_steps()));
+    const Json& result = *parsed;
+    s.set_state(view::StateNamed(Text(result, "state")));
+    s.set_reason(Text(result, "reason"));
+    s.set_stop_cause(view::CauseNamed(Text(result, "stop_cause")));
+    s.set_attempt(Count(result, "attempts").value_or(0));
+    s.set_step(Count(result, "steps").value_or(0));
+    s.set_total_steps(Count(result, "total_steps").value_or(s.total_steps()));
     metrics::StepRecord latest;
-    if (HasNumber(result, "loss")) latest.Set<"loss">(Field(result, "loss", 0.0));
-    if (HasNumber(result, "validation_loss"))
-      latest.Set<"validation_loss">(Field(result, "validation_loss", 0.0));
+    if (const auto loss = Real(result, "loss")) latest.Set<"loss">(*loss);
+    if (const auto loss = Real(result, "validation_loss")) latest.Set<"validation_loss">(*loss);
     *s.mutable_latest() = metrics::ToReport(latest);
-    if (HasNumber(result, "wall_seconds")) s.set_wall_seconds(Field(result, "wall_seconds", 0.0));
-    if (const auto saved = result.find("checkpoint"); saved != result.end() && saved->is_object()) {
-      s.set_last_checkpoint_step(Field<int64_t>(*saved, "step", 0));
-      s.set_last_checkpoint_path(Field<std::string>(*saved, "path", ""));
+    if (const auto seconds = Real(result, "wall_seconds")) s.set_wall_seconds(*seconds);
+    if (const Json* const saved = result.Find("checkpoint"); saved != nullptr && saved->is_object()) {
+      s.set_last_checkpoint_step(Count(*saved, "step").value_or(0));
+      s.set_last_checkpoint_path(Text(*saved, "path"));
     }
     return absl::OkStatus();
   }
