@@ -1,8 +1,8 @@
 // Drives the blocks of a pipeline stage over micro-batches: one forward or backward pass at a call. Training,
 // evaluation and generation use the same. It owns weights and stream; memory is the caller's.
 //
-// A stage of one model is the whole model. Between two stages the caller moves the residual
-// stream:
+// A stage of one model is the whole model.
+// Between two stages the caller moves the residual stream:
 //
 //   first.Forward(m, batch);                       // leaves output(m)
 //   copy first.output(m) to second.input(m);       // or Send and Recv

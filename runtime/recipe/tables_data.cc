@@ -118,8 +118,8 @@ Table MakeMegatron() {
   d.Leaf("rules", &Megatron::rules,
          ChoiceCodec<MegatronRules>(
              {{"core-0.14", MegatronRules::kCore014}, {"core-0.10", MegatronRules::kCore010}}),
-         "Release whose blend is followed: how many samples it asks of each source. core-0.10: also older "
-         "ones.")
+         "Release whose blend is followed: how many samples it asks of each source. "
+         "core-0.10: also older ones.")
       .Fixed();
   d.Leaf("blend_one_source", &Megatron::blend_one_source, BoolCodec(),
          "With one source: as Megatron reads a single path that has a weight.")
@@ -213,8 +213,8 @@ const Table& DataTable() {
         .Fixed()
         .OnlyFor(&Data::order, {Order::kGalley}, "order", "galley");
     d.Leaf("pad", &Data::pad, IntegerCodec(),
-           "Id of padding, which no document needs: positions are padding by where they are, never by their "
-           "id.")
+           "Id of padding, which no document needs: positions are padding by where they are, "
+           "never by their id.")
         .AtLeast(0)
         .Warn()
         .OnlyFor(&Data::packing, {PackingKind::kBestFit}, "packing", "best_fit");

@@ -17,9 +17,8 @@ Table MakeInit() {
   Table table;
   Declare<Model>(table)
       .Leaf("std", &Model::init_std, NumberCodec(),
-            "Standard deviation of the normal initial weights. The two matrices that write to the residual "
-            "stream "
-            "get std / sqrt(2 x layers).")
+            "Standard deviation of the normal initial weights. The two matrices that write to the "
+            "residual stream get std / sqrt(2 x layers).")
       .Positive()
       .AtMost(1)
       .Fixed();

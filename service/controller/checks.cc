@@ -39,8 +39,7 @@ class Faults {
 
 std::string Mib(int64_t bytes) { return absl::StrCat((bytes + (1 << 20) - 1) >> 20, " MiB"); }
 
-// Sources one by one, so that each fault stands at its own; the blend as a whole only when all of them are
-// sound.
+// Sources one by one, so that each fault stands at its own; the blend as a whole only when all are sound.
 void CheckData(const prepare::Prepared& prepared, LargestIds& largest_ids, Faults& faults) {
   const recipe::RecipeSpec& spec = prepared.spec;
   bool sound = true;

@@ -9,8 +9,7 @@
 
 namespace galley::service {
 
-// Appends a fault, with the location of the field it is about, for everything that would make the run fail
-// later.
+// Appends a fault, with its field's location, for everything that would make the run fail later.
 void CheckMachine(const prepare::Prepared& prepared, const recipe::Origins& origins,
                   const std::string& run_dir, int64_t memory_bytes, LargestIds& largest_ids,
                   std::vector<recipe::Fault>* faults);

@@ -124,8 +124,7 @@ absl::StatusOr<v1::SubmitReply> Core::Submit(const v1::SubmitRequest& request) {
   }
   absl::StatusOr<Store::Created> created =
       store_->Create(*submission.run, request.idempotency_key(), clock_.Now());
-  // The folder was made for a run that is not: another request with the same key came first, or the store
-  // failed.
+  // The folder is of no run: another request with the same key came first, or the store failed.
   if (!created.ok() || created->existed) run_dir->Remove();
   RETURN_IF_ERROR(created.status());
   if (!created->existed) {

@@ -39,8 +39,7 @@ const Live* Core::LiveOf(const std::string& run_id) const {
   return found == live_.end() ? nullptr : &found->second;
 }
 
-// Of the nodes seen; before any has come, of this machine, which is where the local launcher's ranks will
-// run.
+// Of the nodes seen; before any has come, of this machine: the local launcher's ranks will run on it.
 int64_t Core::LargestNode() const {
   int64_t largest = 0;
   for (const auto& [name, node] : nodes_) largest = std::max(largest, node.info.memory_bytes());
@@ -128,8 +127,7 @@ Core::PlannedAttempt Core::Plan(const PlanJob& job, const NodeInfos& infos) {
     planned.run.placement = job.placement;
     if (planned.base.ok()) planned.run.base_checkpoint = planned.base->checkpoint;
   }
-  // A recipe that does not fit its nodes is told now, as what holds the run, and not after ranks were
-  // promised.
+  // That a recipe does not fit its nodes is told before ranks are promised, as what holds the run.
   const absl::StatusOr<PreparedRecipes::Prepared> prepared = recipes_.Of(planned.run);
   if (prepared.ok()) {
     planned.orders = MakeAttempt(planned.run, **prepared, infos);

@@ -24,8 +24,8 @@ class LargestIds {
   using Reader = std::function<absl::StatusOr<data::IdRange>(const data::IndexedDataset&, int threads)>;
   explicit LargestIds(Reader reader = data::ReadIdRange) : reader_(std::move(reader)) {}
 
-  // What IndexedDataset::Open says of the data set; kInvalidArgument naming an id outside [0, vocab) and its
-  // position.
+  // What IndexedDataset::Open says of the data set; kInvalidArgument naming an id outside [0, vocab) and
+  // where it is.
   absl::Status Check(const std::string& prefix, int64_t vocab, int threads);
 
  private:

@@ -1,5 +1,4 @@
-// What is known of a run and is forgotten when the controller ends: the last steps. It comes again from the
-// nodes.
+// What is known of a run and is forgotten when the controller ends: the last steps. Nodes send it again.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// A server stream whose messages may be pushed from any thread: a queue in front of gRPC's one write at a
-// time.
+// A server stream whose messages may be pushed from any thread: a queue, as gRPC takes one write at a time.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -24,8 +24,7 @@ struct Submission {
 };
 
 // Reads files but writes none. memory_bytes: of the largest machine known. An error is about the request, not
-// the recipe: a relative run directory, a checkpoint that cannot be opened, a checkpoint folder of another
-// run.
+// the recipe: a relative run directory, a checkpoint that cannot be opened, another run's checkpoint folder.
 absl::StatusOr<Submission> CheckSubmission(const v1::SubmitRequest& request, int64_t memory_bytes,
                                            LargestIds& largest_ids);
 

@@ -1,5 +1,5 @@
-// The ranks of one attempt on this node, from spawn (or adoption) to the last exit record. Lives on the event
-// loop.
+// The ranks of one attempt on this node, from spawn (or adoption) to the last exit record.
+// Lives on the event loop.
 //
 //   spawn:  fork held children -> state file -> let them run. So no rank ever runs that a restarted
 //           trainerd does not know of, and none runs twice.

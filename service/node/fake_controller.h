@@ -1,5 +1,4 @@
-// A controller for tests of trainerd: takes every report, acknowledges it, and gives the orders a test tells
-// it.
+// A controller for tests of trainerd: takes and acknowledges every report, and gives a test's orders.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

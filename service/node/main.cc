@@ -126,8 +126,7 @@ int Run(const Flags& flags) {
   if (flags.private_daemon) shutdown.WatchParent();
   LogInfo("serves ", options->controller.address, " with state in ", options->state_dir);
   loop.Run();
-  // Everything is on disk or drained; closing the metrics endpoint in order would take two seconds for
-  // nothing.
+  // Everything is on disk or drained: two seconds to close the metrics endpoint in order would be lost.
   fflush(nullptr);
   ::_exit(0);
 }

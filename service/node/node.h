@@ -32,8 +32,7 @@ struct NodeOptions {
 
 class Node : public link::Handler, public AttemptHost {
  public:
-  // Takes the state folder (kAlreadyExists when another trainerd has it), adopts what lives, and dials the
-  // controller.
+  // Takes the state folder (kAlreadyExists when another trainerd has it), adopts what lives, and dials.
   static absl::StatusOr<std::unique_ptr<Node>> Create(EventLoop& loop, NodeOptions options);
   ~Node() override;
 

@@ -41,8 +41,7 @@ TEST_F(SpoolTest, KeepsWhatIsNotAcknowledgedOverARestart) {
     EXPECT_THAT(Ranks(spool), ElementsAre(3, 4, 5));
   }
   Spool spool = *Spool::Open(path_);
-  // Acknowledged ones may come again, as the file is only cut when all are: what counts is that none is
-  // missing.
+  // Acknowledged ones may come again, as the file is only cut when all are; but none may be missing.
   EXPECT_THAT(Ranks(spool), ElementsAre(1, 2, 3, 4, 5));
   EXPECT_EQ(spool.pending().front().sequence(), 1u);
   spool.Ack(5);

@@ -60,8 +60,8 @@ class TrainerdTest : public NodeEnv {
     trainerd_ = Process();
   }
 
-  // Living processes whose command line names this test's run directory; a rank's shows its run and number
-  // too.
+  // Living processes whose command line names this test's run directory; a rank's shows its run and its
+  // number as well.
   std::vector<pid_t> RankPids() const {
     std::vector<pid_t> out;
     auto names = ListDir("/proc");

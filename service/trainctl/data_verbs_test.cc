@@ -79,14 +79,11 @@ TEST_F(DataVerbs, TokenizeLeavesOutBadLinesByPermission) {
   const std::string command = "data tokenize --input bad.jsonl --tokenizer bytes --output-prefix p -o json ";
   const Ran made = Trainctl(command + "--skip-bad 2");
   ASSERT_EQ(made.code, kOk) << made.err;
-  EXPECT_EQ(
-      made.err,
-      "trainctl: left out: bad.jsonl:2:9: the value of 'text' is not a string; every line must be a JSON "
-      "object "
-      "with a string under 'text'\n"
-      "trainctl: left out: bad.jsonl:3:4: the object has no key 'text'; every line must be a JSON object "
-      "with "
-      "a string under 'text'\n");
+  EXPECT_EQ(made.err,
+            "trainctl: left out: bad.jsonl:2:9: the value of 'text' is not a string; "
+            "every line must be a JSON object with a string under 'text'\n"
+            "trainctl: left out: bad.jsonl:3:4: the object has no key 'text'; "
+            "every line must be a JSON object with a string under 'text'\n");
   EXPECT_EQ(Json::parse(made.out)["bad_lines"], 2);
   EXPECT_EQ(Json::parse(made.out)["documents"], 2);
   EXPECT_EQ(Trainctl(command + "--skip-bad 1").code, kError);

@@ -1,5 +1,5 @@
-// `order: megatron`: the samples of Megatron-Core's GPT data sets and their blend, in its order. Rules:
-// docs/formats/data-order.md.
+// `order: megatron`: the samples of Megatron-Core's GPT data sets and their blend, in its order.
+// Rules: docs/formats/data-order.md.
 #pragma once
 
 #include <cstdint>

@@ -26,8 +26,8 @@ double EpochsOf(const BlendEntry& entry, const WeighOptions& options, std::set<s
 absl::Status Check(const WeighOptions& options) {
   if (options.alpha.has_value() && !options.epochs.empty()) {
     return absl::InvalidArgumentError(
-        "weights: --alpha and --temperature go by sizes, --epochs by how often sources are read; give one of "
-        "them");
+        "weights: --alpha and --temperature go by sizes, --epochs by how often sources are read; "
+        "give one of them");
   }
   if (options.alpha.has_value() && !(std::isfinite(*options.alpha) && *options.alpha >= 0)) {
     return absl::InvalidArgumentError(

@@ -7,8 +7,7 @@
 //    "evaluate_every": 0, steps with a validation loss
 //    "actions": [{"attempt": 1, "rank": 1, "step": 3, "do": "kill"}]}
 //
-// An action happens before its step is taken (step 0: before Ready), on the named attempt and rank (any when
-// absent):
+// An action happens before its step is taken (step 0: before Ready), on the attempt and rank if named:
 //   kill: SIGKILL. stop: SIGSTOP. exit:N: exit status N without a word. nan: Finished NUMERIC. config:
 //   Finished CONFIG. hang: no more progress, heartbeats go on. deaf: ignores Abort and Stop from then on.
 //   wait: until the file <run_dir>/go exists. notice: a Notice REPORTS_DROPPED.

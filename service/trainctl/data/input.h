@@ -11,8 +11,7 @@ namespace galley::trainctl {
 // A data set is named by its prefix, or by one of its files.
 std::string DatasetPrefixOf(const std::string& path);
 
-// One line on stderr that is drawn over on a terminal; in a log a line every ten seconds. "[###...] 40%
-// what".
+// "[###...] 40% what" on stderr: one line drawn over on a terminal; in a log a line every ten seconds.
 class ProgressLine {
  public:
   ProgressLine();

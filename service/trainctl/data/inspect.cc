@@ -1,5 +1,4 @@
-// trainctl data inspect: what an indexed data set holds, the text of a document, and what a step of a run
-// saw.
+// trainctl data inspect: what an indexed data set holds, a document's text, and what a run's step saw.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>

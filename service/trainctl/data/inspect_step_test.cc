@@ -72,9 +72,9 @@ TEST_P(InspectStepOfOrder, PrintsTheTextThatItsSamplesHashStandsFor) {
     EXPECT_THAT(std::string(seen["plan"]), HasSubstr("step-20/manifest.json"));
     ASSERT_EQ(seen["samples"].size(), 4u);
     for (const nlohmann::json& sample : seen["samples"]) {
-      const int64_t place = sample["place"];
-      EXPECT_EQ(sample["sample"], 4 * (step - 1) + place);
-      EXPECT_EQ(sample["rank"], place / 2);  // two ranks, micro-batches of two
+      const int64_t position = sample["place"];
+      EXPECT_EQ(sample["sample"], 4 * (step - 1) + position);
+      EXPECT_EQ(sample["rank"], position / 2);  // two ranks, micro-batches of two
       EXPECT_EQ(sample["micro_batch"], 0);
       int64_t tokens = 0;
       for (const nlohmann::json& part : sample["parts"]) {

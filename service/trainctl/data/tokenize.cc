@@ -104,8 +104,8 @@ absl::Status Run(const Arguments& arguments, const Globals& globals) {
     printf("%s\n", options.output.c_str());
   } else {
     absl::PrintF(
-        "PATH        %s\nDOCUMENTS   %d\nTOKENS      %d\nTOKEN TYPE  %s\nVOCAB       %d\nTEXT        %.1f "
-        "MB\n"
+        "PATH        %s\nDOCUMENTS   %d\nTOKENS      %d\nTOKEN TYPE  %s\nVOCAB       %d\n"
+        "TEXT        %.1f MB\n"
         "TIME        %.1f s, %.1f MB/s\n",
         options.output, done.documents, done.tokens, type, tokenizer->vocab(),
         static_cast<double>(done.text_bytes) / 1e6, done.seconds, done.MegabytesPerSecond());

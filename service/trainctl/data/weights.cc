@@ -57,9 +57,8 @@ absl::StatusOr<Lists> ReadLists(const Arguments& a) {
                     !a.per_split.empty() + !a.file_list.empty();
   if (given != 1) {
     return absl::InvalidArgumentError(
-        "data weights: give prefixes, or one of --data-path, --data-args-path, --per-split-data-args-path "
-        "and "
-        "--data-file-list");
+        "data weights: give prefixes, or one of --data-path, --data-args-path, "
+        "--per-split-data-args-path and --data-file-list");
   }
   Lists lists;
   if (!a.paths.empty()) {

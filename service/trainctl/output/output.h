@@ -1,5 +1,5 @@
-// How verbs print: data on stdout, the rest on stderr, errors as "trainctl: <message>" with the exit code of
-// docs/recipe.md.
+// How verbs print: data on stdout, the rest on stderr, errors as "trainctl: <message>".
+// Exit codes: docs/recipe.md.
 #pragma once
 
 #include <string>

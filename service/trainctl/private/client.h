@@ -38,8 +38,8 @@ class Client {
   virtual absl::StatusOr<v1::CheckpointsReply> Checkpoints(const std::string& run) = 0;
   virtual absl::StatusOr<v1::NodesReply> Nodes() = 0;
 
-  // Streams: `take` is called for each message until the stream ends, `take` says false, or the time is over
-  // (kDeadlineExceeded).
+  // Streams: `take` is called for each message until the stream ends, `take` says false, or the time is
+  // over, which is kDeadlineExceeded.
   virtual absl::Status Watch(const v1::WatchRequest& request, absl::Duration timeout,
                              const std::function<bool(const v1::WatchReply&)>& take) = 0;
   virtual absl::Status Events(const v1::EventsRequest& request,

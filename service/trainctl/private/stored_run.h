@@ -20,8 +20,7 @@ std::unique_ptr<Client> OpenStored(const PrivateRun& run);
 // "run k3q7 (tiny) in /... has no daemons now; go on with: trainctl resume k3q7"
 absl::Status NoDaemons(const PrivateRun& run);
 
-// recipe.yaml of a run directory, prepared: `prepared` is present. kInternal when this version cannot read
-// it.
+// A run directory's recipe.yaml, prepared: `prepared` is present. kInternal: this version cannot read it.
 absl::StatusOr<prepare::PrepareResult> ReadRunRecipe(const std::string& run_dir);
 // Where a run of that recipe saves.
 std::string CheckpointFolder(const recipe::RecipeSpec& spec, const std::string& run_dir);

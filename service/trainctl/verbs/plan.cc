@@ -14,8 +14,7 @@
 namespace galley::trainctl {
 namespace {
 
-// Of order: megatron, which depend on the data; absent for other orders, and where the data are not on this
-// machine.
+// Of order: megatron, which depend on the data; absent for other orders, and where the data are elsewhere.
 std::optional<int64_t> IndexBytes(const prepare::Prepared& prepared) {
   if (prepared.spec.data.order != recipe::Order::kMegatron) return std::nullopt;
   const absl::StatusOr<data::DataPlan> plan = data::BuildDataPlan(prepare::DataConfigOf(prepared));
