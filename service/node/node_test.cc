@@ -261,10 +261,7 @@ TEST_F(NodeTest, ARunSurvivesItsControllerAndNothingIsLost) {
   controller_.reset();
   Go();
   // The ranks finish without any controller.
-  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/manifest.json");
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (!FileExists(last) && absl::Now() < deadline) std::this_thread::yield();
-  ASSERT_TRUE(FileExists(last));
+  ASSERT_TRUE(AwaitFile(JoinPath(run_dir_, "checkpoints/step-20/manifest.json")));
   StartController();
   ASSERT_TRUE(controller_->Wait(AttemptOver()).has_attempt_stopped());
   int checkpoints = 0, exits = 0, training = 0;
@@ -295,10 +292,7 @@ TEST_F(NodeTest, ARunGoesOnWhileTheNodeIsRefused) {
       address(), true, grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another wire version"));
   ASSERT_TRUE(controller_->WaitRefused(3));  // it tries again
   Go();
-  const std::string last = JoinPath(run_dir_, "checkpoints/step-20/manifest.json");
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (!FileExists(last) && absl::Now() < deadline) std::this_thread::yield();
-  ASSERT_TRUE(FileExists(last));
+  ASSERT_TRUE(AwaitFile(JoinPath(run_dir_, "checkpoints/step-20/manifest.json")));
   StartController();
   EXPECT_TRUE(controller_->Wait(CheckpointAt(20)).has_rank());
   EXPECT_EQ(controller_->Wait(Exited(0)).exited().code(), 0);

@@ -6,10 +6,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "runtime/base/file.h"
 #include "service/node/fake_controller.h"
 #include "tests/support/paths.h"
@@ -58,6 +60,13 @@ class NodeEnv : public ::testing::Test {
   }
   // Lets ranks that do "wait" go on.
   void Go() { ASSERT_TRUE(AtomicWrite(JoinPath(run_dir_, "go"), "").ok()); }
+
+  // What ranks write, with nobody to tell of it.
+  static bool AwaitFile(const std::string& path) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!FileExists(path) && absl::Now() < deadline) std::this_thread::yield();
+    return FileExists(path);
+  }
 
   v1::NodeOrder Ensure(int64_t attempt = 1, int world = 2) const {
     v1::NodeOrder order;

@@ -11,7 +11,7 @@ namespace {
 
 std::string TextOf(const Json& object, absl::string_view key) {
   const Json* value = object.Find(key);
-  return value != nullptr && value->kind == Json::Kind::kString ? value->text : "";
+  return value != nullptr && value->is_string() ? value->text : "";
 }
 
 void AddExporters(absl::string_view text, v1::EnsureAttempt& ensure) {

@@ -5,72 +5,57 @@
 namespace galley::view {
 namespace {
 
-v1::Phase::Value PhaseOf(v1::Phase::Value phase, const std::string& older) {
-  if (phase == v1::Phase::UNKNOWN) v1::Phase::Value_Parse(absl::AsciiStrToUpper(older), &phase);
-  return phase;
+// Message: one of run.proto that holds an enumeration, whose first value is "not said".
+template <class Message>
+std::string Upper(typename Message::Value value) {
+  return value == 0 ? "" : Message::Value_Name(value);
+}
+
+template <class Message>
+std::string Lower(typename Message::Value value) {
+  return absl::AsciiStrToLower(Upper<Message>(value));
+}
+
+template <class Message>
+typename Message::Value Named(const std::string& upper) {
+  typename Message::Value value{};
+  Message::Value_Parse(upper, &value);
+  return value;
+}
+
+// What is said as a value or, by an older version, as its name.
+template <class Message>
+typename Message::Value Said(typename Message::Value value, const std::string& older) {
+  return value == 0 ? Named<Message>(absl::AsciiStrToUpper(older)) : value;
 }
 
 }  // namespace
 
-std::string NameOf(v1::RunState::Value state) {
-  return state == v1::RunState::UNKNOWN ? "" : v1::RunState::Value_Name(state);
-}
+std::string NameOf(v1::RunState::Value state) { return Upper<v1::RunState>(state); }
+std::string NameOf(v1::EventKind::Value kind) { return Lower<v1::EventKind>(kind); }
+std::string NameOf(v1::StopCause::Value cause) { return Lower<v1::StopCause>(cause); }
+std::string NameOf(v1::NodeState::Value state) { return Upper<v1::NodeState>(state); }
+std::string NameOf(v1::ProcessorKind::Value kind) { return Lower<v1::ProcessorKind>(kind); }
+std::string NameOf(v1::Phase::Value phase) { return Lower<v1::Phase>(phase); }
+std::string NameOf(v1::NoticeKind::Value kind) { return Lower<v1::NoticeKind>(kind); }
+std::string NameOf(v1::CheckpointState::Value state) { return Upper<v1::CheckpointState>(state); }
 
-std::string NameOf(v1::EventKind::Value kind) {
-  return kind == v1::EventKind::UNKNOWN ? "" : absl::AsciiStrToLower(v1::EventKind::Value_Name(kind));
-}
-
-std::string NameOf(v1::StopCause::Value cause) {
-  return cause == v1::StopCause::NONE ? "" : absl::AsciiStrToLower(v1::StopCause::Value_Name(cause));
-}
-
-std::string NameOf(v1::NodeState::Value state) {
-  return state == v1::NodeState::UNKNOWN ? "" : v1::NodeState::Value_Name(state);
-}
-
-std::string NameOf(v1::ProcessorKind::Value kind) {
-  return kind == v1::ProcessorKind::UNKNOWN ? "" : absl::AsciiStrToLower(v1::ProcessorKind::Value_Name(kind));
-}
-
-std::string NameOf(v1::Phase::Value phase) {
-  return phase == v1::Phase::UNKNOWN ? "" : absl::AsciiStrToLower(v1::Phase::Value_Name(phase));
-}
-
-std::string NameOf(v1::NoticeKind::Value kind) {
-  return kind == v1::NoticeKind::UNKNOWN ? "" : absl::AsciiStrToLower(v1::NoticeKind::Value_Name(kind));
-}
-
-std::string NameOf(v1::CheckpointState::Value state) {
-  return state == v1::CheckpointState::UNKNOWN ? "" : v1::CheckpointState::Value_Name(state);
-}
-
-v1::RunState::Value StateNamed(absl::string_view name) {
-  v1::RunState::Value value = v1::RunState::UNKNOWN;
-  v1::RunState::Value_Parse(std::string(name), &value);
-  return value;
-}
-
+v1::RunState::Value StateNamed(absl::string_view name) { return Named<v1::RunState>(std::string(name)); }
 v1::EventKind::Value KindNamed(absl::string_view name) {
-  v1::EventKind::Value value = v1::EventKind::UNKNOWN;
-  v1::EventKind::Value_Parse(absl::AsciiStrToUpper(name), &value);
-  return value;
+  return Named<v1::EventKind>(absl::AsciiStrToUpper(name));
 }
-
 v1::StopCause::Value CauseNamed(absl::string_view name) {
-  v1::StopCause::Value value = v1::StopCause::NONE;
-  v1::StopCause::Value_Parse(absl::AsciiStrToUpper(name), &value);
-  return value;
+  return Named<v1::StopCause>(absl::AsciiStrToUpper(name));
 }
 
-v1::Phase::Value PhaseOf(const v1::Heartbeat& beat) { return PhaseOf(beat.phase(), beat.older_phase()); }
-v1::Phase::Value PhaseOf(const v1::RankHung& hung) { return PhaseOf(hung.phase(), hung.older_phase()); }
-
+v1::Phase::Value PhaseOf(const v1::Heartbeat& beat) {
+  return Said<v1::Phase>(beat.phase(), beat.older_phase());
+}
+v1::Phase::Value PhaseOf(const v1::RankHung& hung) {
+  return Said<v1::Phase>(hung.phase(), hung.older_phase());
+}
 v1::NoticeKind::Value KindOf(const v1::Notice& notice) {
-  v1::NoticeKind::Value kind = notice.kind();
-  if (kind == v1::NoticeKind::UNKNOWN) {
-    v1::NoticeKind::Value_Parse(absl::AsciiStrToUpper(notice.older_kind()), &kind);
-  }
-  return kind;
+  return Said<v1::NoticeKind>(notice.kind(), notice.older_kind());
 }
 
 std::vector<std::string> StateNames() {
