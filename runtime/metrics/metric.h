@@ -1,6 +1,6 @@
-// The metrics of an optimizer step, one line each. A rank's report, the record of a step, metrics.jsonl,
-// Prometheus, `trainctl status` and docs/metrics.md are all read from this table; a new metric is a line here
-// and the Set of its source.
+// The metrics of an optimizer step, an entry each. A rank's report, the record of a step, metrics.jsonl,
+// Prometheus, `trainctl status` and docs/metrics.md are all read from this table; a new metric is an entry
+// here and the Set of its source.
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "runtime/base/status.h"
 #include "runtime/tokenizer/huggingface/json.h"
 #include "runtime/tokenizer/text/byte_chars.h"
@@ -109,15 +108,9 @@ absl::StatusOr<BpeAlphabet> ReadCharAlphabet(const Node& node, const Vocabulary&
   return alphabet;
 }
 
-bool IsZero(const Json& json) {
-  double number = 1;
-  if (json.kind == Json::Kind::kInt) return json.integer == 0;
-  return json.kind == Json::Kind::kNumber && absl::SimpleAtod(json.text, &number) && number == 0;
-}
-
 absl::StatusOr<std::unique_ptr<Model>> ReadBpe(const Node& node, const Vocabulary& vocabulary,
                                                bool byte_level, absl::string_view cut) {
-  if (!node["dropout"].null() && !IsZero(node["dropout"].json())) {
+  if (!node["dropout"].null() && node["dropout"].json().Number() != 0.0) {
     return node["dropout"].Bad("merges that are left out at random are not supported; set it to null");
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
