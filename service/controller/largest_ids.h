@@ -16,7 +16,7 @@
 
 namespace galley::service {
 
-// By the bound that is written beside a data set, where its .bin is as old as that; else by reading all of it,
+// By the bound that is written beside a data set, where its .bin is as its writer left it; else by reading all of it,
 // once for as long as its files stay what they are: submissions at the same time share one read. Thread-safe;
 // reads files, so it is not for the controller's lock.
 class LargestIds {

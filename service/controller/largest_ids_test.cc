@@ -109,7 +109,7 @@ TEST_F(LargestIdsTest, ABinThatWasWrittenSinceIsRead) {
   EXPECT_EQ(reads_, 1);
 }
 
-TEST_F(LargestIdsTest, ACopyIsReadWhateverItsMetadataIsAsOldAs) {
+TEST_F(LargestIdsTest, ACopyIsReadHoweverNewItsMetadataIs) {
   Spoil();
   const std::string copy = JoinPath(dir_.path(), "copy");
   for (const char* end : {".bin", ".galley.json", ".idx"}) {  // the order of cp
