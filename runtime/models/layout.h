@@ -1,5 +1,5 @@
 // What a model's blocks work in, said apart from the blocks: pure, so that the plan measures what the engine
-// takes. One list a family, made by its layout.cc; one line each in describe.cc.
+// takes. One list a family, made by its layout.cc; one line each in families.cc.
 #pragma once
 
 #include <functional>

@@ -28,10 +28,10 @@ absl::StatusOr<struct stat> StatOf(const std::string& path) {
 
 // Whether the .bin is the one that the metadata was written for. The writer ends the .bin, gives it its name,
 // and then does the same with the metadata. So what an editor, cp or scp wrote under this name has no change
-// after its modification; what was written since has a newer modification than the metadata; what was put here
-// with an older modification kept (mv, cp -p) has a newer change. Where a coarse clock gives a tie nothing is
-// known. A .bin that does not pass is read: no harm is done. The .idx holds no ids, and its token type is in
-// the metadata.
+// after its modification; what was written since has a newer modification than the metadata; what was put
+// here with an older modification kept (mv, cp -p) has a newer change. Where a coarse clock gives a tie
+// nothing is known. A .bin that does not pass is read: no harm is done. The .idx holds no ids, and its token
+// type is in the metadata.
 bool IsAsWritten(const data::IndexedDataset& dataset) {
   const absl::StatusOr<struct stat> bin = StatOf(dataset.bin_path());
   const absl::StatusOr<struct stat> info = StatOf(data::DatasetInfoPath(dataset.prefix()));
@@ -100,8 +100,8 @@ absl::StatusOr<data::IdRange> LargestIds::IdsOf(const data::IndexedDataset& data
 
 absl::StatusOr<data::IdRange> LargestIds::Read(const data::IndexedDataset& dataset,
                                                const Fingerprint& fingerprint, int threads) {
-  // Of the clock that files are stamped by. Two writes in one tick of it cannot be told apart: what was changed
-  // in the tick in which the read begins is not kept.
+  // Of the clock that files are stamped by. Two writes in one tick of it cannot be told apart: what was
+  // changed in the tick in which the read begins is not kept.
   struct timespec begun {};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &begun);
   const bool settled = std::max(fingerprint[kBinChange], fingerprint[kIdxChange]) < Nanoseconds(begun);

@@ -16,9 +16,9 @@
 
 namespace galley::service {
 
-// By the bound that is written beside a data set, where its .bin is as its writer left it; else by reading all of it,
-// once for as long as its files stay what they are: submissions at the same time share one read. Thread-safe;
-// reads files, so it is not for the controller's lock.
+// By the bound that is written beside a data set, where its .bin is as its writer left it; else by reading
+// all of it, once for as long as its files stay what they are: submissions at the same time share one read.
+// Thread-safe; reads files, so it is not for the controller's lock.
 class LargestIds {
  public:
   using Reader = std::function<absl::StatusOr<data::IdRange>(const data::IndexedDataset&, int threads)>;

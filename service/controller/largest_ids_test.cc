@@ -38,8 +38,8 @@ class LargestIdsTest : public testing::Test {
  protected:
   LargestIdsTest() : prefix_(JoinPath(dir_.path(), "set")) {
     WriteDataset(prefix_);
-    // Of a large data set the name is always newer than the last token, and the metadata than both; a clock may
-    // be too coarse for this one.
+    // Of a large data set the name is always newer than the last token, and the metadata than both; a clock
+    // may be too coarse for this one.
     while (ChangeOf(prefix_ + ".bin") == Nanoseconds(StatOf(prefix_ + ".bin").st_mtim)) {
       if (chmod((prefix_ + ".bin").c_str(), 0644) != 0) abort();
     }

@@ -4,7 +4,7 @@
 //   it makes no progress for limit(phase), while it is connected and beating; or
 //   nothing at all is heard of it for the silence limit (a stopped or swapped-out process sends no
 //   heartbeat).
-// limit(TRAIN) is learned: the larger of the recipe's minimum (limits.hang_seconds) and 10 times the median
+// limit(TRAIN) is learned: the larger of the recipe's minimum (limits.hang) and 10 times the median
 // of the last steps. The first steps, which warm caches and create primitives, get twice the minimum; load,
 // evaluate, save and wait get four times the minimum or 10 times the longest such phase seen.
 #pragma once

@@ -281,9 +281,10 @@ TEST(Store, ARowThatIsNoneOfThisRunIsNamed) {
   ASSERT_TRUE(store->Create(NewRun("a"), "", kNow).ok());
   auto db = Database::Open(JoinPath(dir.path(), "galley.db")).value();
   const std::string other = EncodeRun(NewRun("b"));
-  for (const std::string& body : {std::string(), std::string("{"), std::string("[]"), std::string("7"), other,
-                                  absl::StrCat("{\"state\":\"RUNNING\",\"placement\":",
-                                               std::string(100'000, '['), std::string(1'000'000, ']'), "}")}) {
+  for (const std::string& body :
+       {std::string(), std::string("{"), std::string("[]"), std::string("7"), other,
+        absl::StrCat("{\"state\":\"RUNNING\",\"placement\":", std::string(100'000, '['),
+                     std::string(1'000'000, ']'), "}")}) {
     ASSERT_TRUE(db->Run("UPDATE runs SET body=?", {body}).ok());
     const absl::Status status = store->List().status();
     EXPECT_TRUE(absl::IsDataLoss(status)) << body.substr(0, 80) << ": " << status;

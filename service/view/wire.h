@@ -1,5 +1,6 @@
-// The wire version (Wire in node.proto) that trainctl and a controller tell each other in the metadata of every
-// call. Neither could make sense of the other's messages, which both would take for empty ones, if they differ.
+// The wire version (Wire in node.proto) that trainctl and a controller tell each other in the metadata of
+// every call. Neither could make sense of the other's messages, which both would take for empty ones, if they
+// differ.
 #pragma once
 
 #include "absl/strings/numbers.h"

@@ -1,6 +1,6 @@
-// Counts recipes that the product's programs parse, from outside, so that nothing in them counts: a library for
-// LD_PRELOAD that stands before yaml-cpp's parser, of which a program makes one for each YAML text. A test that
-// holds a controller in its own process links it instead.
+// Counts recipes that the product's programs parse, from outside, so that nothing in them counts: a library
+// for LD_PRELOAD that stands before yaml-cpp's parser, of which a program makes one for each YAML text. A
+// test that holds a controller in its own process links it instead.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -121,8 +121,8 @@ struct IdRange {
   int64_t largest_at = 0;
   bool operator==(const IdRange&) const = default;
 };
-// Reads the whole .bin file with `threads` threads, on which the answer does not depend. Token types that hold
-// no ids are refused.
+// Reads the whole .bin file with `threads` threads, on which the answer does not depend. Token types that
+// hold no ids are refused.
 absl::StatusOr<IdRange> ReadIdRange(const IndexedDataset& dataset, int threads);
 // Refuses ids outside [0, vocab), with file, sequence and the remedy.
 absl::Status CheckIdRange(const IndexedDataset& dataset, const IdRange& range, int64_t vocab);
