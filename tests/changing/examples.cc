@@ -20,9 +20,12 @@ Example Family() {
 Example Op() {
   return {.change = "an op",
           .name = "rms_norm",
-          .names = "rms_norm|RmsNorm",
+          .names = "rms_norm|RmsNorm|NormScratch",
           .own = {"runtime/ops/rms_norm"},
-          .uses = {{"runtime/layers/", ""}}};
+          .touched = {{"runtime/ops/scratch.h", "int64_t NormScratch\\("},
+                      {"runtime/ops/scratch.cc", "int64_t NormScratch\\("},
+                      {"runtime/layers/activations.cc", "ops::NormScratch\\("}},
+          .uses = {{"runtime/layers/", ""}, {"runtime/ops/layer_norm", ""}}};
 }
 
 Example Field() {
