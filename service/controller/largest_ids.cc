@@ -31,7 +31,8 @@ absl::StatusOr<struct stat> StatOf(const std::string& path) {
 // after its modification; what was written since has a newer modification than the metadata; what was put
 // here with an older modification kept (mv, cp -p) has a newer change. Where a coarse clock gives a tie
 // nothing is known. A .bin that does not pass is read: no harm is done. The .idx holds no ids, and its token
-// type is in the metadata.
+// type is in the metadata. A copy whose attributes or name were changed afterwards looks as if the writer had
+// renamed it: what was wrong in it before is found by the rank that meets it.
 bool IsAsWritten(const data::IndexedDataset& dataset) {
   const absl::StatusOr<struct stat> bin = StatOf(dataset.bin_path());
   const absl::StatusOr<struct stat> info = StatOf(data::DatasetInfoPath(dataset.prefix()));
